@@ -1,0 +1,44 @@
+"""dressage trains neural networks by the whole procedure, watches it, and explains it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from dressage.errors import DressageError as DressageError
+    from dressage.fit import fit as fit
+    from dressage.recipe import Recipe as Recipe
+    from dressage.run import Run as Run
+    from dressage.run import load as load
+    from dressage.train import reproduce as reproduce
+    from dressage.train import resume as resume
+    from dressage.train import train as train
+
+# Public name -> the module that holds it. Imported on first use, so that `import dressage` needs no torch.
+_HOMES = {
+    "DressageError": "dressage.errors",
+    "Recipe": "dressage.recipe",
+    "Run": "dressage.run",
+    "fit": "dressage.fit",
+    "load": "dressage.run",
+    "reproduce": "dressage.train",
+    "resume": "dressage.train",
+    "train": "dressage.train",
+}
+__all__ = ["__version__", *sorted(_HOMES)]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'dressage' has no attribute {name!r}; it has {', '.join(sorted(_HOMES))}")
+    from importlib import import_module
+
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value  # also takes the place of a submodule of the same name (dressage.train, dressage.fit)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

@@ -1,0 +1,78 @@
+"""What opening gives: the rows, their targets, and everything that was assumed on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from torch import Tensor
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Task = Literal["classification", "regression"]
+PARTS = ("train", "train_dev", "validation", "test")
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a table as it was understood."""
+
+    name: str
+    kind: Literal["number", "category", "date", "id", "constant", "text", "target", "group", "time", "ignored"]
+    missing: int
+    summary: str
+    """Range of a number, the commonest values of a category."""
+    note: str = ""
+    """Why it was taken so, or what was done to it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Opened data, before any split.
+
+    Shapes: images `(N, H, W, C)` uint8; arrays `(N, ...)` float32 or uint8; tables a pyarrow Table of N rows holding the
+    feature columns only. `y` is `(N,)` int64 class numbers, or float32 `(N,)` or `(N, T)`.
+    """
+
+    name: str
+    kind: Literal["images", "array", "table"]
+    x: Tensor | pa.Table
+    y: Tensor
+    task: Task
+    target: str
+    classes: Sequence[str] = ()
+    """Name of each class number; empty in a regression."""
+    given: Mapping[str, Tensor] = field(default_factory=dict)
+    """Row numbers (int64) of the parts that the data itself names (`train`, `validation`, `test`)."""
+    group: Tensor | None = None
+    """`(N,)` int64: rows of one value stay in one part."""
+    time: Tensor | None = None
+    """`(N,)` float64: rows are split in this order."""
+    ids: Sequence[str] | None = None
+    """What a person calls each row: a file's path, a line of a file; None: the row number."""
+    columns: Sequence[Column] = ()
+    assumed: Mapping[str, str] = field(default_factory=dict)
+    """What was assumed, in words: `delimiter`, `encoding`, `target`, `task`, ... -> value with the reason."""
+    warnings: Sequence[str] = ()
+    fingerprint: str = ""
+    """SHA-256 of the content: x, y, the parts and the classes."""
+
+    @property
+    def rows(self) -> int:
+        return len(self.y)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part of the split, ready to be cut into batches: `x (N, ...)` uint8 or float32, `y (N,)` or `(N, T)`."""
+
+    name: str
+    x: Tensor
+    y: Tensor
+    rows: Tensor
+    """`(N,)` int64: the row of the source that each sample is; the key of its random draws."""
+
+    def __len__(self) -> int:
+        return len(self.y)

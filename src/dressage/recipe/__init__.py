@@ -1,0 +1,12 @@
+"""The recipe: everything that determines a run."""
+
+from dressage.recipe.schema import SECTIONS as SECTIONS
+from dressage.recipe.schema import Data as Data
+from dressage.recipe.schema import Loss as Loss
+from dressage.recipe.schema import Model as Model
+from dressage.recipe.schema import Optim as Optim
+from dressage.recipe.schema import Recipe as Recipe
+from dressage.recipe.schema import Regularize as Regularize
+from dressage.recipe.schema import Schedule as Schedule
+from dressage.recipe.schema import Train as Train
+from dressage.recipe.schema import Watch as Watch

@@ -1,0 +1,164 @@
+"""The typed recipe: structure, types and limits only. It knows no technique by name and needs no torch.
+
+A field that is not given keeps its default here until `dressage.resolve` puts a better one in its place, with the reason.
+A technique is written as text, `name` or `name(option=value)`; `resolve` checks it against the catalogues.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Technique = Annotated[str, Field(min_length=1, max_length=500)]
+Share = Annotated[float, Field(ge=0, lt=1)]
+
+
+class Section(BaseModel):
+    """One section of a recipe: immutable, no unknown keys, a sentence under every field."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
+
+
+class Data(Section):
+    """What is learned from what, how it is split, and what is done to it before the network sees it."""
+
+    target: str = ""
+    """Name of the column to predict; empty: found from the data."""
+    group: str = ""
+    """Column whose equal values never land in two splits."""
+    time: str = ""
+    """Column to split by: training before validation before test."""
+    task: Literal["auto", "classification", "regression"] = "auto"
+    """What the target is; auto: found from the data."""
+    ignore: list[str] = []
+    """Columns that are left out."""
+    validation: Share = 0.15
+    """Share of the rows held out to choose by."""
+    test: Share = 0.15
+    """Share of the rows held out to judge by, once; only where the data has no test part of its own."""
+    train_dev: Share = 0.0
+    """Share of the training rows held out to tell variance from a shift between training and validation."""
+    preprocess: list[Technique] = []
+    """Steps fitted on the training part and applied unchanged everywhere, in order."""
+    image_size: Annotated[int, Field(ge=0, le=4096)] = 0
+    """Side of the square that images are brought to, in pixels; 0: as they are, or chosen when they differ."""
+    cache_limit: Annotated[float, Field(gt=0)] = 20.0
+    """Largest size of the decoded image cache, in GiB."""
+    workers: Annotated[int, Field(ge=0, le=64)] = 0
+    """Background workers that read a torch Dataset; the run is the same with any number."""
+
+
+class Model(Section):
+    """The network."""
+
+    name: Technique = "mlp"
+    """Architecture."""
+    width: Annotated[int, Field(ge=1, le=65536)] = 128
+    """Hidden units of a layer, or channels of the first stage."""
+    depth: Annotated[int, Field(ge=0, le=1000)] = 2
+    """Hidden layers, or blocks a stage."""
+    activation: Technique = "relu"
+    """Nonlinearity between layers."""
+    norm: Technique = "none"
+    """Normalisation between a layer and its activation."""
+    init: Technique = "he"
+    """Rule for the first weights."""
+
+
+class Loss(Section):
+    """What is minimised."""
+
+    name: Technique = "cross_entropy"
+    """Loss of one sample; a batch has the mean."""
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of the target probability spread evenly over all classes."""
+
+
+class Regularize(Section):
+    """What holds the network back from learning the training part by heart."""
+
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Probability that a hidden unit is dropped in training."""
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    """λ of the decay: decoupled in adamw, ½λ‖w‖² in the loss elsewhere; never on biases and norm parameters."""
+
+
+class Optim(Section):
+    """How a step is made from a gradient."""
+
+    name: Technique = "adamw"
+    """Optimiser."""
+    lr: Annotated[float, Field(ge=0)] = 1e-3
+    """Learning rate at the top of the schedule."""
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    """Momentum of momentum and nesterov."""
+    beta1: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    """Decay of the mean of gradients in the Adam family."""
+    beta2: Annotated[float, Field(ge=0, lt=1)] = 0.999
+    """Decay of the mean of squared gradients in the Adam family."""
+    eps: Annotated[float, Field(gt=0)] = 1e-8
+    """Added to the denominator in the Adam family."""
+    clip_norm: Annotated[float, Field(ge=0)] = 0.0
+    """Largest norm of the whole gradient; 0: not clipped."""
+
+
+class Schedule(Section):
+    """How the learning rate moves, step by step."""
+
+    name: Technique = "cosine"
+    """Shape of the curve after the warm-up."""
+    warmup: Annotated[float, Field(ge=0)] = 0.05
+    """Linear rise from 0 at the start: a share of all steps below 1, a number of steps from 1 on."""
+
+
+class Train(Section):
+    """How long, in what batches, on what."""
+
+    epochs: Annotated[int, Field(ge=1, le=1_000_000)] = 50
+    """Passes over the training part at most."""
+    batch_size: Annotated[int, Field(ge=1)] = 128
+    """Samples a step."""
+    accumulate: Annotated[int, Field(ge=1)] = 1
+    """Pieces that a step's batch is cut into to save memory; the step's loss stays the same."""
+    patience: Annotated[int, Field(ge=0)] = 0
+    """Epochs without a better validation loss before training stops; 0: never. The best snapshot is kept either way."""
+    precision: Literal["auto", "float32", "bf16"] = "auto"
+    """Number format of the heavy products; auto: what is measured to be faster on this machine."""
+    memory_format: Literal["auto", "contiguous", "channels_last"] = "auto"
+    """Layout of images in memory; auto: what is measured to be faster on this machine."""
+    device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?|mps)$")] = "auto"
+    """Where the network runs."""
+    threads: Annotated[int, Field(ge=0, le=1024)] = 0
+    """Processor threads; 0: as torch finds them. Part of the run's record, since sums differ in their last bits."""
+    checkpoint_seconds: Annotated[float, Field(gt=0)] = 60.0
+    """Longest time between two checkpoints."""
+
+
+class Watch(Section):
+    """What is looked at while training."""
+
+    nonfinite: Literal["stop", "ignore"] = "stop"
+    """Whether a loss that is not finite stops the training before the update that would spoil the weights."""
+
+
+class Recipe(Section):
+    """Everything that determines a run, but for the data and the machine."""
+
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    """Key of every random draw."""
+    augment: list[Technique] = []
+    """Changes made to training batches, in order; each sample has its own draw."""
+    average: Technique = "none"
+    """Average of the weights over the steps, used in place of the last weights."""
+    data: Data = Data()
+    model: Model = Model()
+    loss: Loss = Loss()
+    regularize: Regularize = Regularize()
+    optim: Optim = Optim()
+    schedule: Schedule = Schedule()
+    train: Train = Train()
+    watch: Watch = Watch()
+
+
+SECTIONS = ("data", "model", "loss", "regularize", "optim", "schedule", "train", "watch")
