@@ -1,5 +1,7 @@
 """The recipe: everything that determines a run."""
 
+from dressage.recipe.load import as_recipe as as_recipe
+from dressage.recipe.load import load_recipe as load_recipe
 from dressage.recipe.schema import SECTIONS as SECTIONS
 from dressage.recipe.schema import Data as Data
 from dressage.recipe.schema import Loss as Loss
@@ -10,3 +12,4 @@ from dressage.recipe.schema import Regularize as Regularize
 from dressage.recipe.schema import Schedule as Schedule
 from dressage.recipe.schema import Train as Train
 from dressage.recipe.schema import Watch as Watch
+from dressage.recipe.write import to_toml as to_toml

@@ -8,9 +8,26 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+
+def _cut_at_commas(value: object) -> object:
+    """`"a,b(c=1,d=2)"` -> `["a", "b(c=1,d=2)"]`: a list may be written as one text, as on a command line."""
+    if not isinstance(value, str):
+        return value
+    pieces, depth = [""], 0
+    for char in value:
+        depth += (char == "(") - (char == ")")
+        if char == "," and depth == 0:
+            pieces.append("")
+        else:
+            pieces[-1] += char
+    return [piece.strip() for piece in pieces if piece.strip()]
+
 
 Technique = Annotated[str, Field(min_length=1, max_length=500)]
+Techniques = Annotated[list[Technique], BeforeValidator(_cut_at_commas), Field(max_length=100)]
+Names = Annotated[list[str], BeforeValidator(_cut_at_commas)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 
 
@@ -31,7 +48,7 @@ class Data(Section):
     """Column to split by: training before validation before test."""
     task: Literal["auto", "classification", "regression"] = "auto"
     """What the target is; auto: found from the data."""
-    ignore: list[str] = []
+    ignore: Names = []
     """Columns that are left out."""
     validation: Share = 0.15
     """Share of the rows held out to choose by."""
@@ -39,7 +56,7 @@ class Data(Section):
     """Share of the rows held out to judge by, once; only where the data has no test part of its own."""
     train_dev: Share = 0.0
     """Share of the training rows held out to tell variance from a shift between training and validation."""
-    preprocess: list[Technique] = []
+    preprocess: Techniques = []
     """Steps fitted on the training part and applied unchanged everywhere, in order."""
     image_size: Annotated[int, Field(ge=0, le=4096)] = 0
     """Side of the square that images are brought to, in pixels; 0: as they are, or chosen when they differ."""
@@ -121,8 +138,10 @@ class Train(Section):
     """Samples a step."""
     accumulate: Annotated[int, Field(ge=1)] = 1
     """Pieces that a step's batch is cut into to save memory; the step's loss stays the same."""
+    monitor: Literal["loss", "metric"] = "loss"
+    """What the best snapshot is chosen by, on the validation part: its loss, or its accuracy or R²."""
     patience: Annotated[int, Field(ge=0)] = 0
-    """Epochs without a better validation loss before training stops; 0: never. The best snapshot is kept either way."""
+    """Epochs without a better validation value before training stops; 0: never. The best snapshot is kept either way."""
     precision: Literal["auto", "float32", "bf16"] = "auto"
     """Number format of the heavy products; auto: what is measured to be faster on this machine."""
     memory_format: Literal["auto", "contiguous", "channels_last"] = "auto"
@@ -147,7 +166,7 @@ class Recipe(Section):
 
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     """Key of every random draw."""
-    augment: list[Technique] = []
+    augment: Techniques = []
     """Changes made to training batches, in order; each sample has its own draw."""
     average: Technique = "none"
     """Average of the weights over the steps, used in place of the last weights."""
