@@ -1,1 +1,1 @@
-
+"""Single layers and the rules for their first weights."""
