@@ -1,1 +1,45 @@
+"""What judges a trained network: metrics with intervals, a baseline beside them, confusion, the worst mistakes.
 
+`evaluation.json` in a run folder holds one object a judged part: `{"test": …, "validation": …, "train": …}`. Each is
+what `judge` returns, the `Evaluation` of `dressage.evaluate.format`. What is not defined is null: no NaN, no infinity.
+
+    part        name of the part: train, train_dev, validation, test
+    task        "classification" or "regression"
+    n           rows judged
+    nonfinite   rows whose output was not finite; each counts as wrong, in a regression no metric is given
+    headline    name of the metric that stands for the whole: "accuracy" or "r2"
+    metrics     {name: {"value", "low", "high"}}: the value and its 95 % interval, each a number or null
+                classification: accuracy, balanced_accuracy, macro_f1, log_loss (nats), and roc_auc with two classes
+                regression: r2, rmse, mae; the last two in the target's units; several targets: the mean over them
+    baseline    {"name", "prediction", "metrics"}: what an answer that looks at no input scores: the majority class
+                (for log_loss the class frequencies) or the mean, both of the training part
+
+In a classification also
+    classes     names of the classes, in the order of their numbers
+    per_class   [{"name", "n", "precision", "recall", "f1"}]: a value and interval each
+    confusion   C lists of C counts, [true][predicted]; null above 200 classes
+    confused    [{"true", "predicted", "count", "share"}]: the ten commonest confusions, as a share of the true class
+    mistakes    the ten most confident wrong answers: [{"row", "id", "true", "predicted", "probability" (that of
+                the predicted class), "probability_true"}]
+
+In a regression also
+    targets     names of the targets
+    per_target  [{"name", "r2", "rmse", "mae"}]
+    points      {"true": [...], "predicted": [...]}: at most 400 rows of the first target, drawn evenly, for a picture
+    mistakes    the ten largest residuals, in standard deviations of their target: [{"row", "id", "true", "predicted",
+                "residual"}], with "target" where there are several
+
+Intervals: Wilson's for accuracy, precision and recall; Zou and Donner's for balanced accuracy; the delta method's for
+macro F1; Newcombe's for ROC AUC; a bootstrap of 2,000 resamples, keyed by the seed, for log loss, R², RMSE and MAE.
+
+A mistake also has "picture" (a data URI of a small PNG) or "fields" ({column: value}) where `show` gives one.
+"""
+
+from __future__ import annotations
+
+from dressage.evaluate.exhibit import exhibit, picture
+from dressage.evaluate.format import Estimate, Evaluation
+from dressage.evaluate.judge import judge
+from dressage.evaluate.words import METRICS, metric_name, sentence, verdict
+
+__all__ = ["METRICS", "Estimate", "Evaluation", "exhibit", "judge", "metric_name", "picture", "sentence", "verdict"]

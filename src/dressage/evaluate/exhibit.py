@@ -1,0 +1,82 @@
+"""How one row is shown to a person: a small picture, or its fields."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from dressage.data.source import Source
+
+SIDE = 96  # pixels of the longer side in the report
+FIELDS = 12
+SIGNS = 120
+
+
+def picture(x: Tensor | NDArray[Any], side: int = SIDE) -> str:
+    """The data URI of a PNG, its longer side about `side` pixels, of `x` uint8 `(H, W)` or `(H, W, C)`, C = 1, 3 or 4.
+
+    Small pictures grow by a whole factor without smoothing, so that each pixel can be seen; large ones shrink smoothly.
+    """
+    from PIL import Image
+
+    pixels = np.ascontiguousarray(np.asarray(x.cpu() if hasattr(x, "cpu") else x), dtype=np.uint8)
+    if pixels.ndim == 3 and pixels.shape[2] not in (3, 4):
+        pixels = pixels[:, :, 0]
+    image = Image.fromarray(pixels)
+    longer = max(image.size)
+    if longer < side:
+        factor = max(1, round(side / longer))
+        image = image.resize((image.width * factor, image.height * factor), Image.Resampling.NEAREST)
+    elif longer > side:
+        image.thumbnail((side, side), Image.Resampling.LANCZOS)
+    file = io.BytesIO()
+    image.save(file, "PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii")
+
+
+def exhibit(source: Source) -> Callable[[int], Mapping[str, Any]]:
+    """For a row of the source what a mistake shows of it: `{"picture": data URI}` or `{"fields": {column: value}}`."""
+    if source.kind == "table":
+        names = list(source.x.column_names)[:FIELDS]  # type: ignore[union-attr]
+
+        def fields(row: int) -> Mapping[str, Any]:
+            values = {name: source.x[name][row].as_py() for name in names}
+            return {"fields": {short(k): short(v) for k, v in values.items()}}
+
+        return fields
+
+    def item(row: int) -> Mapping[str, Any]:
+        values = np.asarray(source.x[row].cpu())
+        if _is_picture(values.shape):
+            return {"picture": picture(_to_bytes(values))}
+        return {"fields": {str(i): short(v.item()) for i, v in enumerate(values.ravel()[:FIELDS])}}
+
+    return item
+
+
+def short(value: object) -> str:
+    """At most 120 characters of a value; a number in six digits."""
+    text = f"{value:.6g}" if isinstance(value, float) else str(value)
+    return text if len(text) <= SIGNS else text[: SIGNS - 1] + "…"
+
+
+def _is_picture(shape: tuple[int, ...]) -> bool:
+    if len(shape) not in (2, 3) or shape[2:] not in ((), (1,), (3,), (4,)):
+        return False
+    return min(shape[:2]) >= 4 and max(shape[:2]) <= 64 * min(shape[:2])
+
+
+def _to_bytes(values: NDArray[Any]) -> NDArray[np.uint8]:
+    if values.dtype == np.uint8:
+        return values
+    low, high = float(np.nanmin(values)), float(np.nanmax(values))
+    scaled = (values - low) / (high - low) * 255 if high > low else np.zeros_like(values)
+    return np.nan_to_num(scaled).astype(np.uint8)
