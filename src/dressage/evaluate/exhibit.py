@@ -44,17 +44,17 @@ def picture(x: Tensor | NDArray[Any], side: int = SIDE) -> str:
 
 def exhibit(source: Source) -> Callable[[int], Mapping[str, Any]]:
     """For a row of the source what a mistake shows of it: `{"picture": data URI}` or `{"fields": {column: value}}`."""
+    x: Any = source.x
     if source.kind == "table":
-        names = list(source.x.column_names)[:FIELDS]  # type: ignore[union-attr]
+        names = list(x.column_names)[:FIELDS]
 
         def fields(row: int) -> Mapping[str, Any]:
-            values = {name: source.x[name][row].as_py() for name in names}
-            return {"fields": {short(k): short(v) for k, v in values.items()}}
+            return {"fields": {short(name): short(x.column(i)[row].as_py()) for i, name in enumerate(names)}}
 
         return fields
 
     def item(row: int) -> Mapping[str, Any]:
-        values = np.asarray(source.x[row].cpu())
+        values = np.asarray(x[row].cpu())
         if _is_picture(values.shape):
             return {"picture": picture(_to_bytes(values))}
         return {"fields": {str(i): short(v.item()) for i, v in enumerate(values.ravel()[:FIELDS])}}
