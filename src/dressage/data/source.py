@@ -66,13 +66,21 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One part of the split, ready to be cut into batches: `x (N, ...)` uint8 or float32, `y (N,)` or `(N, T)`."""
+    """One part of the split, ready to be cut into batches.
+
+    `x` `(N, ...)` uint8 or float32 and `y` `(N,)` or `(N, T)` hold the rows of all parts, so that nothing is copied.
+    """
 
     name: str
     x: Tensor
     y: Tensor
     rows: Tensor
-    """`(N,)` int64: the row of the source that each sample is; the key of its random draws."""
+    """`(n,)` int64: the rows of `x` and `y` that are this part's; also the key of each sample's random draws."""
+
+    @property
+    def targets(self) -> Tensor:
+        """`(n,)` or `(n, T)`: the targets of this part."""
+        return self.y[self.rows]
 
     def __len__(self) -> int:
-        return len(self.y)
+        return len(self.rows)

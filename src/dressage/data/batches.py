@@ -1,0 +1,53 @@
+"""From a part that lies in memory to its batches: an index and a view, no loop over samples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+from dressage.augment.batch import Batch
+from dressage.augment.draw import key
+from dressage.data.source import Part
+
+GATHER_BYTES = 8 << 20  # one gather serves many small batches: dispatch costs more than copying there
+
+
+class Batches:
+    """The batches of one part, in an order keyed by (seed, epoch).
+
+    Rows are shared out evenly: `ceil(n / batch_size)` batches whose sizes differ by one at most, so that no ragged last
+    batch weighs its samples more or upsets batch norm.
+    """
+
+    def __init__(self, part: Part, batch_size: int, seed: int, device: torch.device | str = "cpu") -> None:
+        self.part, self.seed, self.device = part, seed, torch.device(device)
+        rows = len(part)
+        self.steps_per_epoch = max(1, -(-rows // batch_size))
+        self.bounds = [rows * i // self.steps_per_epoch for i in range(self.steps_per_epoch + 1)]
+        batch_bytes = part.x[:1].nbytes * min(batch_size, rows)
+        self.gathered = max(1, min(64, GATHER_BYTES // max(1, batch_bytes)))
+
+    def order(self, epoch: int) -> Tensor:
+        """`(n,)` int64: the order of the samples in an epoch."""
+        generator = torch.Generator().manual_seed(key(self.seed, "order", epoch))
+        return torch.randperm(len(self.part), generator=generator)
+
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
+        """The batches of an epoch from number `start` on, on the device."""
+        order = self.order(epoch)
+        for first in range(start, self.steps_per_epoch, self.gathered):
+            bounds = self.bounds[first : first + self.gathered + 1]
+            chosen = self.part.rows[order[bounds[0] : bounds[-1]]]
+            sizes = [b - a for a, b in pairwise(bounds)]
+            taken = (self.part.x.index_select(0, chosen), self.part.y.index_select(0, chosen), chosen)
+            for x, y, rows in zip(*(t.to(self.device).split(sizes) for t in taken), strict=True):
+                yield Batch(x, y, rows)
+
+
+def in_order(part: Part, batch_size: int, device: torch.device | str = "cpu") -> Iterator[Batch]:
+    """The batches of a part in its own order, for evaluation."""
+    for rows in part.rows.split(batch_size):
+        yield Batch(part.x.index_select(0, rows).to(device), part.y.index_select(0, rows).to(device), rows.to(device))

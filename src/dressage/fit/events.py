@@ -1,0 +1,51 @@
+"""What a training yields. Everything that looks at a training consumes these; nothing is called back from inside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class StepEvent:
+    """One step was taken, in epoch 1, 2, …. `loss` is still on the device: reading it waits for the device."""
+
+    step: int
+    epoch: int
+    loss: Tensor
+    lr: float
+
+
+@dataclass(frozen=True, slots=True)
+class EpochEvent:
+    """Epoch 1, 2, … is over. `metrics` has train_loss and, with a validation part, val_loss and val_<metric>."""
+
+    step: int
+    epoch: int
+    metrics: Mapping[str, float]
+    improved: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EndEvent:
+    """The training is over: all epochs done, no better value for `patience` epochs, or a number that is not finite."""
+
+    step: int
+    epoch: int
+    reason: Literal["epochs", "patience", "nonfinite"]
+    nonfinite: Nonfinite | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Nonfinite:
+    """Where the first number that is not finite appears: the step that would have used it, and the place in the network."""
+
+    step: int
+    where: str
+    loss: float
+
+
+Event = StepEvent | EpochEvent | EndEvent

@@ -1,0 +1,64 @@
+"""How a state is moved: the parts of a step, built from a resolved recipe once, before the first step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from dressage.augment import Transform
+from dressage.augment import catalogue as augmentations
+from dressage.augment.draw import key
+from dressage.objective import Objective
+from dressage.objective import catalogue as objectives
+from dressage.optim.averages import Average
+from dressage.optim.averages import catalogue as averages
+from dressage.optim.schedules import schedule
+from dressage.recipe import Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything of a training that does not change while it runs."""
+
+    objective: Objective
+    augment: Sequence[Transform]
+    cast: Callable[[Tensor], Tensor]
+    factor: Callable[[int], float]
+    """Share of the learning rate at a step."""
+    average: Average | None
+    seed: int
+    noise: int
+    """Key of the noise of steps: dropout and what a foreign network draws."""
+    lr: float
+    epochs: int
+    accumulate: int
+    clip_norm: float
+    patience: int
+    monitor: Literal["loss", "metric"]
+    autocast: torch.dtype | None
+    stop_on_nonfinite: bool
+
+
+def make_plan(recipe: Recipe, steps_per_epoch: int, classes: int, cast: Callable[[Tensor], Tensor]) -> Plan:
+    """The plan of a resolved recipe. `cast` maps a batch `(B, ...)` to the float input of the network."""
+    return Plan(
+        objective=objectives.build(recipe.loss.name, recipe.loss.label_smoothing),
+        augment=tuple(augmentations.build(written, classes) for written in recipe.augment),
+        cast=cast,
+        factor=schedule(recipe.schedule.name, recipe.schedule.warmup, recipe.train.epochs * steps_per_epoch),
+        average=averages.build(recipe.average),
+        seed=recipe.seed,
+        noise=key(recipe.seed, "noise"),
+        lr=recipe.optim.lr,
+        epochs=recipe.train.epochs,
+        accumulate=recipe.train.accumulate,
+        clip_norm=recipe.optim.clip_norm,
+        patience=recipe.train.patience,
+        monitor=recipe.train.monitor,
+        autocast=torch.bfloat16 if recipe.train.precision == "bf16" else None,
+        stop_on_nonfinite=recipe.watch.nonfinite == "stop",
+    )

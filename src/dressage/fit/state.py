@@ -1,0 +1,119 @@
+"""All that a resumed run needs, as one object: weights, optimiser, average, early-stop memory, best so far, position."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from dressage.fit.flat import can_flatten, flatten, load_tensors, tensors_of
+from dressage.optim import catalogue as optimizers
+from dressage.optim import decay_groups
+from dressage.recipe import Recipe
+
+
+Snapshot = tuple[dict[str, dict[str, Tensor]], dict[str, int | float]]
+
+
+@dataclass(slots=True)
+class State:
+    """A training at one moment. `take_step` moves it; `tensors` and `numbers` are all of it, and `load` puts them back."""
+
+    model: nn.Module
+    optimizer: torch.optim.Optimizer
+    is_flat: bool = False
+    """Whether the parameters are views of one buffer a group."""
+    averaged: nn.Module | None = None
+    """The network with averaged weights, when the recipe names an average."""
+    step: int = 0
+    epoch: int = 0
+    batch: int = 0
+    """Batches of this epoch that are done."""
+    losses: list[Tensor] = field(default_factory=list)
+    """Losses of this epoch's steps, still on the device."""
+    best_value: float = math.inf
+    best_step: int = 0
+    stale: int = 0
+    """Epochs since the best value."""
+    best: dict[str, Tensor] = field(default_factory=dict)
+    """Weights at the best value."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network lies."""
+        return next(self.model.parameters()).device
+
+    @property
+    def judged(self) -> nn.Module:
+        """The network that validation and prediction use: the averaged one if there is one."""
+        return self.model if self.averaged is None else self.averaged
+
+    def tensors(self) -> dict[str, dict[str, Tensor]]:
+        """Every tensor of the state, by part and name."""
+        parts = {"model": _detached(self.model), "optimizer": tensors_of(self.optimizer), "best": self.best}
+        if self.averaged is not None:
+            parts["average"] = _detached(self.averaged)
+        if self.losses:
+            parts["epoch"] = {"losses": torch.stack(self.losses)}
+        return parts
+
+    def numbers(self) -> dict[str, int | float]:
+        """Every number of the state by name."""
+        names = ("step", "epoch", "batch", "best_value", "best_step", "stale")
+        return {name: getattr(self, name) for name in names}
+
+    def load(self, tensors: Mapping[str, Mapping[str, Tensor]], numbers: Mapping[str, Any]) -> None:
+        """Puts back what `tensors` and `numbers` gave, bit for bit."""
+        self.model.load_state_dict(tensors["model"])
+        load_tensors(self.optimizer, tensors["optimizer"])
+        if self.averaged is not None:
+            self.averaged.load_state_dict(tensors["average"])
+        self.best = {name: tensor.clone() for name, tensor in tensors.get("best", {}).items()}
+        self.losses = list(tensors["epoch"]["losses"].to(self.device).unbind()) if "epoch" in tensors else []
+        for name, value in numbers.items():
+            setattr(self, name, value)
+
+    def snapshot(self) -> Snapshot:
+        """A copy in memory that `load` accepts; the best weights are shared, since they are replaced and never changed."""
+        parts = {part: {k: v.clone() for k, v in named.items()} if part != "best" else named for part, named in self.tensors().items()}
+        return parts, self.numbers()
+
+    def weights(self) -> list[Tensor]:
+        """The trained tensors: the flat buffers, or each parameter."""
+        return [p for group in self.optimizer.param_groups for p in group["params"]]
+
+    def averaged_weights(self) -> list[Tensor]:
+        """The averages of `weights()`, in the same order; a copied network keeps its parameters in buffers of the same layout."""
+        assert self.averaged is not None
+        if not self.is_flat:
+            twins = dict(zip(self.model.parameters(), self.averaged.parameters(), strict=True))
+            return [twins[p].data for p in self.weights()]
+        buffers = {p.untyped_storage().data_ptr(): p.data for p in self.averaged.parameters() if p.numel()}
+        return [b.as_strided((b.untyped_storage().nbytes() // b.element_size(),), (1,), 0) for b in buffers.values()]
+
+    def is_finite(self) -> bool:
+        """Whether every weight and statistic is a finite number; waits for the device."""
+        tensors = [t for t in _detached(self.model).values() if t.is_floating_point() and t.numel()]
+        return bool(torch.stack([t.isfinite().all() for t in tensors]).all())
+
+
+def new_state(model: nn.Module, recipe: Recipe, *, flat: bool = False) -> State:
+    """The state before step 1 of a resolved recipe.
+
+    `flat` joins the parameters into one buffer a group: the same update in one kernel. Only for networks in which every
+    parameter has a gradient at every step, since a parameter without one would still be decayed.
+    """
+    groups = decay_groups(model.named_parameters(), recipe.regularize.weight_decay)
+    flat = flat and can_flatten(groups)
+    optimizer = optimizers.build(recipe.optim.name, flatten(groups) if flat else groups, recipe.optim)
+    averaged = copy.deepcopy(model).requires_grad_(False) if recipe.average != "none" else None
+    return State(model, optimizer, flat, averaged)
+
+
+def _detached(module: nn.Module) -> dict[str, Tensor]:
+    return {name: tensor.detach() for name, tensor in module.state_dict().items()}

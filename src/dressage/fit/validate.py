@@ -1,0 +1,55 @@
+"""Loss and metric of a network on a whole part, without augmentation and in evaluation mode."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from itertools import islice
+
+import torch
+from torch import Tensor, nn
+
+from dressage.data.batches import Batches, in_order
+from dressage.data.source import Part
+from dressage.fit.plan import Plan
+
+EVALUATION_BATCH = 512
+RECALIBRATION_BATCHES = 32
+
+
+@torch.no_grad()
+def outputs_of(model: nn.Module, part: Part, plan: Plan, batch_size: int = EVALUATION_BATCH) -> Tensor:
+    """`(N, outputs)` float32: what the network says of each sample; the model's mode is left as it was."""
+    was_training, device = model.training, next(model.parameters()).device
+    model.eval()
+    with torch.autocast(device.type, plan.autocast) if plan.autocast else nullcontext():
+        outputs = [model(plan.cast(batch.x)).float() for batch in in_order(part, batch_size, device)]
+    model.train(was_training)
+    return torch.cat(outputs)
+
+
+def validate(model: nn.Module, part: Part, plan: Plan) -> dict[str, float]:
+    """val_loss (without label smoothing) and val_accuracy or val_rmse."""
+    outputs = outputs_of(model, part, plan)
+    y = part.targets.to(outputs.device)
+    score = float(plan.objective.score(outputs, y)) / len(part)
+    name = plan.objective.metric
+    return {"val_loss": float(plan.objective.plain_loss(outputs, y)), f"val_{name}": score**0.5 if name == "rmse" else score}
+
+
+@torch.no_grad()
+def recalibrate(model: nn.Module, batches: Batches, plan: Plan) -> None:
+    """Computes batch-norm statistics anew for averaged weights, whose own were never measured: the mean over up to 32 batches."""
+    norms = [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm) and m.track_running_stats]
+    if not norms:
+        return
+    momenta = [m.momentum for m in norms]
+    model.eval()
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # cumulative mean
+        norm.train()
+    for batch in islice(batches.epoch(0), RECALIBRATION_BATCHES):
+        model(plan.cast(batch.x))
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+    model.eval()

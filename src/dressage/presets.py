@@ -1,0 +1,91 @@
+"""The defaults that a good practitioner would accept, for each task and size of data, each with its reason."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from dressage.recipe import Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A value that was not given, where it comes from and why it is so."""
+
+    value: object
+    origin: Literal["preset", "inferred"]
+    why: str
+
+
+class DataFacts(Protocol):
+    """What presets need to know of the data; `dressage.resolve.Facts` is one."""
+
+    task: Literal["classification", "regression"]
+    kind: Literal["images", "array", "table"]
+    rows: int
+    shape: tuple[int, ...]
+    outputs: int
+
+
+def presets_for(recipe: Recipe, facts: DataFacts, own_model: bool) -> Mapping[str, Choice]:
+    """A choice for each path where the data asks for something else than the plain default."""
+    choices = _images(facts) if facts.kind == "images" else _rows(facts)
+    choices |= _by_task(facts)
+    batch = int(choices["train.batch_size"].value)  # type: ignore[call-overload]
+    if batch > facts.rows:
+        choices["train.batch_size"] = Choice(facts.rows, "inferred", f"all {facts.rows} training rows")
+    if own_model:
+        choices = {path: choice for path, choice in choices.items() if not path.startswith(("model.", "regularize.dropout"))}
+    return choices
+
+
+def _by_task(facts: DataFacts) -> dict[str, Choice]:
+    if facts.task == "regression":
+        return {"loss.name": Choice("mse", "inferred", "the target is a number")}
+    return {"loss.name": Choice("cross_entropy", "inferred", f"the target is one of {facts.outputs} classes")}
+
+
+def _rows(facts: DataFacts) -> dict[str, Choice]:
+    rows = facts.rows
+    width = 64 if rows < 500 else 128 if rows < 5000 else 256
+    batch = 16 if rows < 500 else 32 if rows < 3000 else 128 if rows < 50_000 else 512
+    steps = 3000 if rows < 3000 else 8000 if rows < 50_000 else 20_000
+    epochs = max(5, min(200, round(steps * batch / rows)))
+    small = f"for {rows} training rows"
+    return {
+        "data.preprocess": Choice(["standardize"], "preset", "features of one scale train at one rate"),
+        "model.name": Choice("mlp", "inferred", "rows of features"),
+        "model.width": Choice(width, "preset", small),
+        "regularize.dropout": Choice(0.2 if rows < 5000 else 0.1, "preset", small),
+        "regularize.weight_decay": Choice(0.1 if rows < 5000 else 0.01, "preset", small),
+        "average": Choice("ema(decay=0.99)", "preset", "an average of the last steps varies less than the last step"),
+        "optim.lr": Choice(2e-3, "preset", "AdamW on a small standardised network"),
+        "train.batch_size": Choice(batch, "preset", small),
+        "train.epochs": Choice(epochs, "preset", f"about {steps} steps"),
+        "train.patience": Choice(max(10, epochs // 4), "preset", "a quarter of the epochs without a better validation loss"),
+    }
+
+
+def _images(facts: DataFacts) -> dict[str, Choice]:
+    rows, channels = facts.rows, facts.shape[-1]
+    side = min(facts.shape[0], facts.shape[1])
+    colour = channels == 3
+    name = "resnet" if colour else "convnet"
+    epochs = max(4, min(60, round((200_000 if colour else 300_000) / rows)))
+    augment = [f"random_crop(padding={max(1, side // (8 if colour else 14))})"]
+    if colour:
+        augment.insert(0, "horizontal_flip")
+    return {
+        "data.preprocess": Choice(["standardize_per_channel"], "preset", "each channel with mean 0 and deviation 1"),
+        "augment": Choice(augment, "preset", "what may shift and mirror in photographs" if colour else "grey pictures may shift, but not mirror: they may be signs"),
+        "model.name": Choice(name, "inferred", f"{'colour' if colour else 'grey'} images of {facts.shape[0]} x {facts.shape[1]} pixels"),
+        "model.width": Choice(16 if colour else 32, "preset", "trains in minutes on a processor"),
+        "model.depth": Choice(1 if colour else 2, "preset", "trains in minutes on a processor"),
+        "model.norm": Choice("batch", "preset", "less sensitive to rate and initialisation"),
+        "regularize.weight_decay": Choice(0.05, "preset", "decoupled, as AdamW is used on images"),
+        "optim.lr": Choice(3e-3, "preset", "AdamW with batch norm and a cosine"),
+        "train.batch_size": Choice(128 if rows >= 2000 else 32, "preset", f"for {rows} training images"),
+        "train.epochs": Choice(epochs, "preset", f"for {rows} training images"),
+        "train.monitor": Choice("metric" if rows >= 5000 else "loss", "preset", "a large validation part counts mistakes well" if rows >= 5000 else "a small validation part counts mistakes coarsely"),
+    }

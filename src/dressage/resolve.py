@@ -1,0 +1,183 @@
+"""From what was written and what the data is to the whole recipe: names checked, defaults filled in, each value with its reason."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from dressage.augment import catalogue as augmentations
+from dressage.catalogue import Catalogue
+from dressage.data.preprocess import catalogue as preprocessing
+from dressage.data.source import Task
+from dressage.errors import RecipeError
+from dressage.layers.activations import catalogue as activations
+from dressage.layers.init import catalogue as inits
+from dressage.layers.norms import catalogue as norms
+from dressage.models import catalogue as models
+from dressage.objective import catalogue as objectives
+from dressage.optim import catalogue as optimizers
+from dressage.optim.averages import catalogue as averages
+from dressage.optim.schedules import catalogue as schedules
+from dressage.presets import Choice, presets_for
+from dressage.recipe import SECTIONS, Recipe
+
+Origin = Literal["given", "preset", "inferred", "default", "measured"]
+
+# Where a recipe names techniques, and the family that each belongs to.
+FAMILIES: Mapping[str, Catalogue[object]] = {
+    "augment": augmentations,
+    "average": averages,
+    "data.preprocess": preprocessing,
+    "model.name": models,
+    "model.activation": activations,
+    "model.norm": norms,
+    "model.init": inits,
+    "loss.name": objectives,
+    "optim.name": optimizers,
+    "schedule.name": schedules,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Where a value of the recipe came from, and why it is so."""
+
+    origin: Origin
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the data is, as far as the recipe depends on it. `shape` is one sample's: `(H, W, C)` of an image, `(D,)` of a row."""
+
+    task: Task
+    kind: Literal["images", "array", "table"]
+    rows: int
+    """Training rows."""
+    shape: tuple[int, ...]
+    outputs: int
+    """Classes, or target columns."""
+    smallest_class: int = 0
+    """Training rows of the smallest class."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """A whole recipe, and the reason of each of its values by path (`optim.lr`)."""
+
+    recipe: Recipe
+    reasons: Mapping[str, Reason]
+
+    def put(self, path: str, value: object, origin: Origin, why: str) -> Resolved:
+        """The same with one value changed."""
+        return Resolved(_with(self.recipe, {path: value}), {**self.reasons, path: Reason(origin, why)})
+
+
+def check_names(recipe: Recipe) -> None:
+    """Raises RecipeError, with all errors at once, unless every technique and option named exists."""
+    problems = []
+    for path, family in FAMILIES.items():
+        for written in _techniques(recipe, path):
+            try:
+                family.check(written)
+            except RecipeError as error:
+                problems.append(f"{path}: {error}")
+    if problems:
+        raise RecipeError("\n".join(problems))
+
+
+def resolve(recipe: Recipe, facts: Facts, *, own_model: bool = False) -> Resolved:
+    """The whole recipe for data of these facts. What was given stays; the rest is chosen, each value with its reason.
+
+    Raises RecipeError for names that do not exist and settings that the data cannot bear.
+    """
+    check_names(recipe)
+    given = given_paths(recipe)
+    choices = {path: choice for path, choice in presets_for(recipe, facts, own_model).items() if path not in given}
+    whole = _with(recipe, {path: choice.value for path, choice in choices.items()})
+    reasons = {path: _reason(path, path in given, choices.get(path)) for path in all_paths()}
+    _check_against_data(whole, facts)
+    return Resolved(whole, reasons)
+
+
+def all_paths() -> list[str]:
+    """Every value of a recipe by path, in order."""
+    top = [name for name in Recipe.model_fields if name not in SECTIONS]
+    return top + [f"{section}.{name}" for section in SECTIONS for name in type(getattr(Recipe(), section)).model_fields]
+
+
+def given_paths(recipe: Recipe) -> set[str]:
+    """The paths whose values a person wrote."""
+    given = {name for name in recipe.model_fields_set if name not in SECTIONS}
+    for section in SECTIONS:
+        given |= {f"{section}.{name}" for name in getattr(recipe, section).model_fields_set}
+    return given
+
+
+def value_at(recipe: Recipe, path: str) -> object:
+    """The value at `optim.lr`."""
+    section, _, name = path.rpartition(".")
+    return getattr(getattr(recipe, section) if section else recipe, name)
+
+
+def _reason(path: str, was_given: bool, choice: Choice | None) -> Reason:
+    if was_given:
+        return Reason("given", "as written")
+    return Reason(choice.origin, choice.why) if choice else Reason("default", "the usual value")
+
+
+def _with(recipe: Recipe, values: Mapping[str, object]) -> Recipe:
+    content = recipe.model_dump()
+    for path, value in values.items():
+        section, _, name = path.rpartition(".")
+        (content[section] if section else content)[name] = value
+    return Recipe.model_validate(content)
+
+
+def _techniques(recipe: Recipe, path: str) -> list[str]:
+    written = value_at(recipe, path)
+    return list(written) if isinstance(written, list) else [str(written)]
+
+
+def _check_against_data(recipe: Recipe, facts: Facts) -> None:
+    checks: list[Callable[[Recipe, Facts], RecipeError | None]] = [_batch_fits, _loss_fits, _augment_fits, _cut_fits]
+    problems = [str(problem) for check in checks if (problem := check(recipe, facts))]
+    if problems:
+        raise RecipeError("\n".join(problems))
+
+
+def _batch_fits(recipe: Recipe, facts: Facts) -> RecipeError | None:
+    size = recipe.train.batch_size
+    if size <= facts.rows:
+        return None
+    return _error("train.batch_size", f"{size} given", f"the training part has {facts.rows} rows", f"give at most {facts.rows}")
+
+
+def _cut_fits(recipe: Recipe, facts: Facts) -> RecipeError | None:
+    if recipe.train.accumulate <= recipe.train.batch_size:
+        return None
+    return _error("train.accumulate", f"{recipe.train.accumulate} pieces", f"a batch has {recipe.train.batch_size} samples", "give fewer pieces")
+
+
+def _loss_fits(recipe: Recipe, facts: Facts) -> RecipeError | None:
+    wanted = "mse" if facts.task == "regression" else "cross_entropy"
+    if recipe.loss.name == wanted:
+        return None if not (recipe.loss.label_smoothing and wanted == "mse") else _error(
+            "loss.label_smoothing", f"{recipe.loss.label_smoothing} given", "a regression has no classes to smooth over", "leave it out"
+        )
+    return _error("loss.name", f"'{recipe.loss.name}' given", f"the task is a {facts.task}", f"use {wanted}, or set data.task")
+
+
+def _augment_fits(recipe: Recipe, facts: Facts) -> RecipeError | None:
+    for written in recipe.augment:
+        name = written.partition("(")[0].strip()
+        if name in ("horizontal_flip", "random_crop") and facts.kind != "images":
+            return _error("augment", f"'{name}' given", "the data has no images", "leave it out")
+        if name == "mixup" and facts.task == "regression":
+            return _error("augment", "'mixup' given", "labels are mixed in classification only", "leave it out")
+    return None
+
+
+def _error(path: str, found: str, expected: str, repair: str) -> RecipeError:
+    return RecipeError(str(RecipeError.of(path, found, expected, repair)))
