@@ -30,6 +30,8 @@ class State:
     """Whether the parameters are views of one buffer a group."""
     averaged: nn.Module | None = None
     """The network with averaged weights, when the recipe names an average."""
+    averaged_weights: list[Tensor] = field(default_factory=list)
+    """The averages of `weights()`, in the same order."""
     step: int = 0
     epoch: int = 0
     batch: int = 0
@@ -87,15 +89,6 @@ class State:
         """The trained tensors: the flat buffers, or each parameter."""
         return [p for group in self.optimizer.param_groups for p in group["params"]]
 
-    def averaged_weights(self) -> list[Tensor]:
-        """The averages of `weights()`, in the same order; a copied network keeps its parameters in buffers of the same layout."""
-        assert self.averaged is not None
-        if not self.is_flat:
-            twins = dict(zip(self.model.parameters(), self.averaged.parameters(), strict=True))
-            return [twins[p].data for p in self.weights()]
-        buffers = {p.untyped_storage().data_ptr(): p.data for p in self.averaged.parameters() if p.numel()}
-        return [b.as_strided((b.untyped_storage().nbytes() // b.element_size(),), (1,), 0) for b in buffers.values()]
-
     def is_finite(self) -> bool:
         """Whether every weight and statistic is a finite number; waits for the device."""
         tensors = [t for t in _detached(self.model).values() if t.is_floating_point() and t.numel()]
@@ -108,11 +101,19 @@ def new_state(model: nn.Module, recipe: Recipe, *, flat: bool = False) -> State:
     `flat` joins the parameters into one buffer a group: the same update in one kernel. Only for networks in which every
     parameter has a gradient at every step, since a parameter without one would still be decayed.
     """
+    groups, is_flat = _groups(model, recipe, flat)
+    state = State(model, optimizers.build(recipe.optim.name, groups, recipe.optim), is_flat)
+    if recipe.average != "none":
+        state.averaged = copy.deepcopy(model)
+        state.averaged_weights = [p.data for group in _groups(state.averaged, recipe, flat)[0] for p in group["params"]]
+        state.averaged.requires_grad_(False)
+    return state
+
+
+def _groups(model: nn.Module, recipe: Recipe, flat: bool) -> tuple[list[dict[str, Any]], bool]:
     groups = decay_groups(model.named_parameters(), recipe.regularize.weight_decay)
-    flat = flat and can_flatten(groups)
-    optimizer = optimizers.build(recipe.optim.name, flatten(groups) if flat else groups, recipe.optim)
-    averaged = copy.deepcopy(model).requires_grad_(False) if recipe.average != "none" else None
-    return State(model, optimizer, flat, averaged)
+    is_flat = flat and can_flatten(groups)
+    return (flatten(groups) if is_flat else groups), is_flat
 
 
 def _detached(module: nn.Module) -> dict[str, Tensor]:

@@ -24,8 +24,8 @@ def take_step(state: State, batch: Batch, plan: Plan) -> Tensor:
     update(state.optimizer, plan.lr * plan.factor(state.step))
     state.step += 1
     state.batch += 1
-    if plan.average is not None and state.averaged is not None:
-        plan.average.update(state.weights(), state.averaged_weights(), state.step)
+    if plan.average is not None:
+        plan.average.update(state.weights(), state.averaged_weights, state.step)
     state.losses.append(loss)
     return loss
 
