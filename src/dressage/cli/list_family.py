@@ -1,0 +1,94 @@
+"""`dressage list FAMILY`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib import import_module
+from typing import Any
+
+from dressage.catalogue import Catalogue, Entry
+from dressage.cli.output import Output, cell, table
+from dressage.errors import UsageError, nearest
+
+# family -> (module that holds its catalogue, where a recipe names it)
+FAMILIES = {
+    "model": ("dressage.models", "model.name"),
+    "activation": ("dressage.layers.activations", "model.activation"),
+    "norm": ("dressage.layers.norms", "model.norm"),
+    "init": ("dressage.layers.init", "model.init"),
+    "loss": ("dressage.objective", "loss.name"),
+    "optim": ("dressage.optim", "optim.name"),
+    "schedule": ("dressage.optim.schedules", "schedule.name"),
+    "average": ("dressage.optim.averages", "average"),
+    "augment": ("dressage.augment", "augment"),
+    "preprocess": ("dressage.data.preprocess", "data.preprocess"),
+    "data": ("dressage.data.named", "train DATA"),
+}
+OTHER_NAMES = {
+    "optimizers": "optim",
+    "optimizer": "optim",
+    "losses": "loss",
+    "inits": "init",
+    "augmentations": "augment",
+    "sets": "data",
+}
+
+
+def list_family(family: str | None = None, /, *, output: Output | None = None) -> None:
+    """The techniques of a family: what each does, its options, its formula and its source.
+
+    For example:
+      dressage list
+      dressage list optim
+      dressage list activations --json
+
+    Parameters
+    ----------
+    family
+        model, activation, norm, init, loss, optim, schedule, average, augment, preprocess or data; without it all families.
+    """
+    output = output or Output()
+    if family is None:
+        counts = {name: len(catalogue_of(name)) for name in FAMILIES}
+        rows = [(name, counts[name], where, ", ".join(catalogue_of(name))) for name, (_, where) in FAMILIES.items()]
+        output.result({"families": counts}, table(["family", "entries", "named at", "what there is"], rows, output))
+        return
+    entries = list(catalogue_of(family).values())
+    if output.json:
+        output.result({"family": _canonical(family), "entries": [_as_dict(entry) for entry in entries]}, [])
+    else:
+        output.result({}, _lines(entries, output))
+
+
+def catalogue_of(family: str) -> Catalogue[Any]:
+    """The catalogue of a family, by its name in either number. Raises UsageError with the nearest name."""
+    name = _canonical(family)
+    if name not in FAMILIES:
+        raise UsageError.of("list", f"there is no family '{family}'", nearest(family, FAMILIES), "see `dressage list`")
+    found: Catalogue[Any] = import_module(FAMILIES[name][0]).catalogue
+    return found
+
+
+def _canonical(family: str) -> str:
+    name = OTHER_NAMES.get(family.lower(), family.lower())
+    return name if name in FAMILIES or name.removesuffix("s") not in FAMILIES else name.removesuffix("s")
+
+
+def _as_dict(entry: Entry[Any]) -> dict[str, object]:
+    options = {name: None if p.default is p.empty else p.default for name, p in entry.options.items()}
+    return {
+        "name": entry.name,
+        "summary": entry.summary,
+        "formula": entry.formula,
+        "source": entry.source,
+        "options": options,
+    }
+
+
+def _lines(entries: list[Entry[Any]], output: Output) -> Iterator[str]:
+    for entry in entries:
+        given = ", ".join(f"{name}={p.default!r}" for name, p in entry.options.items() if p.default is not p.empty)
+        yield output.bold(entry.name) + (f"({given})" if given else "") + f"  {cell(entry.summary, 200)}"
+        for label, text in (("formula", entry.formula), ("source", entry.source)):
+            if text:
+                yield f"    {label:<8} {cell(text, 300)}"

@@ -1,0 +1,70 @@
+"""The command `dressage`: from its words to an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from dressage import __version__
+from dressage.errors import DressageError, printable
+
+BUG = 70  # EX_SOFTWARE of sysexits.h
+STOPPED_BY_SIGINT = 130
+PIPE_CLOSED = 141
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command and returns its exit code: 0 done, 2 usage or recipe, 3 data, 4 diverged, 5 interrupted and resumable.
+
+    An error is one line on stderr (several only for a recipe with several errors), never a traceback.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words in (["--version"], ["-V"]):  # answered before anything is imported: scripts ask it often
+        print(__version__)
+        return 0
+    try:
+        from dressage.cli.app import run
+
+        run(words)
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader of our output has gone, e.g. `dressage runs | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return PIPE_CLOSED
+    except KeyboardInterrupt:
+        _print_error("interrupted: nothing was being trained; expected to run to the end; run the command again")
+        return STOPPED_BY_SIGINT
+    except Exception as error:
+        if os.environ.get("DRESSAGE_TRACEBACK"):
+            raise
+        return _report(error)
+    return 0
+
+
+def _report(error: Exception) -> int:
+    if isinstance(error, DressageError):
+        _print_error(str(error))
+        return error.exit_code
+    if isinstance(error, MemoryError):
+        _print_error(
+            "memory: not enough for this; expected less at once; give a smaller --train.batch_size, or less data"
+        )
+        return DressageError.exit_code
+    if isinstance(error, OSError) and error.strerror:
+        where = error.filename or "file system"
+        _print_error(f"{where}: {error.strerror}; expected a place that can be read and written; see `dressage doctor`")
+        return DressageError.exit_code
+    found = f"{type(error).__name__}: {error}".replace("\n", " ")
+    _print_error(
+        f"this is a bug in dressage: {found}; expected no such exception; run again with DRESSAGE_TRACEBACK=1 and report what it prints"
+    )
+    return BUG
+
+
+def _print_error(message: str) -> None:
+    for line in message.splitlines():
+        print(f"error: {printable(line, 2000)}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,70 @@
+"""`dressage predict RUN DATA`."""
+
+from __future__ import annotations
+
+import csv
+import io
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dressage.cli.output import Output, short
+
+if TYPE_CHECKING:
+    from dressage.run import Prediction
+
+
+def predict(
+    run: Path, data: str, /, *, out: Path | None = None, model: str | None = None, output: Output | None = None
+) -> None:
+    """Predictions of a run for new files, as CSV: a row an input, with the probability of each class.
+
+    For example:
+      dressage predict runs/flowers new_pictures/ --out predictions.csv
+      dressage predict runs/churn april.csv | head
+
+    Parameters
+    ----------
+    run
+        Folder of the run.
+    data
+        New data of the same kind; it needs no target.
+    out
+        CSV file, written whole or not at all; without it stdout.
+    model
+        FILE.py:Name, for a run that was trained with a network of your own.
+    """
+    from dressage.cli.load import load_run
+    from dressage.files import write_atomic
+
+    output = output or Output()
+    prediction = load_run(run, model, output).predict(data)
+    head, rows = as_rows(prediction)
+    if out is not None:
+        write_atomic(out, as_csv(head, rows))
+        output.result({"predictions": str(out), "rows": len(rows)}, [f"{len(rows):,} predictions in {short(out)}"])
+    elif output.json:
+        output.result({"rows": [dict(zip(head, row, strict=True)) for row in rows]}, [])
+    else:
+        sys.stdout.write(as_csv(head, rows))
+
+
+def as_rows(prediction: Prediction) -> tuple[list[str], list[list[object]]]:
+    """The head and the rows of the CSV: the input, what is predicted, then a column a class (or only the value)."""
+    return list(prediction.columns), [list(row) for row in prediction.rows()]
+
+
+def as_csv(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """CSV text that a spreadsheet reads as data: a text cell that would start a formula gets an apostrophe before it."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([_inert(name) for name in head])
+    writer.writerows([_inert(value) for value in row] for row in rows)
+    return text.getvalue()
+
+
+def _inert(value: object) -> object:
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value

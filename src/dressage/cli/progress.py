@@ -1,0 +1,128 @@
+"""Progress of a training: a bar with the time left of the whole run on a terminal, else one line an epoch."""
+
+from __future__ import annotations
+
+import math
+import sys
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+from dressage.cli.output import Output, cell, duration
+from dressage.fit.events import EpochEvent, PlanEvent, StepEvent
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from rich.progress import Progress as Bar
+
+REFRESH = 0.25  # seconds: a person reads no faster, and reading the loss waits for the device
+NAMES = {"train_loss": "train loss", "val_loss": "validation loss"}
+
+
+class Progress:
+    """Consumes the events of one training; call it with each. Between refreshes a step costs one look at the clock."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._live = output.lively(sys.stderr)
+        self._bar: Bar | None = None
+        self._columns: list[str] = []
+        self._epochs = self._total = 0
+        self._began: tuple[float, int] | None = None
+        self._next = 0.0
+        self._rate = math.nan
+        self._latest = ""
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._close()
+
+    def __call__(self, event: object) -> None:
+        if isinstance(event, StepEvent):
+            self._rate = event.lr
+            if (now := perf_counter()) >= self._next:
+                self._step(event, now)
+        elif isinstance(event, EpochEvent):
+            self._epoch(event)
+        elif isinstance(event, PlanEvent):
+            self._plan(event)
+
+    def opening(self, what: str, done: int, total: int) -> None:
+        """Progress of reading the data: `done` of `total` files or rows."""
+        now = perf_counter()
+        if not self._live or (now < self._next and done < total):
+            return
+        self._next = now + REFRESH
+        self._draw(cell(what), done, total, "")
+
+    def _plan(self, event: PlanEvent) -> None:
+        self._close()
+        self._epochs, self._total = event.epochs, event.total_steps
+        for line in event.description.splitlines():
+            self._output.note(line)
+
+    def _step(self, event: StepEvent, now: float) -> None:
+        self._next = now + REFRESH
+        if self._began is None:  # the first step carries what is done once
+            self._began = (now, event.step)
+        if self._live:
+            words = f"epoch {event.epoch}/{self._epochs}  loss {float(event.loss):.4g}{self._latest}"
+            self._draw(words, event.step, self._total, self._time_left(event.step, now))
+
+    def _epoch(self, event: EpochEvent) -> None:
+        if self._live:
+            self._latest = "".join(
+                f"  {_name(key)} {value:.4g}" for key, value in event.metrics.items() if key.startswith("val_")
+            )
+            return
+        if list(event.metrics) != self._columns:
+            self._columns = list(event.metrics)
+            self._output.note(_line(["epoch", *map(_name, self._columns), "rate", "time left", ""]))
+        epoch, best = f"{event.epoch}/{self._epochs}", "best" if event.improved else ""
+        left = self._time_left(event.step, perf_counter())
+        self._output.note(_line([epoch, *map(_number, event.metrics.values()), f"{self._rate:.2e}", left, best]))
+
+    def _time_left(self, step: int, now: float) -> str:
+        if self._began is None or step <= self._began[1] or not self._total:
+            return ""
+        began, first = self._began
+        return duration((now - began) / (step - first) * max(0, self._total - step))
+
+    def _draw(self, words: str, done: int, total: int, left: str) -> None:
+        if self._bar is None:
+            from rich.console import Console
+            from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+
+            time_left = TextColumn("{task.fields[left]}")
+            columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), time_left)
+            self._bar = Progress(
+                *columns, console=Console(stderr=True, highlight=False), auto_refresh=False, transient=True
+            )
+            self._bar.add_task("", total=None, left="")
+            self._bar.start()
+        self._bar.update(
+            self._bar.task_ids[0], description=words, completed=done, total=total or None, left=left and f"{left} left"
+        )
+        self._bar.refresh()
+
+    def _close(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+
+def _name(metric: str) -> str:
+    return NAMES.get(metric, metric.removeprefix("val_").replace("_", " "))
+
+
+def _number(value: float) -> str:
+    return f"{value:.4f}" if 1e-3 <= abs(value) < 1e4 or value == 0 else f"{value:.2e}"
+
+
+def _line(cells: list[str]) -> str:
+    widths = [9, 12, *(17 if i == 2 else 12 for i in range(2, len(cells) - 1)), 6]
+    return "".join(text.rjust(width) for text, width in zip(cells, widths, strict=True)).rstrip()

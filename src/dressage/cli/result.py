@@ -1,0 +1,57 @@
+"""What is said at the end of a training: the score beside its baseline, what is confused, where things are, what next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from dressage.cli.output import Output, cell, short
+
+if TYPE_CHECKING:
+    from dressage.run import Run
+
+CONFUSIONS = 5
+
+
+def show_result(run: Run, output: Output) -> None:
+    """The end of a training, as text or as one JSON object: run, status, scores, baseline, confused, findings, report."""
+    output.result(as_dict(run), lines(run, output))
+
+
+def as_dict(run: Run) -> dict[str, Any]:
+    """What scripts read: `scores` maps part to metric to value, low and high."""
+    evaluation: Mapping[str, Any] = run.evaluation
+    judged = evaluation.get("test") or {}
+    return {
+        "run": str(run.folder),
+        "status": run.status,
+        "scores": {part: found["metrics"] for part, found in evaluation.items()},
+        "baseline": judged.get("baseline"),
+        "confused": judged.get("confused", []),
+        "findings": run.findings,
+        "report": str(run.folder / "report.html"),
+    }
+
+
+def lines(run: Run, output: Output) -> Iterator[str]:
+    """The same for people."""
+    from dressage.evaluate import sentence, verdict
+
+    for part in ("validation", "test"):
+        if part in run.evaluation:
+            text = cell(sentence(run.evaluation[part]), 300)
+            yield output.bold(text) if part == "test" else text
+    judged: Mapping[str, Any] = run.evaluation.get("test") or run.evaluation.get("validation") or {}
+    if verdict(judged) in ("worse", "unclear"):
+        yield "that is no better than the baseline, which looks at no input"
+    if judged.get("confused"):
+        yield "confused: " + "; ".join(_confusion(c) for c in judged["confused"][:CONFUSIONS])
+    for finding in run.findings:
+        yield f"{cell(finding.get('severity', 'finding'))}: {cell(finding.get('cause', finding.get('id')), 400)}"
+    folder = short(run.folder)
+    yield f"report: {short(run.folder / 'report.html')}"
+    yield f"next: dressage predict {folder} NEW_DATA    dressage show {folder}"
+
+
+def _confusion(confused: Mapping[str, Any]) -> str:
+    return f"{cell(confused['true'], 30)} taken for {cell(confused['predicted'], 30)} ({confused['count']}×)"

@@ -1,0 +1,34 @@
+"""`dressage resume RUN`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dressage.cli.output import Output
+
+
+def resume(run: Path, data: str | None = None, /, *, model: str | None = None, output: Output | None = None) -> None:
+    """Go on with a run that was stopped, bit for bit as if it never had been.
+
+    For example:
+      dressage resume runs/flowers
+
+    Parameters
+    ----------
+    run
+        Folder of the run.
+    data
+        Where the data is now, if it has been moved. Changed data is refused.
+    model
+        FILE.py:Name, for a run that was trained with a network of your own.
+    """
+    from dressage import resume as go_on
+    from dressage.cli.own_module import load_module
+    from dressage.cli.progress import Progress
+    from dressage.cli.result import show_result
+
+    output = output or Output()
+    network = load_module(model, output) if model else None
+    with Progress(output) as progress:
+        finished = go_on(run, data, model=network, on_event=progress)
+    show_result(finished, output)

@@ -1,0 +1,45 @@
+"""`dressage train DATA`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dressage.cli.options import with_recipe
+from dressage.cli.output import Output
+from dressage.recipe import Recipe
+
+
+@with_recipe
+def train(
+    data: str, /, *, out: Path | None = None, model: str | None = None, recipe: Recipe, output: Output | None = None
+) -> None:
+    """Train a network on a folder, a file or a named set.
+
+    For example:
+      dressage train flowers/ --out runs/flowers --seed 1
+      dressage train churn.csv --target churn --optim.lr 3e-4 --augment "mixup(alpha=0.4)"
+      dressage train digits --model net.py:Net --json
+
+    Parameters
+    ----------
+    data
+        An image folder, a CSV, Parquet, npz, npy or IDX file, or a named set (see `dressage list data`).
+    out
+        Folder of the run, made new; without it a free name below runs/.
+    model
+        FILE.py:Name, a network of your own: an nn.Module class, or a function that makes one. The file is run.
+    """
+    carry_out(data, recipe, output or Output(), out=out, model=model)
+
+
+def carry_out(data: str, recipe: Recipe, output: Output, *, out: Path | None = None, model: str | None = None) -> None:
+    """Trains with progress on stderr and says what came out."""
+    from dressage import train as run_training
+    from dressage.cli.own_module import load_module
+    from dressage.cli.progress import Progress
+    from dressage.cli.result import show_result
+
+    network = load_module(model, output) if model else None
+    with Progress(output) as progress:
+        run = run_training(data, recipe=recipe, model=network, out=out, on_event=progress, progress=progress.opening)
+    show_result(run, output)
