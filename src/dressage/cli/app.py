@@ -46,7 +46,7 @@ def build(words: Sequence[str] = ()) -> App:
         suppress_keyboard_interrupt=False,
     )
     for position, (name, (where, line)) in enumerate(COMMANDS.items()):
-        # With a line given here cyclopts leaves the file of the command alone, and with it its long text: right for the list only.
+        # With a line given here cyclopts does not read the command's file, nor its long text: right for the list only.
         app.command(f"dressage.cli.{where}", name=name, sort_key=position, help=line if at_top else None)
     return app
 

@@ -45,6 +45,8 @@ def _packages() -> dict[str, str | None]:
 def _torch() -> dict[str, Any]:
     import torch
 
+    from dressage.fit.speed import has_bf16
+
     cuda = torch.cuda.is_available()
     device = torch.cuda.get_device_name(0) if cuda else "mps" if torch.backends.mps.is_available() else "cpu"
     return {
@@ -53,24 +55,15 @@ def _torch() -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "device": device,
         "vector_units": torch.backends.cpu.get_cpu_capability(),
-        "bf16": "native" if _native_bf16(cuda) else "emulated",
+        "bf16": "native" if has_bf16(torch.device("cuda" if cuda else "cpu")) else "emulated",
     }
 
 
-def _native_bf16(cuda: bool) -> bool:
-    import torch
-
-    if cuda:
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    check = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
-    return bool(check and check())
-
-
 def _disk() -> dict[str, Any]:
-    from dressage.data.cache import cache_folder
+    from dressage.data.cache import cache_root
     from dressage.files import size_text
 
-    cache = cache_folder()
+    cache = cache_root()
     held = sum(file.stat().st_size for file in cache.rglob("*") if file.is_file()) if cache.is_dir() else 0
     here = Path.cwd()
     return {

@@ -45,7 +45,8 @@ def list_family(family: str | None = None, /, *, output: Output | None = None) -
     Parameters
     ----------
     family
-        model, activation, norm, init, loss, optim, schedule, average, augment, preprocess or data; without it all families.
+        model, activation, norm, init, loss, optim, schedule, average, augment, preprocess or data;
+        without it all families.
     """
     output = output or Output()
     if family is None:

@@ -15,7 +15,7 @@ PIPE_CLOSED = 141
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one command and returns its exit code: 0 done, 2 usage or recipe, 3 data, 4 diverged, 5 interrupted and resumable.
+    """Runs one command; returns 0 done, 2 usage or recipe, 3 data, 4 diverged, 5 interrupted and resumable.
 
     An error is one line on stderr (several only for a recipe with several errors), never a traceback.
     """
@@ -55,9 +55,8 @@ def _report(error: Exception) -> int:
         _print_error(f"{where}: {error.strerror}; expected a place that can be read and written; see `dressage doctor`")
         return DressageError.exit_code
     found = f"{type(error).__name__}: {error}".replace("\n", " ")
-    _print_error(
-        f"this is a bug in dressage: {found}; expected no such exception; run again with DRESSAGE_TRACEBACK=1 and report what it prints"
-    )
+    repair = "run again with DRESSAGE_TRACEBACK=1 and report what it prints"
+    _print_error(f"this is a bug in dressage: {found}; expected no such exception; {repair}")
     return BUG
 
 

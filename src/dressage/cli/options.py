@@ -109,7 +109,7 @@ def _keyword(name: str, annotation: object) -> inspect.Parameter:
 
 
 def _list(values: list[str], field: FieldInfo) -> list[str]:
-    """`["flip,random_crop(padding=4, fill=0)"]` -> two techniques; names of columns may hold commas and are left whole."""
+    """`["flip,random_crop(padding=4, fill=0)"]` -> two techniques; names of columns are left whole."""
     if kind_of(field) != "list of techniques":
         return values
     parts = [part.strip() for value in values for part in re.split(r",(?![^(]*\))", value)]

@@ -1,4 +1,4 @@
-"""`--model FILE.py:Name`: a network of the user's own, from a file that is named on the command line and nowhere else."""
+"""`--model FILE.py:Name`: a network of the user's own, from a file named on the command line and nowhere else."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def as_rows(prediction: Prediction) -> tuple[list[str], list[list[object]]]:
 
 
 def as_csv(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """CSV text that a spreadsheet reads as data: a text cell that would start a formula gets an apostrophe before it."""
+    """CSV text that a spreadsheet reads as data: a cell that would start a formula gets an apostrophe before it."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([_inert(name) for name in head])
@@ -67,4 +67,13 @@ def as_csv(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 def _inert(value: object) -> object:
     if isinstance(value, float):
         return f"{value:.6g}"
-    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
+    formula = isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") and not _is_number(value)
+    return f"'{value}" if formula else value
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

@@ -1,4 +1,4 @@
-"""What is said at the end of a training: the score beside its baseline, what is confused, where things are, what next."""
+"""What is said at the end of a training: score beside baseline, what is confused, where things are, what next."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CONFUSIONS = 5
 
 
 def show_result(run: Run, output: Output) -> None:
-    """The end of a training, as text or as one JSON object: run, status, scores, baseline, confused, findings, report."""
+    """The end of a training, as text or as one JSON object; see `as_dict`."""
     output.result(as_dict(run), lines(run, output))
 
 
