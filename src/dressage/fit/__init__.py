@@ -3,6 +3,7 @@
 from dressage.fit.events import EndEvent as EndEvent
 from dressage.fit.events import EpochEvent as EpochEvent
 from dressage.fit.events import Event as Event
+from dressage.fit.events import PlanEvent as PlanEvent
 from dressage.fit.events import StepEvent as StepEvent
 from dressage.fit.loop import fit as fit
 from dressage.fit.plan import Plan as Plan

@@ -10,6 +10,23 @@ from torch import Tensor
 
 
 @dataclass(frozen=True, slots=True)
+class PlanEvent:
+    """What is about to be trained, before the first step; `description` is the table of what was assumed, in lines."""
+
+    rows: int
+    step: int
+    """Steps that are done already, in a run that is resumed."""
+    steps_per_epoch: int
+    epochs: int
+    description: str
+
+    @property
+    def total_steps(self) -> int:
+        """Steps of the whole run, if it is not stopped early."""
+        return self.steps_per_epoch * self.epochs
+
+
+@dataclass(frozen=True, slots=True)
 class StepEvent:
     """One step was taken, in epoch 1, 2, …. `loss` is still on the device: reading it waits for the device."""
 
@@ -48,4 +65,4 @@ class Nonfinite:
     loss: float
 
 
-Event = StepEvent | EpochEvent | EndEvent
+Event = PlanEvent | StepEvent | EpochEvent | EndEvent

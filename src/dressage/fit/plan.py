@@ -41,9 +41,11 @@ class Plan:
     monitor: Literal["loss", "metric"]
     autocast: torch.dtype | None
     stop_on_nonfinite: bool
+    unit: float
+    """Size of one unit of the network's output in the target's units (regression)."""
 
 
-def make_plan(recipe: Recipe, steps_per_epoch: int, classes: int, cast: Callable[[Tensor], Tensor]) -> Plan:
+def make_plan(recipe: Recipe, steps_per_epoch: int, classes: int, cast: Callable[[Tensor], Tensor], unit: float = 1.0) -> Plan:
     """The plan of a resolved recipe. `cast` maps a batch `(B, ...)` to the float input of the network."""
     return Plan(
         objective=objectives.build(recipe.loss.name, recipe.loss.label_smoothing),
@@ -61,4 +63,5 @@ def make_plan(recipe: Recipe, steps_per_epoch: int, classes: int, cast: Callable
         monitor=recipe.train.monitor,
         autocast=torch.bfloat16 if recipe.train.precision == "bf16" else None,
         stop_on_nonfinite=recipe.watch.nonfinite == "stop",
+        unit=unit,
     )

@@ -33,7 +33,7 @@ def validate(model: nn.Module, part: Part, plan: Plan) -> dict[str, float]:
     y = part.targets.to(outputs.device)
     score = float(plan.objective.score(outputs, y)) / len(part)
     name = plan.objective.metric
-    return {"val_loss": float(plan.objective.plain_loss(outputs, y)), f"val_{name}": score**0.5 if name == "rmse" else score}
+    return {"val_loss": float(plan.objective.plain_loss(outputs, y)), f"val_{name}": score**0.5 * plan.unit if name == "rmse" else score}
 
 
 @torch.no_grad()

@@ -1,0 +1,151 @@
+"""Everything before the first step: open, split, preprocess, resolve, build."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from dressage.augment.draw import key
+from dressage.data.batches import Batches
+from dressage.data.open import open_data
+from dressage.data.preprocess import Preprocess, fit_preprocess
+from dressage.data.source import Part, Source
+from dressage.data.split import split
+from dressage.errors import DataError
+from dressage.fit import Plan, State, make_plan, new_state
+from dressage.fit.speed import fastest, in_format
+from dressage.models import build_model
+from dressage.models.foreign import Made, build_foreign
+from dressage.recipe import Recipe
+from dressage.resolve import Facts, Resolved, check_names, resolve
+
+ShowProgress = Callable[[str, int, int], None]
+SHORT_RUN = 200  # steps; in fewer, measuring which form is fastest costs more than it can save
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A training, ready for its first step."""
+
+    source: Source
+    parts: Mapping[str, Part]
+    preprocess: Preprocess
+    resolved: Resolved
+    state: State
+    batches: Batches
+    plan: Plan
+
+    @property
+    def recipe(self) -> Recipe:
+        return self.resolved.recipe
+
+
+def prepare(
+    data: object, recipe: Recipe, *, y: object = None, model: Made | None = None, progress: ShowProgress | None = None
+) -> Job:
+    """Opens the data, splits it, fits the preprocessing on the training part, settles the recipe and builds the network.
+
+    Raises DataError, RecipeError or UsageError; nothing is written.
+    """
+    check_names(recipe)
+    source = open_data(data, recipe.data, y=y, progress=progress)
+    rows = split(source, recipe.data, recipe.seed)
+    resolved = resolve(recipe, facts_of(source, rows["train"]), own_model=model is not None)
+    preprocess = fit_preprocess(source, rows["train"], resolved.recipe.data.preprocess)
+    resolved = _settle_machine(resolved)
+    parts = make_parts(source, rows, preprocess)
+    return build(source, parts, preprocess, resolved, model)
+
+
+def facts_of(source: Source, train: Tensor) -> Facts:
+    """What the recipe depends on."""
+    y = source.y[train]
+    outputs = len(source.classes) if source.task == "classification" else (1 if y.dim() == 1 else y.shape[1])
+    shape = tuple(source.x.shape[1:]) if isinstance(source.x, Tensor) else (source.x.num_columns,)
+    smallest = int(torch.bincount(y, minlength=outputs).min()) if source.task == "classification" else 0
+    return Facts(source.task, source.kind, len(train), shape, outputs, smallest)
+
+
+def make_parts(source: Source, rows: Mapping[str, Tensor], preprocess: Preprocess) -> dict[str, Part]:
+    """The parts over one tensor of preprocessed rows; regression targets in the network's units."""
+    x = preprocess.apply(source.x)
+    y = source.y if source.task == "classification" else preprocess.target.scale(source.y)
+    return {name: Part(name, x, y, index) for name, index in rows.items() if len(index)}
+
+
+def build(source: Source, parts: Mapping[str, Part], preprocess: Preprocess, resolved: Resolved, made: Made | None) -> Job:
+    """The network, its state, its batches and its plan; settles number format and memory layout on the way."""
+    recipe = resolved.recipe
+    outputs = facts_of(source, parts["train"].rows).outputs
+    device = torch.device(recipe.train.device)
+    batches = Batches(parts["train"], recipe.train.batch_size, recipe.seed, device)
+    model = build_network(recipe, preprocess.input_shape, outputs, made).to(device)
+    resolved = _settle_speed(resolved, model, batches, preprocess, outputs)
+    recipe = resolved.recipe
+    state = new_state(in_format(model, recipe.train.memory_format), recipe, flat=made is None)
+    plan = make_plan(recipe, batches.steps_per_epoch, outputs, preprocess.cast, float(preprocess.target.unit))
+    _check_outputs(state.model, batches, plan, outputs, made)
+    return Job(source, parts, preprocess, resolved, state, batches, plan)
+
+
+def build_network(recipe: Recipe, shape: tuple[int, ...], outputs: int, made: Made | None) -> nn.Module:
+    """The network of a recipe, or the user's own; its first weights are keyed by the seed."""
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(key(recipe.seed, "init"))
+        if made is not None:
+            return build_foreign(made, shape, outputs)
+        return build_model(recipe.model, shape, outputs, recipe.regularize.dropout)
+
+
+def _settle_machine(resolved: Resolved) -> Resolved:
+    train = resolved.recipe.train
+    if train.device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        resolved = resolved.put("train.device", device, "inferred", "the fastest device here")
+    if train.threads == 0:
+        return resolved.put("train.threads", torch.get_num_threads(), "inferred", "as torch finds them here")
+    torch.set_num_threads(train.threads)
+    return resolved
+
+
+def _settle_speed(resolved: Resolved, model: nn.Module, batches: Batches, preprocess: Preprocess, classes: int) -> Resolved:
+    train = resolved.recipe.train
+    if "auto" not in (train.precision, train.memory_format):
+        return resolved
+    if train.epochs * batches.steps_per_epoch < SHORT_RUN:
+        precision = "float32" if train.precision == "auto" else train.precision
+        memory = "contiguous" if train.memory_format == "auto" else train.memory_format
+        why = "a run too short to measure which form is faster"
+    else:
+        batch = next(iter(batches.epoch(0)))
+        plan = make_plan(resolved.recipe, batches.steps_per_epoch, classes, preprocess.cast)
+        choice = fastest(model, preprocess.cast(batch.x), batch.y, plan.objective, train.precision, train.memory_format)
+        precision, memory, why = choice.precision, choice.memory_format, choice.why
+    for path, value in (("train.precision", precision), ("train.memory_format", memory)):
+        if resolved.reasons[path].origin != "given" or getattr(train, path[6:]) == "auto":
+            resolved = resolved.put(path, value, "measured", why)
+    return resolved
+
+
+@torch.no_grad()
+def _check_outputs(model: nn.Module, batches: Batches, plan: Plan, outputs: int, made: Made | None) -> None:
+    """Raises DataError when the user's network does not take these rows or does not give one output a class."""
+    if made is None:
+        return
+    batch = next(iter(batches.epoch(0)))
+    x = plan.cast(batch.x[:2])
+    was_training = model.training
+    model.eval()
+    try:
+        given = model(x)
+    except Exception as error:
+        found = f"it fails on a batch of shape {tuple(x.shape)}: {type(error).__name__}: {error}"
+        raise DataError.of("model", found, "expected a network that takes such batches", "make its first layer fit") from error
+    model.train(was_training)
+    wanted = (len(x), outputs)
+    if not isinstance(given, Tensor) or (tuple(given.shape) != wanted and not (outputs == 1 and given.shape == (len(x),))):
+        found = f"it gives {tuple(given.shape) if isinstance(given, Tensor) else type(given).__name__} for a batch of {len(x)}"
+        raise DataError.of("model", found, f"expected {wanted}: one output a class or target", "make its last layer fit")
