@@ -8,11 +8,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 
-import torch
-from torch import Tensor
-
 from dressage.files import to_json
 from dressage.store.checkpoint import Groups, write_checkpoint, write_packed
+from dressage.store.tensors import copied
 
 
 class CheckpointWriter:
@@ -39,7 +37,7 @@ class CheckpointWriter:
             write_checkpoint(self.folder, step, tensors, state, keep=self.keep, best=best)
             self.cost = time.perf_counter() - start
         else:
-            copies = {stem: {name: _copy(t) for name, t in group.items()} for stem, group in tensors.items()}
+            copies = {stem: {name: copied(t) for name, t in group.items()} for stem, group in tensors.items()}
             packed = to_json(state)  # a copy too, and what cannot be written is told here
             self._copying = time.perf_counter() - start
             self._pending = self._pool.submit(self._write, step, copies, packed, best)
@@ -75,7 +73,3 @@ class CheckpointWriter:
         start = time.perf_counter()
         write_packed(self.folder, step, tensors, state, keep=self.keep, best=best)
         return time.perf_counter() - start
-
-
-def _copy(tensor: Tensor) -> Tensor:
-    return tensor.detach().to("cpu", copy=True, memory_format=torch.contiguous_format)
