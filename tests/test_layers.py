@@ -140,5 +140,5 @@ def test_he_keeps_the_signal_through_thirty_relu_layers() -> None:
 
 
 def test_bad_std_is_refused() -> None:
-    with pytest.raises(RecipeError, match="normal.std: -1.0 given; expected"):
+    with pytest.raises(RecipeError, match=r"normal.std: -1.0 given; expected"):
         init.catalogue.build("normal(std=-1.0)", torch.empty(2, 2), "relu")

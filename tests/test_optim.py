@@ -146,7 +146,7 @@ def test_a_group_without_parameters_is_fine(name: str) -> None:
 
 
 def test_nesterov_without_momentum_is_refused() -> None:
-    with pytest.raises(RecipeError, match="optim.momentum: 0 given with nesterov"):
+    with pytest.raises(RecipeError, match=r"optim.momentum: 0 given with nesterov"):
         make("nesterov", [nn.Parameter(torch.ones(1))], 0.1, momentum=0.0)
 
 
@@ -169,7 +169,7 @@ def test_ema_formula() -> None:
 
 def test_averages_none_and_bad_decay() -> None:
     assert averages.catalogue.build("none") is None
-    with pytest.raises(RecipeError, match="ema.decay: 1.0 given; expected 0 ≤ decay < 1"):
+    with pytest.raises(RecipeError, match=r"ema.decay: 1.0 given; expected 0 ≤ decay < 1"):
         averages.catalogue.build("ema(decay=1.0)")
 
 

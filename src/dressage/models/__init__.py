@@ -24,7 +24,7 @@ catalogue: Catalogue[nn.Module] = Catalogue(
         "convnet",
         convnet,
         "Small convolutional network for images of about 28 to 32 pixels: three stages of `depth` layers.",
-        "((conv 3×3 → norm → activation) × depth → max pool) × 3 → mean → dropout → linear",
+        "((conv 3×3 → norm → activation) × depth → max pool) × 3 → dropout → linear",
         "L6, C784; LeCun 1998, Simonyan & Zisserman 2015",
     ),
     Entry(

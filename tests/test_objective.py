@@ -1,0 +1,108 @@
+"""Losses and scores against NumPy, float64; a batch's loss is the same however it is cut."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dressage.errors import RecipeError
+from dressage.objective import catalogue
+
+RANDOM = np.random.default_rng(0)
+OUTPUTS = RANDOM.normal(0, 3, (12, 4))
+LABELS = RANDOM.integers(0, 4, 12)
+SOFT = RANDOM.dirichlet(np.ones(4), 12)
+
+
+def cross_entropy(outputs: np.ndarray, targets: np.ndarray, smoothing: float) -> np.ndarray:
+    """One loss a sample."""
+    probabilities = np.exp(outputs) / np.exp(outputs).sum(1, keepdims=True)
+    smoothed = (1 - smoothing) * targets + smoothing / targets.shape[1]
+    return -(smoothed * np.log(probabilities)).sum(1)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("soft", [False, True])
+def test_cross_entropy_formula(smoothing: float, soft: bool) -> None:
+    objective = catalogue.build("cross_entropy", smoothing)
+    targets = SOFT if soft else np.eye(4)[LABELS]
+    given_targets = torch.from_numpy(SOFT if soft else LABELS)
+    outputs = torch.from_numpy(OUTPUTS)
+    expected = cross_entropy(OUTPUTS, targets, smoothing).mean()
+    assert objective.loss(outputs, given_targets).item() == pytest.approx(expected, rel=1e-10)
+    plain = cross_entropy(OUTPUTS, targets, 0).mean()
+    assert objective.plain_loss(outputs, given_targets).item() == pytest.approx(plain, rel=1e-10)
+    correct = (OUTPUTS.argmax(1) == targets.argmax(1)).sum()
+    assert objective.score(outputs, given_targets).item() == correct
+    assert (objective.metric, objective.finish(0.25), objective.higher_is_better) == ("accuracy", 0.25, True)
+
+
+@pytest.mark.parametrize("targets_shape", [(6,), (6, 1)])
+def test_mse_formula(targets_shape: tuple[int, ...]) -> None:
+    outputs, targets = RANDOM.normal(size=(6, 1)), RANDOM.normal(size=targets_shape)
+    objective = catalogue.build("mse", 0.0)
+    squares = (outputs[:, 0] - targets.reshape(6)) ** 2
+    given = torch.from_numpy(outputs), torch.from_numpy(targets)
+    assert objective.loss(*given).item() == pytest.approx(squares.mean(), rel=1e-10)
+    assert objective.plain_loss(*given).item() == pytest.approx(squares.mean(), rel=1e-10)
+    assert objective.score(*given).item() == pytest.approx(squares.sum(), rel=1e-10)
+    assert (objective.metric, objective.finish(0.25), objective.higher_is_better) == ("rmse", 0.5, False)
+
+
+def test_mse_of_several_targets_is_the_mean_over_them() -> None:
+    outputs, targets = RANDOM.normal(size=(6, 3)), RANDOM.normal(size=(6, 3))
+    objective = catalogue.build("mse", 0.0)
+    given = torch.from_numpy(outputs), torch.from_numpy(targets)
+    assert objective.loss(*given).item() == pytest.approx(((outputs - targets) ** 2).mean(), rel=1e-10)
+    assert objective.score(*given).item() == pytest.approx(((outputs - targets) ** 2).mean(1).sum(), rel=1e-10)
+
+
+@pytest.mark.parametrize(("outputs", "targets"), [((6, 2), (6,)), ((6, 1), (5,)), ((6,), (6, 6)), ((3, 2), (2, 3))])
+def test_mse_never_broadcasts(outputs: tuple[int, ...], targets: tuple[int, ...]) -> None:
+    objective = catalogue.build("mse", 0.0)
+    for function in (objective.loss, objective.score):
+        with pytest.raises(RecipeError, match=r"outputs of shape .* for targets of shape"):
+            function(torch.zeros(outputs), torch.zeros(targets))
+
+
+@given(cuts=st.lists(st.integers(1, 11), max_size=4), kind=st.sampled_from(["labels", "soft", "mse"]))
+def test_the_loss_does_not_depend_on_how_the_batch_is_cut(cuts: list[int], kind: str) -> None:
+    objective = catalogue.build("mse" if kind == "mse" else "cross_entropy", 0.0 if kind == "mse" else 0.1)
+    outputs = torch.from_numpy(OUTPUTS[:, :1] if kind == "mse" else OUTPUTS)
+    targets = torch.from_numpy({"labels": LABELS, "soft": SOFT, "mse": SOFT[:, 0]}[kind])
+    edges = [0, *sorted(set(cuts)), 12]
+    pieces = [slice(a, b) for a, b in pairwise(edges)]
+    for function in (objective.loss, objective.plain_loss):
+        whole = sum((p.stop - p.start) / 12 * function(outputs[p], targets[p]).item() for p in pieces)
+        assert whole == pytest.approx(function(outputs, targets).item(), rel=1e-12)
+    assert sum(objective.score(outputs[p], targets[p]).item() for p in pieces) == pytest.approx(
+        objective.score(outputs, targets).item(), rel=1e-12
+    )
+
+
+@pytest.mark.parametrize("name", catalogue)
+def test_half_precision_outputs_give_a_float32_loss(name: str) -> None:
+    objective = catalogue.build(name, 0.0)
+    outputs = torch.ones(4, 1, dtype=torch.bfloat16, requires_grad=True)
+    targets = torch.zeros(4, 1) if name == "mse" else torch.ones(4, 1)
+    loss = objective.loss(outputs, targets)
+    loss.backward()
+    assert loss.dtype == torch.float32
+    assert outputs.grad is not None
+
+
+def test_smoothing_is_refused_where_it_means_nothing() -> None:
+    with pytest.raises(RecipeError, match=r"loss.label_smoothing: 0.1 given with mse; .+; .+"):
+        catalogue.build("mse", 0.1)
+    with pytest.raises(RecipeError, match=r"loss.label_smoothing: 1.0 given; .+; .+"):
+        catalogue.build("cross_entropy", 1.0)
+
+
+def test_the_loss_is_finite_where_a_class_is_certain_and_wrong() -> None:
+    loss = catalogue.build("cross_entropy", 0.0).loss(torch.tensor([[1e4, -1e4]]), torch.tensor([1]))
+    assert loss.item() == pytest.approx(2e4)
