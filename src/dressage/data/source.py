@@ -26,6 +26,8 @@ class Column:
     """Range of a number, the commonest values of a category."""
     note: str = ""
     """Why it was taken so, or what was done to it."""
+    form: str = ""
+    """How its dates are written, as strptime spells it, so that new files are read the same way; `iso`; empty: no dates."""
 
 
 @dataclass(frozen=True, slots=True)
