@@ -98,9 +98,13 @@ def schema(*, output: Output | None = None) -> None:
 
 
 def _resolved(data: str, recipe: Recipe) -> Resolved:
-    from dressage.train import resolve_for
+    from dressage.data.open import open_data
+    from dressage.data.split import split
+    from dressage.prepare import facts_of
+    from dressage.resolve import resolve
 
-    return resolve_for(data, recipe)
+    source = open_data(data, recipe.data)
+    return resolve(recipe, facts_of(source, split(source, recipe.data, recipe.seed)["train"]))
 
 
 def _commented(recipe: Recipe, resolved: Resolved | None) -> str:

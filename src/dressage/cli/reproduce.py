@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dressage.cli.output import Output, cell
+from dressage.cli.output import Output
 
 
 def reproduce(run: Path, data: str | None = None, /, *, model: str | None = None, output: Output | None = None) -> None:
@@ -29,7 +29,16 @@ def reproduce(run: Path, data: str | None = None, /, *, model: str | None = None
     output = output or Output()
     network = load_module(model, output) if model else None
     with Progress(output) as progress:
-        found = repeat(run, data, model=network, on_event=progress)
-    differs = found["first_difference"]
-    same = f"the same to the last bit: {found['steps']} steps"
-    output.result(found, [same if differs is None else cell(f"differs from step {differs['step']} on: {differs}", 400)])
+        found = repeat(run, data, model=network, on_event=progress, progress=progress.opening)
+    record = {
+        "run": str(run),
+        "steps": found.steps,
+        "first_difference": found.first_difference,
+        "recorded_loss": found.recorded,
+        "repeated_loss": found.repeated,
+    }
+    if found.first_difference is None:
+        said = f"the same to the last bit: the losses of {found.steps:,} steps"
+    else:
+        said = f"differs from step {found.first_difference:,} on: loss {found.repeated!r}, recorded {found.recorded!r}"
+    output.result(record, [said])

@@ -30,5 +30,5 @@ def resume(run: Path, data: str | None = None, /, *, model: str | None = None, o
     output = output or Output()
     network = load_module(model, output) if model else None
     with Progress(output) as progress:
-        finished = go_on(run, data, model=network, on_event=progress)
+        finished = go_on(run, data, model=network, on_event=progress, progress=progress.opening)
     show_result(finished, output)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import get_args
 
 from cyclopts.exceptions import (
     CoercionError,
@@ -52,7 +53,8 @@ def _parts(error: CycloptsError, command: str) -> tuple[str, str, str, str]:
     if isinstance(error, CoercionError):
         word = error.token.value if error.token else ""
         name = (error.token.keyword if error.token else None) or (error.argument.name if error.argument else "value")
-        kind = getattr(error.target_type, "__name__", str(error.target_type))
+        choices = ", ".join(map(str, get_args(error.target_type)))
+        kind = choices or getattr(error.target_type, "__name__", str(error.target_type))
         return name, f"{word!r} given", f"expected {KINDS.get(kind, kind)}", ""
     if isinstance(error, RepeatArgumentError):
         return error.token.keyword or error.token.value, "given twice", "expected once", "leave one of them out"
