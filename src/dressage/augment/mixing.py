@@ -45,10 +45,15 @@ def mixup(classes: int, *, alpha: float = 0.2) -> Mixup:
 
 
 def beta(alpha: float, count: int, generator: torch.Generator) -> Tensor:
-    """`(count,)` float64: max(λ, 1−λ) for λ ~ Beta(alpha, alpha), as a ratio of two gamma numbers."""
-    gammas = torch._standard_gamma(torch.full((2, count), alpha, dtype=torch.float64), generator=generator)
-    share = gammas.amax(0) / gammas.sum(0)
-    return share.nan_to_num_(1.0)  # both gammas underflow for a tiny alpha, where λ is 0 or 1
+    """`(count,)` float64: max(λ, 1−λ) for λ ~ Beta(alpha, alpha).
+
+    λ is g₁/(g₁ + g₂) with g ~ Gamma(alpha), drawn as Gamma(alpha + 1)·u^(1/alpha) and kept as logarithms, since both
+    g underflow for a small alpha.
+    """
+    gammas = torch._standard_gamma(torch.full((2, count), alpha + 1, dtype=torch.float64), generator=generator)
+    uniform = 1 - torch.rand(2, count, dtype=torch.float64, generator=generator)
+    logs = gammas.log() + uniform.log() / alpha
+    return torch.sigmoid((logs[0] - logs[1]).abs())
 
 
 def _mix(values: Tensor, partner: Tensor, own: Tensor) -> Tensor:
