@@ -22,7 +22,7 @@ FAMILIES = {
     "average": ("dressage.optim.averages", "average"),
     "augment": ("dressage.augment", "augment"),
     "preprocess": ("dressage.data.preprocess", "data.preprocess"),
-    "data": ("dressage.data.named", "train DATA"),
+    "data": ("dressage.cli.sets", "train DATA"),
 }
 OTHER_NAMES = {
     "optimizers": "optim",
