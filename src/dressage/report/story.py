@@ -1,0 +1,201 @@
+"""The head of the page: what was trained, how it ended, how good it is, in two sentences and a row of figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from dressage.evaluate.words import digits, metric_name, verdict
+from dressage.report.curves import best_epoch
+from dressage.report.gather import Files
+from dressage.report.scatter import interval_svg
+from dressage.report.text import count, duration, listing, mapping, number, shown
+
+PART_WORDS = {"test": "test", "validation": "validation", "train_dev": "train-dev", "train": "training"}
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How the training ended: a word, a mood for its colour, and what it means in a sentence."""
+
+    word: str
+    mood: Literal["good", "warn", "bad"]
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """One figure of the head."""
+
+    label: str
+    figure: str
+    note: str = ""
+    picture: str = ""
+    """SVG made by us."""
+
+
+def status(files: Files) -> Status:
+    """Read from the last event that says how a training ended: kind `end` with its reason, or `interrupted`."""
+    for event in reversed(list(files.history.events)):
+        kind, reason = str(event.get("kind", "")), str(event.get("reason", ""))
+        step = count(event.get("step"))
+        if reason == "nonfinite" or kind in ("nonfinite", "diverged"):
+            return Status("diverged", "bad", _diverged(event, step))
+        if kind == "interrupted" or reason in ("interrupted", "signal"):
+            return Status("interrupted", "warn", f"Interrupted at step {step}; `dressage resume` goes on from there.")
+        if reason == "patience":
+            return Status("stopped early", "good", f"Stopped at step {step}: the validation part no longer improved.")
+        if kind in ("end", "finished") or reason == "epochs":
+            return Status("finished", "good", f"All epochs were done, {step} steps.")
+        if kind in ("resume", "resumed", "start"):
+            break
+    if not len(files.history.steps) and not files.history.epochs:
+        return Status("not started", "warn", "The run folder holds no step yet.")
+    return Status("unfinished", "warn", "The training has not ended, or was stopped without warning.")
+
+
+def _diverged(event: Mapping[str, Any], step: str) -> str:
+    more = mapping(event.get("nonfinite"))
+    where = event.get("where") or more.get("where")
+    place = f", first in {shown(where, 120)}" if where else ""
+    at = count(more.get("step")) if number(more.get("step")) is not None else step
+    return f"The numbers stopped being finite at step {at}{place}. The weights kept are those from before."
+
+
+def title(files: Files) -> str:
+    """`digits`: what the data is called, else the run."""
+    return shown(files.data.get("name") or files.name, 120)
+
+
+def headline(files: Files) -> str:
+    """The verdict, a sentence or two: the score, what it is worth beside the baseline."""
+    judged = files.judged
+    if not judged:
+        return "No evaluation was written for this run, so nothing is known about how good it is."
+    name = "r2" if judged.get("task") == "regression" else "accuracy"
+    score = mapping(mapping(judged.get("metrics")).get(name))
+    base = mapping(mapping(mapping(judged.get("baseline")).get("metrics")).get(name))
+    part = PART_WORDS.get(str(judged.get("part")), "test")
+    metric = metric_name(name)
+    if number(score.get("value")) is None:
+        return f"The {metric} on the {part} part is not defined."
+    against = {
+        "better": "clearly better than",
+        "unclear": "not distinguishable from",
+        "worse": "worse than",
+        "unknown": "beside",
+    }[verdict(judged)]
+    other = f"the {shown(mapping(judged.get('baseline')).get('name') or 'baseline', 60)} at {digits(base.get('value'))}"
+    return f"{part[:1].upper() + part[1:]} {metric} {digits(score.get('value'))}, {against} {other}."
+
+
+def interval(estimate: Mapping[str, Any]) -> str:
+    """`0.953–0.984`, or "" where there is none."""
+    low, high = number(estimate.get("low")), number(estimate.get("high"))
+    if low is None or high is None:
+        return ""
+    return f"{digits(low)} to {digits(high)}" if low < 0 else f"{digits(low)}–{digits(high)}"
+
+
+def trained(files: Files) -> str:
+    """What was trained on what for how long, in a sentence."""
+    model = shown(mapping(files.recipe.get("model")).get("name") or "network", 80)
+    size = parameters(files)
+    epochs, steps = len(files.history.epochs), files.history.steps
+    told = [f"{_article(model)} {model}" + (f" of {count(size)} parameters" if size is not None else "")]
+    rows = part_rows(files.data).get("train")
+    if rows is not None:
+        told.append(f"trained on {count(rows)} rows")
+    if epochs:
+        told.append(f"for {count(epochs)} epoch{'s' if epochs > 1 else ''}")
+    elif len(steps):
+        told.append(f"for {count(int(steps[-1]))} steps")
+    seconds = total_seconds(files)
+    if seconds is not None:
+        told.append(f"in {duration(seconds)}")
+    best = best_epoch(files.history.epochs)
+    kept = (
+        f" The weights kept are those of epoch {count(best.get('epoch'))}."
+        if best and number(best.get("epoch"))
+        else ""
+    )
+    return " ".join(told) + "." + kept
+
+
+def tiles(files: Files) -> list[Tile]:
+    """The figures of the head, most important first."""
+    judged, found = files.judged, []
+    if judged:
+        regression = judged.get("task") == "regression"
+        metrics = mapping(judged.get("metrics"))
+        base = mapping(mapping(judged.get("baseline")).get("metrics"))
+        name = "r2" if regression else "accuracy"
+        score, beside = mapping(metrics.get(name)), mapping(base.get(name))
+        part = PART_WORDS.get(str(judged.get("part")), "test")
+        span = interval(score)
+        note = (f"95 % interval {span}, " if span else "") + f"n = {count(judged.get('n'))}"
+        picture = interval_svg(score, beside.get("value"), f"{metric_name(name)} {digits(score.get('value'))}, {note}")
+        found.append(Tile(f"{part} {metric_name(name)}", digits(score.get("value")), note, picture))
+        second = "rmse" if regression else "log_loss"
+        if number(mapping(metrics.get(second)).get("value")) is not None:
+            found.append(_second(second, mapping(metrics.get(second)), mapping(base.get(second))))
+        if not regression:
+            answer = mapping(judged.get("baseline")).get("prediction")
+            found.append(Tile("majority class", digits(beside.get("value")), f"always “{shown(answer, 40)}”"))
+    if files.history.epochs:
+        planned = number(mapping(files.recipe.get("train")).get("epochs"))
+        found.append(
+            Tile("epochs", count(len(files.history.epochs)), f"of {count(planned)} planned" if planned else "")
+        )
+    seconds = total_seconds(files)
+    if seconds is not None:
+        steps = files.history.steps
+        found.append(Tile("training time", duration(seconds), f"{count(int(steps[-1]))} steps" if len(steps) else ""))
+    if parameters(files) is not None:
+        found.append(Tile("parameters", count(parameters(files))))
+    return found
+
+
+def _second(name: str, score: Mapping[str, Any], base: Mapping[str, Any]) -> Tile:
+    span = interval(score)
+    beside = f"baseline {digits(base.get('value'))}" if number(base.get("value")) is not None else ""
+    return Tile(
+        metric_name(name), digits(score.get("value")), ", ".join(filter(None, [f"95 % {span}" if span else "", beside]))
+    )
+
+
+def parameters(files: Files) -> float | None:
+    """Number of weights: from the events, the environment or the evaluation, wherever it was written."""
+    places = [*files.history.events, files.environment, mapping(files.environment.get("model")), files.data]
+    return next((n for place in places if (n := number(place.get("parameters"))) is not None), None)
+
+
+def total_seconds(files: Files) -> float | None:
+    """Time spent training: the end event's, else the sum over epochs."""
+    for event in reversed(list(files.history.events)):
+        if (seconds := number(event.get("seconds"))) is not None:
+            return seconds
+    each = [number(epoch.get("seconds")) for epoch in files.history.epochs]
+    known = [s for s in each if s is not None]
+    return sum(known) if known else None
+
+
+def part_rows(data: Mapping[str, Any]) -> dict[str, float]:
+    """Rows of each part, from whichever of `splits` and `parts` is there: a number, a list, or `{"rows": …}`."""
+    found: dict[str, float] = {}
+    for key in ("splits", "parts", "split"):
+        entries = data.get(key)
+        named = (
+            entries.items() if isinstance(entries, Mapping) else ((mapping(e).get("name"), e) for e in listing(entries))
+        )
+        for name, entry in named:
+            value = entry.get("rows", entry.get("n")) if isinstance(entry, Mapping) else entry
+            rows = float(len(value)) if isinstance(value, list) else number(value)
+            if name and rows is not None:
+                found.setdefault(str(name), rows)
+    return found
+
+
+def _article(word: str) -> str:
+    return "An" if word[:1].lower() in "aeiou" or word[:3].lower() == "mlp" else "A"

@@ -1,0 +1,72 @@
+"use strict";
+(() => {
+  const charts = JSON.parse(document.getElementById("series").textContent);
+  const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  const inks = { faint: "--faint", train: "--accent", validation: "--warm", other: "--other" };
+  const text = (v) => {
+    if (v == null) return "–";
+    const size = Math.abs(v);
+    if (size && (size < 1e-3 || size >= 1e6)) return v.toExponential(2);
+    return v.toLocaleString("en", { maximumFractionDigits: size < 10 ? 4 : 2 });
+  };
+  const drawn = [];
+
+  function draw(chart, place) {
+    const box = place.querySelector("input");
+    const log = box !== null && box.checked;
+    const lines = chart.lines.map((line) => log ? line.y.map((v) => v > 0 ? v : null) : line.y);
+    const axis = () => ({
+      stroke: colour("--soft"), font: "12px system-ui, sans-serif",
+      grid: { stroke: colour("--rule"), width: 1 }, ticks: { show: false },
+    });
+    const mark = (plot) => {
+      if (!chart.mark) return;
+      const [step, label] = chart.mark, { ctx, bbox } = plot, x = Math.round(plot.valToPos(step, "x", true));
+      if (x < bbox.left || x > bbox.left + bbox.width) return;
+      const late = x > bbox.left + bbox.width / 2, ratio = devicePixelRatio || 1;
+      ctx.save();
+      ctx.strokeStyle = ctx.fillStyle = colour("--soft");
+      ctx.setLineDash([3 * ratio, 3 * ratio]);
+      ctx.beginPath(); ctx.moveTo(x, bbox.top); ctx.lineTo(x, bbox.top + bbox.height); ctx.stroke();
+      ctx.font = `${12 * ratio}px system-ui, sans-serif`;
+      ctx.textAlign = late ? "right" : "left";
+      ctx.fillText(label, x + (late ? -5 : 5) * ratio, bbox.top + 12 * ratio);
+      ctx.restore();
+    };
+    return new uPlot({
+      width: place.clientWidth, height: 240,
+      scales: { x: { time: false }, y: { distr: log ? 3 : 1 } },
+      axes: [{ ...axis(), grid: { show: false } }, { ...axis(), size: 62, values: (_, ticks) => ticks.map((v) => v == null ? "" : text(v)) }],
+      series: [{ label: "step" }, ...chart.lines.map((line) => ({
+        label: line.label, stroke: colour(inks[line.role]), width: line.role === "faint" ? 1 : 1.8, spanGaps: line.role !== "faint",
+        points: { show: line.y.filter((v) => v != null).length === 1, size: 6 }, value: (_, v) => text(v),
+      }))],
+      cursor: { points: { size: 7 } }, legend: { live: true }, hooks: { draw: [mark] },
+    }, [chart.x, ...lines], place);
+  }
+
+  function renew() {
+    for (const entry of drawn) {
+      if (entry.plot) entry.plot.destroy();
+      entry.plot = draw(entry.chart, entry.place);
+    }
+  }
+
+  for (const chart of charts) {
+    const place = document.getElementById(`chart-${chart.id}`);
+    place.hidden = false;
+    place.previousElementSibling.hidden = true;
+    const entry = { chart, place, plot: null };
+    drawn.push(entry);
+    const box = place.querySelector("input");
+    if (box) box.addEventListener("change", () => { entry.plot.destroy(); entry.plot = draw(chart, place); });
+  }
+  renew();
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", renew);
+  let wait = 0;
+  addEventListener("resize", () => {
+    clearTimeout(wait);
+    wait = setTimeout(() => { for (const { plot, place } of drawn) plot.setSize({ width: place.clientWidth, height: 240 }); }, 100);
+  });
+  addEventListener("beforeprint", () => { for (const part of document.querySelectorAll("details")) part.open = true; });
+})();
