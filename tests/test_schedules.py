@@ -62,6 +62,8 @@ def test_warm_up() -> None:
     assert [factor(t) for t in range(6)] == [0.25, 0.5, 0.75, 1, 1, 1]
     assert schedule("cosine", 0.25, 40)(9) == 1 == schedule("cosine", 0.25, 40)(10)
     assert schedule("cosine", 0.0, 40)(0) == 1
+    # A share that rounds to the whole run leaves one step to the curve, which still ends at its floor.
+    assert [schedule("cosine", 0.99, 10)(t) for t in (8, 9, 10)] == [1, 1, 0]
 
 
 @pytest.mark.parametrize(
