@@ -26,7 +26,9 @@ def split(source: Source, section: Data, seed: int) -> dict[str, Tensor]:
     """
     given = {part: rows.numpy().astype(np.int64) for part, rows in source.given.items() if len(rows)}
     _check_given(source, given)
-    pool = np.setdiff1d(np.arange(source.rows), np.concatenate([[], *(r for p, r in given.items() if p != "train")]).astype(np.int64))
+    pool = np.setdiff1d(
+        np.arange(source.rows), np.concatenate([[], *(r for p, r in given.items() if p != "train")]).astype(np.int64)
+    )
     shares = _shares(section, given)
     _check_pool(source, pool, shares)
     parts = {part: np.sort(rows) for part, rows in {**given, **_cut(source, section, pool, shares, seed)}.items()}
@@ -39,7 +41,9 @@ def keyed_order(rows: Rows, seed: int) -> Rows:
     The hash is the finaliser of SplitMix64 (Steele, Lea, Flood 2014).
     """
     mask = (1 << 64) - 1
-    z = rows.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + np.uint64((seed * 0xD1342543DE82EF95 + 0x5851F42D4C957F2D) & mask)
+    z = rows.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(
+        (seed * 0xD1342543DE82EF95 + 0x5851F42D4C957F2D) & mask
+    )
     for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
         z = (z ^ (z >> np.uint64(shift))) * np.uint64(factor)
     return rows[np.argsort(z ^ (z >> np.uint64(31)), kind="stable")]
@@ -70,13 +74,20 @@ def _shares(section: Data, given: dict[str, Rows]) -> Shares:
 def _check_given(source: Source, given: dict[str, Rows]) -> None:
     everything = np.concatenate([[], *given.values()]).astype(np.int64)
     if len(np.unique(everything)) != len(everything):
-        raise DataError.of(source.name, "a row is in two of the given parts", "expected every row in one part", "correct the parts")
+        raise DataError.of(
+            source.name, "a row is in two of the given parts", "expected every row in one part", "correct the parts"
+        )
 
 
 def _check_pool(source: Source, pool: Rows, shares: Shares) -> None:
     if len(pool) < len(shares):
         found = f"{len(pool)} rows to cut {len(shares)} parts from ({', '.join(shares)})"
-        raise DataError.of(source.name, found, "expected at least one row for each part", "give more rows, or set data.validation or data.test to 0")
+        raise DataError.of(
+            source.name,
+            found,
+            "expected at least one row for each part",
+            "give more rows, or set data.validation or data.test to 0",
+        )
     if source.task != "classification":
         return
     y = source.y.numpy()
@@ -85,11 +96,18 @@ def _check_pool(source: Source, pool: Rows, shares: Shares) -> None:
     if len(present) < 2:
         found = f"one class only: '{present[0][:80]}'" if present else "no class at all"
         raise DataError.of(source.name, found, "expected at least two classes", "add rows of another class")
-    lone = [source.classes[c] for c in np.flatnonzero(counts == 1)]
+    lone = [source.classes[c] for c in np.flatnonzero(counts == 1).tolist()]
     if lone:
-        listed = ", ".join(f"'{name[:60]}'" for name in lone[:5]) + (f" and {len(lone) - 5} more" if len(lone) > 5 else "")
+        listed = ", ".join(f"'{name[:60]}'" for name in lone[:5]) + (
+            f" and {len(lone) - 5} more" if len(lone) > 5 else ""
+        )
         found = f"the class {listed} has one row only" if len(lone) == 1 else f"the classes {listed} have one row each"
-        raise DataError.of(source.name, found, "expected at least 2 rows of each class", "add rows of it, join it with another class, or leave its row out")
+        raise DataError.of(
+            source.name,
+            found,
+            "expected at least 2 rows of each class",
+            "add rows of it, join it with another class, or leave its row out",
+        )
 
 
 def _cut(source: Source, section: Data, pool: Rows, shares: Shares, seed: int) -> dict[str, Rows]:
@@ -103,7 +121,12 @@ def _cut(source: Source, section: Data, pool: Rows, shares: Shares, seed: int) -
         dealt = deal_groups(source.group.numpy()[order], classes[order], list(shares.values()))
         if dealt is None:
             found = f"{len(np.unique(source.group.numpy()[pool]))} groups for {len(shares)} parts"
-            raise DataError.of(source.name, found, "expected at least one group for each part", "group by another column, or ask for fewer parts")
+            raise DataError.of(
+                source.name,
+                found,
+                "expected at least one group for each part",
+                "group by another column, or ask for fewer parts",
+            )
         return {part: order[dealt == i] for i, part in enumerate(shares)}
     return _stratified(order, classes, shares)
 
@@ -129,36 +152,39 @@ def deal_counts(counts: Rows, shares: Sequence[float]) -> Rows:
     one in the first part, and in the others as far as it has enough.
     """
     exact = counts[:, None] * np.asarray(shares)[None, :]
-    table = np.floor(exact + 1e-9).astype(np.int64)
+    table: Rows = np.floor(exact + 1e-9).astype(np.int64)
     lacking = np.array(allot(int(counts.sum()), shares)) - table.sum(0)
     left = counts - table.sum(1)
-    for c in np.argsort(-left, kind="stable"):
+    for c in np.argsort(-left, kind="stable").tolist():
         parts = sorted(range(len(shares)), key=lambda p: (-lacking[p], table[c, p] - exact[c, p], p))[: left[c]]
         table[c, parts] += 1
         lacking[parts] -= 1
-    for c in range(len(counts)):
-        for p in range(len(shares)):
-            if table[c, p] == 0 and counts[c] > p:
-                richest = int(np.argmax(table[c]))
-                if table[c, richest] > 1:
-                    table[c, richest] -= 1
-                    table[c, p] += 1
-    empty = np.flatnonzero(table.sum(0) == 0)
-    for p in empty:
-        c, richest = np.unravel_index(np.argmax(table), table.shape)
-        table[c, richest] -= 1
-        table[c, p] += 1
+    for row in table:
+        _one_in_each(row)
+    for p in np.flatnonzero(table.sum(0) == 0):
+        row = table[table.max(1).argmax()]
+        row[row.argmax()] -= 1
+        row[p] += 1
     return table
+
+
+def _one_in_each(row: Rows) -> None:
+    """Moves rows of a class from its richest part to those that have none, first parts first."""
+    for p in range(len(row)):
+        if row[p] == 0 and row.max() > 1:
+            row[row.argmax()] -= 1
+            row[p] += 1
+    if row[0] == 0 and row.sum() > 1:
+        row[row.argmax()] -= 1
+        row[0] += 1
 
 
 def _by_time(pool: Rows, time: NDArray[np.float64], shares: Shares) -> dict[str, Rows]:
     """Train, train_dev, validation, test in the order of time; a cut moves to the nearest change of time that leaves no part empty."""
     order = pool[np.argsort(time[pool], kind="stable")]
     names = [part for part in PARTS if part in shares]
-    sizes = [max(1, size) for size in allot(len(order), [shares[part] for part in names])]
-    cuts = np.cumsum(sizes)[:-1]
+    sizes = deal_counts(np.array([len(order)]), [shares[part] for part in names])[0]
+    cuts = np.cumsum(sizes)[:-1].tolist()
     changes = np.flatnonzero(np.diff(time[order]) != 0) + 1
-    moved = [int(changes[np.abs(changes - cut).argmin()]) for cut in cuts] if len(changes) else cuts.tolist()
-    if len(set(moved)) < len(moved):
-        moved = [min(int(cut), len(order) - len(cuts) + i) for i, cut in enumerate(cuts)]
-    return dict(zip(names, np.split(order, moved), strict=True))
+    moved = [int(changes[np.abs(changes - cut).argmin()]) for cut in cuts] if len(changes) else cuts
+    return dict(zip(names, np.split(order, moved if len(set(moved)) == len(cuts) else cuts), strict=True))

@@ -29,7 +29,9 @@ class NewRows:
     notes: Sequence[str]
 
 
-def read_new(data: str | Path | pa.Table, columns: Sequence[Column], task: Task, classes: Sequence[str], *, name: str = "table") -> NewRows:
+def read_new(
+    data: str | Path | pa.Table, columns: Sequence[Column], task: Task, classes: Sequence[str], *, name: str = "table"
+) -> NewRows:
     """A file or frame read as the training's `columns` were; other columns are left aside, the target may be absent.
 
     Raises DataError when a feature is absent (nearest spelling) or a cell does not fit its kind (row named).
@@ -39,13 +41,27 @@ def read_new(data: str | Path | pa.Table, columns: Sequence[Column], task: Task,
     there = raw.table.column_names
     absent = [column.name for column in features if column.name not in there]
     if absent:
-        listed = ", ".join(f"'{column[:80]}'" for column in absent[:5]) + (f" and {len(absent) - 5} more" if len(absent) > 5 else "")
-        raise DataError.of(raw.name, f"the columns {listed} are absent" if absent[1:] else f"the column {listed} is absent", nearest_column(absent[0], there), "give every column that the training used")
+        listed = ", ".join(f"'{column[:80]}'" for column in absent[:5]) + (
+            f" and {len(absent) - 5} more" if len(absent) > 5 else ""
+        )
+        raise DataError.of(
+            raw.name,
+            f"the columns {listed} are absent" if absent[1:] else f"the column {listed} is absent",
+            nearest_column(absent[0], there),
+            "give every column that the training used",
+        )
     x = pa.table({c.name: read_values(raw.table[c.name], c.name, raw, c.kind, c.form).data for c in features})  # type: ignore[arg-type]
     target = next((column for column in columns if column.kind == "target"), None)
     known = {column.name for column in columns}
     extra = [column for column in there if column not in known]
-    notes = [f"{len(extra)} columns that the training did not see are left aside: " + ", ".join(column[:40] for column in extra[:5])] if extra else []
+    notes = (
+        [
+            f"{len(extra)} columns that the training did not see are left aside: "
+            + ", ".join(column[:40] for column in extra[:5])
+        ]
+        if extra
+        else []
+    )
     y = _target(raw, target, task, classes, notes) if target and target.name in there else None
     return NewRows(x, y, raw.ids or [f"row {i}" for i in range(raw.table.num_rows)], notes)
 

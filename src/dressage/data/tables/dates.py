@@ -55,7 +55,11 @@ def _day_or_month(day_first: pa.Array | None, month_first: pa.Array | None, form
     if month_first is None:
         return Dates(day_first, form)
     warning = "its dates fit both month/day and day/month: {} first is taken; write them as 2026-01-31 to be sure"
-    return Dates(month_first, american, warning.format("month")) if "/" in form else Dates(day_first, form, warning.format("day"))
+    return (
+        Dates(month_first, american, warning.format("month"))
+        if "/" in form
+        else Dates(day_first, form, warning.format("day"))
+    )
 
 
 def _iso(words: pa.Array) -> pa.Array | None:

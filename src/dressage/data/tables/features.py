@@ -51,7 +51,10 @@ def summarize(values: Values) -> str:
     if known == 0:
         return "empty"
     if values.kind == "category":
-        counts = sorted(((c["counts"], c["values"]) for c in pc.value_counts(values.data.drop_null()).to_pylist()), key=lambda c: (-c[0], c[1]))
+        counts = sorted(
+            ((c["counts"], c["values"]) for c in pc.value_counts(values.data.drop_null()).to_pylist()),
+            key=lambda c: (-c[0], c[1]),
+        )
         shown = ", ".join(f"{_clip(word)} {100 * count / known:.0f} %" for count, word in counts[:3])
         return shown + (f", and {len(counts) - 3} more" if len(counts) > 3 else "")
     ends = pc.min_max(values.data).as_py()

@@ -13,7 +13,9 @@ from torch import Tensor
 from dressage.data.tables.target import Target
 
 
-def fingerprint(x: pa.Table, target: Target, given: Mapping[str, Tensor], group: Tensor | None, time: Tensor | None) -> str:
+def fingerprint(
+    x: pa.Table, target: Target, given: Mapping[str, Tensor], group: Tensor | None, time: Tensor | None
+) -> str:
     """SHA-256 over features, target, classes, parts, groups and times."""
     digest = hashlib.sha256()
     for name in x.column_names:

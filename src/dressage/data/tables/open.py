@@ -25,7 +25,14 @@ from dressage.errors import DataError
 from dressage.recipe.schema import Data
 
 SPLIT_NAMES = ("split", "part", "partition", "set", "subset", "fold")
-PARTS = {"train": "train", "training": "train", "val": "validation", "valid": "validation", "validation": "validation", "dev": "validation"}
+PARTS = {
+    "train": "train",
+    "training": "train",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+    "dev": "validation",
+}
 PARTS |= {"test": "test", "testing": "test", "holdout": "test", "train_dev": "train_dev", "train-dev": "train_dev"}
 
 
@@ -57,7 +64,12 @@ def open_table(data: str | Path | pa.Table, section: Data, *, name: str = "table
     order = {column: i for i, column in enumerate(raw.table.column_names)}
     if not roles.features:
         kinds = ", ".join(sorted({column.kind for column in roles.columns if column.kind != "target"}))
-        raise DataError.of(raw.name, f"no column is left to learn from (the others are: {kinds})", "expected at least one feature", "add columns, or name another target by --target")
+        raise DataError.of(
+            raw.name,
+            f"no column is left to learn from (the others are: {kinds})",
+            "expected at least one feature",
+            "add columns, or name another target by --target",
+        )
     x = pa.table({feature: v.data for feature, v in roles.features.items()})
     assumed = {**raw.assumed, "target": f"{target[:80]}, {why}", "task": f"{found.task}: {found.reason}"}
     roles.warnings += [values.warning] if values.warning else []
@@ -79,25 +91,46 @@ def read_raw(data: str | Path | pa.Table, name: str = "table", expected: Sequenc
         with path.open("rb") as file:
             parquet = file.read(4) == b"PAR1" or path.suffix.lower() in (".parquet", ".pq")
     except OSError as error:
-        raise DataError.of(path, error.strerror or "it cannot be read", "expected a readable file", "check its permissions") from None
+        raise DataError.of(
+            path, error.strerror or "it cannot be read", "expected a readable file", "check its permissions"
+        ) from None
     return read_parquet(path) if parquet else read_csv(path, expected)
 
 
 def _check_names(raw: Raw, section: Data) -> None:
     columns = raw.table.column_names
-    for key, name in (("group", section.group), ("time", section.time), *(("ignore", column) for column in section.ignore)):
+    for key, name in (
+        ("group", section.group),
+        ("time", section.time),
+        *(("ignore", column) for column in section.ignore),
+    ):
         if name and name not in columns:
-            raise DataError.of(raw.name, f"no column '{name[:80]}' (data.{key})", nearest_column(name, columns), "correct the name")
+            raise DataError.of(
+                raw.name, f"no column '{name[:80]}' (data.{key})", nearest_column(name, columns), "correct the name"
+            )
         if name and name == section.target:
-            raise DataError.of(raw.name, f"'{name[:80]}' is both data.target and data.{key}", "expected two columns", "take it out of one of them")
+            raise DataError.of(
+                raw.name,
+                f"'{name[:80]}' is both data.target and data.{key}",
+                "expected two columns",
+                "take it out of one of them",
+            )
 
 
 def _split_column(raw: Raw, section: Data) -> str:
     """The column whose words name the parts; empty when there is none."""
     for name in raw.table.column_names:
         column = raw.table[name]
-        text = pa.types.is_string(column.type) or pa.types.is_large_string(column.type) or pa.types.is_dictionary(column.type)
-        if name.strip().lower() in SPLIT_NAMES and text and name not in (section.target, section.group, section.time, *section.ignore):
+        text = (
+            pa.types.is_string(column.type)
+            or pa.types.is_large_string(column.type)
+            or pa.types.is_dictionary(column.type)
+        )
+        if (
+            name.strip().lower() in SPLIT_NAMES
+            and text
+            and name not in (section.target, section.group, section.time, *section.ignore)
+        ):
             words = {str(word).strip().lower() for word in pc.unique(column.drop_null()).to_pylist()[:100]}
             if len(words) > 1 and words <= set(PARTS) and "train" in {PARTS[word] for word in words}:
                 return str(name)
@@ -110,7 +143,12 @@ def _drop_unlabelled(raw: Raw, target: str, values: Values) -> tuple[Raw, Values
     if missing == 0:
         return raw, values, []
     if missing == len(values.data):
-        raise DataError.of(raw.name, f"the target '{target[:80]}' is missing in every row", "expected values to learn", "choose another by --target")
+        raise DataError.of(
+            raw.name,
+            f"the target '{target[:80]}' is missing in every row",
+            "expected values to learn",
+            "choose another by --target",
+        )
     keep = pc.indices_nonzero(pc.is_valid(values.data))
     rows = pc.indices_nonzero(pc.is_null(values.data)).to_pylist()
     ids = [raw.call(i) for i in keep.to_pylist()]
@@ -125,7 +163,9 @@ def _group(raw: Raw, name: str, roles: Roles) -> Tensor:
     codes = pc.fill_null(values.data.combine_chunks().dictionary_encode().indices, -1).to_numpy().astype(np.int64)
     alone = codes < 0
     codes[alone] = codes.max() + 1 + np.arange(alone.sum())
-    note = "rows of one value stay in one part" + (f"; {alone.sum()} rows without a value each stand alone" if alone.any() else "")
+    note = "rows of one value stay in one part" + (
+        f"; {alone.sum()} rows without a value each stand alone" if alone.any() else ""
+    )
     roles.columns.append(describer(name, values)("group", note))
     return torch.from_numpy(codes)
 
@@ -134,10 +174,20 @@ def _time(raw: Raw, name: str, roles: Roles) -> Tensor:
     """`(N,)` float64: the number as it is, or a date in seconds since 1970."""
     values = read_values(raw.table[name], name, raw)
     if values.kind == "category":
-        raise DataError.of(raw.name, f"the time column '{name[:80]}' holds words, e.g. {str(values.data[0])[:60]!r}", "expected numbers or dates", "write dates as 2026-01-31")
+        raise DataError.of(
+            raw.name,
+            f"the time column '{name[:80]}' holds words, e.g. {str(values.data[0])[:60]!r}",
+            "expected numbers or dates",
+            "write dates as 2026-01-31",
+        )
     if values.data.null_count:
         rows = pc.indices_nonzero(pc.is_null(values.data)).to_pylist()
-        raise DataError.of(raw.name, f"the time column '{name[:80]}' is missing in {raw.calls(rows)}", "expected a time in every row", "fill or remove these rows")
+        raise DataError.of(
+            raw.name,
+            f"the time column '{name[:80]}' is missing in {raw.calls(rows)}",
+            "expected a time in every row",
+            "fill or remove these rows",
+        )
     roles.columns.append(describer(name, values)("time", "rows are split in this order"))
     numbers = values.data.to_numpy()
     return torch.from_numpy(numbers.astype(np.int64) / 1e6 if values.kind == "date" else numbers.astype(np.float64))
@@ -146,9 +196,15 @@ def _time(raw: Raw, name: str, roles: Roles) -> Tensor:
 def _given(raw: Raw, name: str, roles: Roles) -> dict[str, Tensor]:
     values = read_values(raw.table[name], name, raw, wanted="category")
     parts = np.array([PARTS.get(str(word).strip().lower(), "") for word in values.data.to_pylist()])
-    note = "names the parts" + (f"; {(parts == '').sum()} rows without a part join the training rows" if (parts == "").any() else "")
+    note = "names the parts" + (
+        f"; {(parts == '').sum()} rows without a part join the training rows" if (parts == "").any() else ""
+    )
     roles.columns.append(describer(name, values)("ignored", note))
-    return {part: torch.from_numpy(np.flatnonzero(parts == part)) for part in ("train", "train_dev", "validation", "test") if (parts == part).any()}
+    return {
+        part: torch.from_numpy(np.flatnonzero(parts == part))
+        for part in ("train", "train_dev", "validation", "test")
+        if (parts == part).any()
+    }
 
 
 def _read_features(raw: Raw, taken: set[str], ignore: Sequence[str], roles: Roles) -> None:
@@ -157,7 +213,11 @@ def _read_features(raw: Raw, taken: set[str], ignore: Sequence[str], roles: Role
             continue
         column = raw.table[name]
         if name in ignore:
-            roles.columns.append(Column(name, "ignored", column.null_count, re.sub(r"<.*", "", str(column.type)), "as asked by data.ignore"))
+            roles.columns.append(
+                Column(
+                    name, "ignored", column.null_count, re.sub(r"<.*", "", str(column.type)), "as asked by data.ignore"
+                )
+            )
             continue
         values = read_values(column, name, raw)
         judged = judge(name, values, raw.table.num_rows)

@@ -47,13 +47,27 @@ def from_arrow(table: pa.Table, name: str) -> Raw:
     """A frame as an Arrow table; the index columns that pandas adds are left out. Raises DataError."""
     keep = [i for i, column in enumerate(table.column_names) if not re.fullmatch(r"__index_level_\d+__", column)]
     table = table.select(keep)
-    twins = sorted({column for column in table.column_names if table.column_names.count(column) > 1}) if len(set(table.column_names)) < table.num_columns else []
+    twins = (
+        sorted({column for column in table.column_names if table.column_names.count(column) > 1})
+        if len(set(table.column_names)) < table.num_columns
+        else []
+    )
     if twins:
-        raise DataError.of(name, f"the column name '{twins[0][:80]}' is there more than once", "expected every column to have its own name", "rename the columns")
+        raise DataError.of(
+            name,
+            f"the column name '{twins[0][:80]}' is there more than once",
+            "expected every column to have its own name",
+            "rename the columns",
+        )
     if table.num_rows == 0:
         raise DataError.of(name, "the table has no rows", "expected at least one row", "give another table")
     if table.num_columns < 2:
-        raise DataError.of(name, f"it has {table.num_columns} column", "expected a target and at least one feature", "give another table")
+        raise DataError.of(
+            name,
+            f"it has {table.num_columns} column",
+            "expected a target and at least one feature",
+            "give another table",
+        )
     return Raw(name, table, None, {})
 
 

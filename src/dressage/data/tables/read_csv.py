@@ -26,25 +26,40 @@ def read_csv(path: Path, expected: Collection[str] = ()) -> Raw:
     _refuse_nul(data, path.name)
     records = find_records(data, '"') if data.strip() else None
     if records is None or not len(records):
-        raise DataError.of(path.name, "the file is empty", "expected a table with a header and rows", "give another file")
+        raise DataError.of(
+            path.name, "the file is empty", "expected a table with a header and rows", "give another file"
+        )
     dialect = sniff(_sample(data, records), path.name, expected)
     if dialect.quote != '"':
         records = find_records(data, dialect.quote)
     _refuse_wide_fields(data, records, dialect, path.name)
     first = _first_row(data, records, dialect)
     if first >= len(records):
-        raise DataError.of(path.name, "the file has a header and no rows", "expected at least one row under it", "give another file")
+        raise DataError.of(
+            path.name, "the file has a header and no rows", "expected at least one row under it", "give another file"
+        )
     table = _parse(data, records, first, dialect, path.name)
     lines = records.line[first:]
-    ids = [f"line {n}" for n in lines.tolist()] if len(lines) == table.num_rows else [f"row {n}" for n in range(1, table.num_rows + 1)]
-    return Raw(path.name, table, ids, {"encoding": encoding, **dialect.assumed}, decimal_commas=dialect.delimiter != ",")
+    ids = (
+        [f"line {n}" for n in lines.tolist()]
+        if len(lines) == table.num_rows
+        else [f"row {n}" for n in range(1, table.num_rows + 1)]
+    )
+    return Raw(
+        path.name, table, ids, {"encoding": encoding, **dialect.assumed}, decimal_commas=dialect.delimiter != ","
+    )
 
 
 def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise DataError.of(path, error.strerror or "it cannot be read", "expected a readable CSV file", "check the path and its permissions") from None
+        raise DataError.of(
+            path,
+            error.strerror or "it cannot be read",
+            "expected a readable CSV file",
+            "check the path and its permissions",
+        ) from None
 
 
 def _sample(data: bytes, records: Records) -> str:
@@ -62,7 +77,12 @@ def _refuse_nul(data: bytes, name: str) -> None:
     at = data.find(b"\0")
     if at >= 0:
         line = data.count(b"\n", 0, at) + 1
-        raise DataError.of(name, f"a NUL byte in line {line}", "expected text (CSV) or a Parquet file", "save the table again as UTF-8 CSV")
+        raise DataError.of(
+            name,
+            f"a NUL byte in line {line}",
+            "expected text (CSV) or a Parquet file",
+            "save the table again as UTF-8 CSV",
+        )
 
 
 def _refuse_wide_fields(data: bytes, records: Records, dialect: Dialect, name: str) -> None:
@@ -75,7 +95,12 @@ def _refuse_wide_fields(data: bytes, records: Records, dialect: Dialect, name: s
             wide = True
         if wide:
             cause = " (a quote is opened and never closed)" if records.open_quote else ""
-            raise DataError.of(name, f"line {records.line[i]} has a cell of more than 128 kB{cause}", "expected cells of at most 131072 bytes", "correct or remove that line")
+            raise DataError.of(
+                name,
+                f"line {records.line[i]} has a cell of more than 128 kB{cause}",
+                "expected cells of at most 131072 bytes",
+                "correct or remove that line",
+            )
 
 
 def _parse(data: bytes, records: Records, first: int, dialect: Dialect, name: str) -> pa.Table:
@@ -91,26 +116,49 @@ def _parse(data: bytes, records: Records, first: int, dialect: Dialect, name: st
         ragged.clear()
         _arrow(body, records, dialect, note, name, threads=False)  # only a single thread knows the row numbers
         at = ragged[0]
-        line = f"line {records.line[first + at.number - 1]}" if first + at.number <= len(records) else f"row {at.number}"
+        line = (
+            f"line {records.line[first + at.number - 1]}" if first + at.number <= len(records) else f"row {at.number}"
+        )
         more = f", and {len(ragged) - 1} more lines" if len(ragged) > 1 else ""
-        cause = "close the quote" if records.open_quote else "correct that line, or quote the cells that hold the separator"
-        raise DataError.of(name, f"{line} has {at.actual_columns} cells{more}", f"expected {at.expected_columns} as in the first line", cause)
+        cause = (
+            "close the quote" if records.open_quote else "correct that line, or quote the cells that hold the separator"
+        )
+        raise DataError.of(
+            name,
+            f"{line} has {at.actual_columns} cells{more}",
+            f"expected {at.expected_columns} as in the first line",
+            cause,
+        )
     return table
 
 
-def _arrow(body: pa.Buffer, records: Records, dialect: Dialect, handler: Callable[[Any], str], name: str, threads: bool = True) -> pa.Table:
+def _arrow(
+    body: pa.Buffer, records: Records, dialect: Dialect, handler: Callable[[Any], str], name: str, threads: bool = True
+) -> pa.Table:
     longest = int((records.stop - records.start).max()) + 4
     try:
         return pyarrow.csv.read_csv(
             pa.BufferReader(body),
-            read_options=pyarrow.csv.ReadOptions(column_names=_plain(dialect.names), use_threads=threads, block_size=max(1 << 20, 2 * longest)),
-            parse_options=pyarrow.csv.ParseOptions(
-                delimiter=dialect.delimiter, quote_char=dialect.quote, newlines_in_values=True, invalid_row_handler=handler
+            read_options=pyarrow.csv.ReadOptions(
+                column_names=_plain(dialect.names), use_threads=threads, block_size=max(1 << 20, 2 * longest)
             ),
-            convert_options=pyarrow.csv.ConvertOptions(null_values=list(MISSING), strings_can_be_null=True, decimal_point=dialect.decimal),
+            parse_options=pyarrow.csv.ParseOptions(
+                delimiter=dialect.delimiter,
+                quote_char=dialect.quote,
+                newlines_in_values=True,
+                invalid_row_handler=handler,
+            ),
+            convert_options=pyarrow.csv.ConvertOptions(
+                null_values=list(MISSING), strings_can_be_null=True, decimal_point=dialect.decimal
+            ),
         ).rename_columns(list(dialect.names))
     except pa.ArrowException as error:
-        raise DataError.of(name, str(error).split("\n")[0][:200], "expected a CSV with the same number of cells in every line", "correct the file") from None
+        raise DataError.of(
+            name,
+            str(error).split("\n")[0][:200],
+            "expected a CSV with the same number of cells in every line",
+            "correct the file",
+        ) from None
 
 
 def _plain(names: Sequence[str]) -> list[str]:

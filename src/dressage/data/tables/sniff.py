@@ -40,7 +40,12 @@ class Dialect:
 
 def to_utf8(data: bytes, name: str) -> tuple[bytes, str]:
     """The text as UTF-8 without a byte order mark, and the encoding with the reason. Raises DataError."""
-    marks = [(codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16")]
+    marks = [
+        (codecs.BOM_UTF8, "utf-8"),
+        (codecs.BOM_UTF32_LE, "utf-32"),
+        (codecs.BOM_UTF16_LE, "utf-16"),
+        (codecs.BOM_UTF16_BE, "utf-16"),
+    ]
     try:
         for mark, encoding in marks:
             if data.startswith(mark):
@@ -48,11 +53,17 @@ def to_utf8(data: bytes, name: str) -> tuple[bytes, str]:
                 text.decode()
                 return text, f"{encoding}, by its byte order mark"
     except UnicodeError as error:
-        raise DataError.of(name, f"the bytes do not fit its byte order mark ({encoding})", str(error)[:120], "save it again as UTF-8") from None
+        raise DataError.of(
+            name, f"the bytes do not fit its byte order mark ({encoding})", str(error)[:120], "save it again as UTF-8"
+        ) from None
     if _is_utf8(data):
         return data, "utf-8"
-    encoding = "cp1252" if re.search(rb"[\x80-\x9f]", data) and not re.search(rb"[\x81\x8d\x8f\x90\x9d]", data) else "latin-1"
-    return data.decode(encoding).encode(), f"{encoding}, since the bytes are not valid UTF-8; save the file as UTF-8 if letters look wrong"
+    encoding = (
+        "cp1252" if re.search(rb"[\x80-\x9f]", data) and not re.search(rb"[\x81\x8d\x8f\x90\x9d]", data) else "latin-1"
+    )
+    return data.decode(
+        encoding
+    ).encode(), f"{encoding}, since the bytes are not valid UTF-8; save the file as UTF-8 if letters look wrong"
 
 
 def sniff(sample: str, name: str, expected: Collection[str] = ()) -> Dialect:
@@ -61,16 +72,33 @@ def sniff(sample: str, name: str, expected: Collection[str] = ()) -> Dialect:
     Raises DataError when there is one column only, or a column name twice.
     """
     sample, told = _excel_hint(sample)
-    quote = "'" if '"' not in sample and len(re.findall(r"(?:^|[,;\t|])'[^'\n]*'(?=[,;\t|\r\n]|$)", sample, re.MULTILINE)) > 1 else '"'
+    quote = (
+        "'"
+        if '"' not in sample and len(re.findall(r"(?:^|[,;\t|])'[^'\n]*'(?=[,;\t|\r\n]|$)", sample, re.MULTILINE)) > 1
+        else '"'
+    )
     delimiter, rows = (told, _parse(sample, told, quote)) if told else _delimiter(sample, quote)
     if len(rows[0]) < 2 and max(map(len, rows)) < 2:
-        raise DataError.of(name, "it has one column only", "expected a target and at least one feature, separated by , ; tab or |", "check the separator")
+        raise DataError.of(
+            name,
+            "it has one column only",
+            "expected a target and at least one feature, separated by , ; tab or |",
+            "check the separator",
+        )
     decimal = "." if delimiter == "," else _decimal(rows)
     header, why = _header(rows, decimal, expected)
-    names = [cell.strip() or f"unnamed {i + 1}" for i, cell in enumerate(rows[0])] if header else [f"column {i + 1}" for i in range(len(rows[0]))]
+    names = (
+        [cell.strip() or f"unnamed {i + 1}" for i, cell in enumerate(rows[0])]
+        if header
+        else [f"column {i + 1}" for i in range(len(rows[0]))]
+    )
     _refuse_twins(names, name)
     found = sorted({cell.strip() for row in rows for cell in row if cell.strip() in MISSING})
-    assumed = {"delimiter": DELIMITERS.get(delimiter, repr(delimiter)), "decimal mark": "comma" if decimal == "," else "point", "header": why}
+    assumed = {
+        "delimiter": DELIMITERS.get(delimiter, repr(delimiter)),
+        "decimal mark": "comma" if decimal == "," else "point",
+        "header": why,
+    }
     if found:
         assumed["missing"] = "cells taken as missing: " + ", ".join(repr(cell) if cell else "empty" for cell in found)
     return Dialect(delimiter, quote, decimal, header, names, assumed)
@@ -117,7 +145,10 @@ def _delimiter(sample: str, quote: str) -> tuple[str, Rows]:
         rows = _parse(sample, delimiter, quote)
         width, count = Counter(map(len, rows)).most_common(1)[0]
         cells = [cell for row in rows[:200] for cell in row]
-        others = sum(any(d in cell for d in DELIMITERS if d != delimiter) and not COMMA_NUMBER.fullmatch(cell.strip()) for cell in cells)
+        others = sum(
+            any(d in cell for d in DELIMITERS if d != delimiter) and not COMMA_NUMBER.fullmatch(cell.strip())
+            for cell in cells
+        )
         score = count / len(rows) * (1 - others / max(len(cells), 1)) if width > 1 else 0.0
         if score > best + 1e-9:
             best, chosen = score, (delimiter, rows)
@@ -152,7 +183,11 @@ def _header(rows: Rows, decimal: str, expected: Collection[str]) -> tuple[bool, 
     numbers = sum(is_number(cell, decimal) for cell in first)
     if numbers or over_text or not rest:
         reason = "its numbers look like data" if numbers else "its words come again further down"
-        return (True, "the first line") if not rest and not numbers else (False, f"none: the first line is taken as data, {reason}")
+        return (
+            (True, "the first line")
+            if not rest and not numbers
+            else (False, f"none: the first line is taken as data, {reason}")
+        )
     return True, "the first line: its words do not come again below"
 
 
@@ -160,4 +195,9 @@ def _refuse_twins(names: Sequence[str], name: str) -> None:
     twins = [column for column, count in Counter(names).items() if count > 1]
     if twins:
         listed = ", ".join(f"'{column[:80]}'" for column in twins[:5])
-        raise DataError.of(name, f"the column name {listed} is there more than once", "expected every column to have its own name", "rename the columns in the first line")
+        raise DataError.of(
+            name,
+            f"the column name {listed} is there more than once",
+            "expected every column to have its own name",
+            "rename the columns in the first line",
+        )

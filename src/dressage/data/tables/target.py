@@ -36,11 +36,21 @@ def find_target(raw: Raw, section: Data, taken: Collection[str]) -> tuple[str, s
     columns = raw.table.column_names
     if section.target:
         if section.target not in columns:
-            raise DataError.of(raw.name, f"no column '{section.target[:80]}'", nearest_column(section.target, columns), "name the target by --target")
+            raise DataError.of(
+                raw.name,
+                f"no column '{section.target[:80]}'",
+                nearest_column(section.target, columns),
+                "name the target by --target",
+            )
         return section.target, "as given"
     left = [column for column in columns if column not in taken]
     if not left:
-        raise DataError.of(raw.name, "no column is left to be the target", "expected one beside group, time and ignored columns", "name it by --target")
+        raise DataError.of(
+            raw.name,
+            "no column is left to be the target",
+            "expected one beside group, time and ignored columns",
+            "name it by --target",
+        )
     for name in NAMES:
         for column in left:
             if column.strip().lower() == name:
@@ -54,15 +64,30 @@ def read_target(name: str, values: Values, section: Data, raw: Raw) -> Target:
     where = f"target '{name[:80]}'"
     if distinct < 2:
         only = repr(str(_words(values)[0].as_py())[:60])
-        raise DataError.of(raw.name, f"{where} has the one value {only} in all {rows} rows", "expected at least two values", "choose another by --target, or add rows of another class")
+        raise DataError.of(
+            raw.name,
+            f"{where} has the one value {only} in all {rows} rows",
+            "expected at least two values",
+            "choose another by --target, or add rows of another class",
+        )
     if values.kind == "date":
-        raise DataError.of(raw.name, f"{where} holds dates", "expected classes or numbers", "choose another by --target, or write it as a number")
+        raise DataError.of(
+            raw.name,
+            f"{where} holds dates",
+            "expected classes or numbers",
+            "choose another by --target, or write it as a number",
+        )
     task, reason = _task(values, distinct, section)
     if task == "regression":
         return Target(_numbers(where, values, raw), task, reason, ())
     if distinct > max(FEW, rows // 2):
         found = f"{where} has {distinct} different values in {rows} rows"
-        raise DataError.of(raw.name, found, "expected classes that repeat", "choose another by --target, or data.task = \"regression\" for numbers")
+        raise DataError.of(
+            raw.name,
+            found,
+            "expected classes that repeat",
+            'choose another by --target, or data.task = "regression" for numbers',
+        )
     y, classes = _classes(values)
     return Target(y, task, reason, classes)
 
@@ -74,7 +99,12 @@ def class_numbers(values: Values, classes: Sequence[str], name: str, raw: Raw) -
     strange = pc.indices_nonzero(pc.and_(pc.is_null(found), pc.is_valid(values.data))).to_pylist()
     if strange:
         said = repr(str(values.data[strange[0]].as_py())[:60])
-        raise DataError.of(raw.name, f"target '{name[:80]}' has the class {said} in {raw.calls(strange)}", nearest_column(said, classes), "correct or remove these rows")
+        raise DataError.of(
+            raw.name,
+            f"target '{name[:80]}' has the class {said} in {raw.calls(strange)}",
+            nearest_column(said, classes),
+            "correct or remove these rows",
+        )
     return torch.from_numpy(pc.fill_null(found, -1).to_numpy().astype(np.int64))
 
 
@@ -87,17 +117,27 @@ def _task(values: Values, distinct: int, section: Data) -> tuple[Task, str]:
         return "classification", "its values are true and false"
     whole = values.whole or bool(pc.all(pc.equal(pc.floor(values.data), values.data)).as_py())
     if whole and distinct <= FEW and distinct * 4 <= len(values.data):
-        return "classification", f"{distinct} whole numbers that repeat; data.task = \"regression\" if they are amounts"
+        return "classification", f'{distinct} whole numbers that repeat; data.task = "regression" if they are amounts'
     return "regression", f"{distinct} different whole numbers" if whole else "its values are numbers with fractions"
 
 
 def _numbers(where: str, values: Values, raw: Raw) -> Tensor:
     if values.kind != "number":
         said = repr(str(values.data[0].as_py())[:60])
-        raise DataError.of(raw.name, f"{where} holds words, e.g. {said} in {raw.call(0)}", "expected numbers for a regression", "data.task = \"classification\", or another --target")
+        raise DataError.of(
+            raw.name,
+            f"{where} holds words, e.g. {said} in {raw.call(0)}",
+            "expected numbers for a regression",
+            'data.task = "classification", or another --target',
+        )
     numbers = values.data.to_numpy()
     if np.abs(numbers).max() > np.finfo(np.float32).max:
-        raise DataError.of(raw.name, f"{where} reaches {np.abs(numbers).max():.3g}", "expected numbers below 3.4e38", "rescale the target")
+        raise DataError.of(
+            raw.name,
+            f"{where} reaches {np.abs(numbers).max():.3g}",
+            "expected numbers below 3.4e38",
+            "rescale the target",
+        )
     return torch.from_numpy(numbers.astype(np.float32))
 
 

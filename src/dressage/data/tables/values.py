@@ -62,13 +62,20 @@ def _from_numbers(column: pa.ChunkedArray, name: str, raw: Raw) -> Values:
     kind, note = column.type, ""
     if pa.types.is_time(kind) or pa.types.is_duration(kind):
         unit = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}[kind.unit]
-        column = pc.divide(pc.cast(column.cast(pa.int32() if kind.bit_width == 32 else pa.int64()), pa.float64(), safe=False), unit)
+        column = pc.divide(
+            pc.cast(column.cast(pa.int32() if kind.bit_width == 32 else pa.int64()), pa.float64(), safe=False), unit
+        )
         note = "time in seconds"
     elif pa.types.is_boolean(kind):
         column, note = column.cast(pa.int8()), "true is 1, false is 0"
     elif not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)):
         repair = "take its parts out into columns of their own, or leave it out with data.ignore"
-        raise DataError.of(raw.name, f"column '{name[:80]}' holds {str(kind)[:60]}", "expected numbers, words, dates or true/false", repair)
+        raise DataError.of(
+            raw.name,
+            f"column '{name[:80]}' holds {str(kind)[:60]}",
+            "expected numbers, words, dates or true/false",
+            repair,
+        )
     numbers = pc.cast(column, pa.float64(), safe=False)
     numbers = pc.if_else(pc.is_nan(numbers), pa.scalar(None, pa.float64()), numbers)
     return Values(numbers, "number", note, pa.types.is_integer(kind) or pa.types.is_boolean(kind))
@@ -81,10 +88,17 @@ def _from_text(column: pa.ChunkedArray, name: str, raw: Raw, wanted: Kind | None
     words = pc.if_else(pc.is_in(words, pa.array(MISSING, pa.large_string())), pa.scalar(None, pa.large_string()), words)
     if wanted == "category":
         return _spread(words, coded, "category")
-    return _as_numbers(words, coded, name, raw) or _as_truths(words, coded) or _as_dates(words, coded, name, form) or _spread(words, coded, "category")
+    return (
+        _as_numbers(words, coded, name, raw)
+        or _as_truths(words, coded)
+        or _as_dates(words, coded, name, form)
+        or _spread(words, coded, "category")
+    )
 
 
-def _spread(words: pa.Array, coded: pa.DictionaryArray, kind: Kind, note: str = "", whole: bool = False, warning: str = "") -> Values:
+def _spread(
+    words: pa.Array, coded: pa.DictionaryArray, kind: Kind, note: str = "", whole: bool = False, warning: str = ""
+) -> Values:
     data = pc.take(words, coded.indices)
     return Values(pa.chunked_array([data]), kind, note, whole, warning)
 
@@ -108,7 +122,9 @@ def _as_numbers(words: pa.Array, coded: pa.DictionaryArray, name: str, raw: Raw)
     said = ", ".join(repr(str(word)[:40]) for word in strange) + f" ({raw.calls(rows)})"
     found = f"column '{name[:80]}': {known - good} of {known} cells are not numbers"
     if good < MOSTLY * known:
-        return _spread(words, coded, "category", "words and numbers", warning=f"{found}, so all are taken as words: {said}")
+        return _spread(
+            words, coded, "category", "words and numbers", warning=f"{found}, so all are taken as words: {said}"
+        )
     note = f"{known - good} cells that are not numbers count as missing"
     warning = f"{found} and count as missing: {said}"
     return _spread(_to_float(words, plain), coded, "number", note, warning=warning)
@@ -132,7 +148,14 @@ def _as_dates(words: pa.Array, coded: pa.DictionaryArray, name: str, form: str) 
     if found is None:
         return None
     warning = f"column '{name[:80]}': {found.warning}" if found.warning else ""
-    return Values(pa.chunked_array([pc.take(found.data, coded.indices)]), "date", f"dates as {found.form}", False, warning, found.form)
+    return Values(
+        pa.chunked_array([pc.take(found.data, coded.indices)]),
+        "date",
+        f"dates as {found.form}",
+        False,
+        warning,
+        found.form,
+    )
 
 
 def _as_wanted(column: pa.ChunkedArray, values: Values, name: str, raw: Raw, wanted: Kind) -> Values:
@@ -143,10 +166,19 @@ def _as_wanted(column: pa.ChunkedArray, values: Values, name: str, raw: Raw, wan
         return Values(column.cast(pa.large_string()), "category")
     strange = pc.indices_nonzero(pc.is_valid(values.data)).to_pylist()
     if values.kind == "category":
-        fits = pc.match_substring_regex(values.data, PLAIN) if wanted == "number" else pa.chunked_array([pa.array([False] * len(column))])
+        fits = (
+            pc.match_substring_regex(values.data, PLAIN)
+            if wanted == "number"
+            else pa.chunked_array([pa.array([False] * len(column))])
+        )
         strange = pc.indices_nonzero(pc.invert(fits)).to_pylist()
     said = repr(str(values.data[strange[0]].as_py())[:60])
-    raise DataError.of(raw.name, f"column '{name[:80]}' has {said} in {raw.calls(strange)}", f"expected a {wanted} as in training", "correct these rows")
+    raise DataError.of(
+        raw.name,
+        f"column '{name[:80]}' has {said} in {raw.calls(strange)}",
+        f"expected a {wanted} as in training",
+        "correct these rows",
+    )
 
 
 def _refuse_infinite(data: pa.ChunkedArray, name: str, raw: Raw) -> None:
@@ -154,4 +186,9 @@ def _refuse_infinite(data: pa.ChunkedArray, name: str, raw: Raw) -> None:
     if pc.any(infinite).as_py():
         rows = pc.indices_nonzero(infinite).to_pylist()
         repair = "correct these cells, leave them empty (missing), or leave the column out with data.ignore"
-        raise DataError.of(raw.name, f"column '{name[:80]}' has an infinite number (inf, or beyond 1.8e308) in {raw.calls(rows)}", "expected finite numbers", repair)
+        raise DataError.of(
+            raw.name,
+            f"column '{name[:80]}' has an infinite number (inf, or beyond 1.8e308) in {raw.calls(rows)}",
+            "expected finite numbers",
+            repair,
+        )

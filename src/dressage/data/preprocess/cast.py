@@ -1,0 +1,56 @@
+"""From a batch of samples as they are stored to what the network gets: one conversion and one fused multiply-add."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from dressage.errors import DataError
+
+
+class Cast:
+    """Images `(B, H, W, C)`, uint8 or float on the scale 0…255 -> float32 `(B, C, H, W)` in channels_last memory; else float32 as is.
+
+    `scale` and `shift`, float64, are `(C,)` or `(H, W, C)`; None: nothing but the conversion to float32.
+    """
+
+    def __init__(self, scale: Tensor | None = None, shift: Tensor | None = None) -> None:
+        self.scale = scale
+        self.shift = shift
+        self._rows: dict[tuple[torch.Size, torch.device], tuple[Tensor, Tensor]] = {}
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Raises DataError when the images are not of the fitted shape."""
+        if self.scale is None or self.shift is None:
+            return x.to(torch.float32)
+        scale, shift = self._vectors(x.shape[1:], x.device)
+        flat = x.reshape(len(x), -1)
+        if flat.dtype == torch.float32:
+            y = torch.addcmul(shift, flat, scale)
+        else:
+            y = flat.to(torch.float32)
+            torch.addcmul(shift, y, scale, out=y)
+        return y.view(x.shape).permute(0, 3, 1, 2)
+
+    def _vectors(self, shape: torch.Size, device: torch.device) -> tuple[Tensor, Tensor]:
+        """One number for each of the H·W·C places, so that the multiply-add runs along whole images; kept a device."""
+        key = (shape, device)
+        if key not in self._rows:
+            assert self.scale is not None and self.shift is not None
+            if (
+                len(shape) != 3
+                or shape[-1] != self.scale.shape[-1]
+                or (self.scale.dim() == 3 and shape != self.scale.shape)
+            ):
+                found = f"images of shape {tuple(shape)}"
+                raise DataError.of(
+                    "images",
+                    found,
+                    f"expected {tuple(self.scale.shape)} as in training (height, width, channels)",
+                    "bring them to that size",
+                )
+            expand = [
+                t.to(torch.float32).expand(shape).reshape(-1).contiguous().to(device) for t in (self.scale, self.shift)
+            ]
+            self._rows[key] = (expand[0], expand[1])
+        return self._rows[key]

@@ -1,0 +1,178 @@
+"""The named steps of preprocessing and their formulas. Each is fitted in float64 on the training rows only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from dressage.catalogue import Catalogue, Entry
+from dressage.data.preprocess.moments import Moments
+from dressage.errors import RecipeError
+
+Kind = Literal["images", "array", "table"]
+
+
+@dataclass(frozen=True, slots=True)
+class Affine:
+    """x·scale + shift, both found from the moments of what comes in."""
+
+    name: str
+    kinds: tuple[Kind, ...]
+    fit: Callable[[Moments], tuple[Tensor, Tensor]]
+
+
+@dataclass(frozen=True, slots=True)
+class Quantile:
+    """Normal scores of columns with enough different values and skew; the others are standardised."""
+
+    levels: int
+    skew: float
+    name: str = "quantile"
+    kinds: tuple[Kind, ...] = ("array", "table")
+
+
+@dataclass(frozen=True, slots=True)
+class Impute:
+    """What takes the place of a missing number or date, and whether a column tells that it was missing."""
+
+    strategy: str = "median"
+    indicator: bool = True
+    name: str = "impute"
+    kinds: tuple[Kind, ...] = ("table",)
+
+
+@dataclass(frozen=True, slots=True)
+class OneHot:
+    """Which words of a category get a column of their own; the rest share `other`."""
+
+    max_levels: int = 100
+    min_rows: int = 3
+    name: str = "onehot"
+    kinds: tuple[Kind, ...] = ("table",)
+
+
+Step = Affine | Quantile | Impute | OneHot
+
+
+def center(*, unit: bool = True) -> Affine:
+    """x − mean, a feature; `unit=False` keeps the pixels of images on the scale 0…255 instead of 0…1."""
+    return Affine("center", ("images", "array", "table"), lambda m: _raised(torch.ones_like(m.mean), -m.mean, unit))
+
+
+def center_per_channel(*, unit: bool = True) -> Affine:
+    """x − mean of its channel; `unit=False` keeps the pixels of images on the scale 0…255 instead of 0…1."""
+
+    def fit(m: Moments) -> tuple[Tensor, Tensor]:
+        pooled = m.pooled()
+        return _raised(torch.ones_like(pooled.mean), -pooled.mean, unit)
+
+    return Affine("center_per_channel", ("images", "array"), fit)
+
+
+def standardize() -> Affine:
+    """(x − mean) / sd, a feature; 0 where the feature is constant."""
+    return Affine("standardize", ("images", "array", "table"), lambda m: _standard(m))
+
+
+def standardize_per_channel() -> Affine:
+    """(x − mean) / sd of its channel; 0 where the channel is constant."""
+    return Affine("standardize_per_channel", ("images", "array"), lambda m: _standard(m.pooled()))
+
+
+def quantile(*, levels: int = 1000, skew: float = 0.0) -> Quantile:
+    """Φ⁻¹ of the share of training rows below x, for columns of ten or more values whose skewness exceeds `skew`."""
+    if not 2 <= levels <= 100_000:
+        raise RecipeError.of("quantile.levels", f"{levels} given", "expected 2 to 100000", "e.g. quantile(levels=1000)")
+    return Quantile(levels, skew)
+
+
+def impute(*, strategy: str = "median", indicator: bool = True) -> Impute:
+    """The training rows' median (or mean) for a missing number, and a 0/1 column that says so."""
+    if strategy not in ("median", "mean"):
+        raise RecipeError.of(
+            "impute.strategy", f"'{strategy}' given", "expected median or mean", "e.g. impute(strategy='median')"
+        )
+    return Impute(strategy, indicator)
+
+
+def onehot(*, max_levels: int = 100, min_rows: int = 3) -> OneHot:
+    """A 0/1 column for each of the commonest `max_levels` words of at least `min_rows` training rows, one for all others."""
+    if max_levels < 1:
+        raise RecipeError.of(
+            "onehot.max_levels", f"{max_levels} given", "expected at least 1", "e.g. onehot(max_levels=100)"
+        )
+    return OneHot(max_levels, min_rows)
+
+
+def constant(m: Moments) -> Tensor:
+    """Which features do not vary beyond rounding: var ≤ n·ε·var + (n·mean·ε)² (Chan et al. 1983, as scikit-learn)."""
+    eps = torch.finfo(torch.float64).eps
+    return m.var <= m.rows * eps * m.var + (m.rows * m.mean * eps).square()
+
+
+def _standard(m: Moments) -> tuple[Tensor, Tensor]:
+    flat = constant(m)
+    scale = torch.where(flat, 0.0, 1 / torch.where(flat, 1.0, m.var).sqrt())
+    return scale, -m.mean * scale
+
+
+def _raised(scale: Tensor, shift: Tensor, unit: bool) -> tuple[Tensor, Tensor]:
+    return (scale, shift) if unit else (scale * 255, shift * 255)
+
+
+catalogue: Catalogue[Step] = Catalogue(
+    "preprocess",
+    Entry(
+        "center",
+        center,
+        "subtracts the mean of each feature, for images the mean image",
+        "x − μ",
+        "Krizhevsky et al. 2012",
+    ),
+    Entry(
+        "center_per_channel",
+        center_per_channel,
+        "subtracts the mean of each channel",
+        "x − μ_c",
+        "Simonyan, Zisserman 2014",
+    ),
+    Entry(
+        "standardize",
+        standardize,
+        "mean 0 and deviation 1 of each feature; constant ones become 0",
+        "(x − μ) / σ",
+        "LeCun et al. 1998",
+    ),
+    Entry(
+        "standardize_per_channel",
+        standardize_per_channel,
+        "mean 0 and deviation 1 of each channel",
+        "(x − μ_c) / σ_c",
+        "He et al. 2015",
+    ),
+    Entry(
+        "quantile",
+        quantile,
+        "normal scores of skewed columns; columns of few values are standardised",
+        "Φ⁻¹(F(x))",
+        "van der Waerden 1952; scikit-learn QuantileTransformer",
+    ),
+    Entry(
+        "impute",
+        impute,
+        "missing numbers become the median, and a column says which were missing",
+        "x or median(x), [x missing]",
+        "Little, Rubin 2002",
+    ),
+    Entry(
+        "onehot",
+        onehot,
+        "a 0/1 column for each common word of a category, one for the rare ones",
+        "[x = level]",
+        "scikit-learn OneHotEncoder",
+    ),
+)

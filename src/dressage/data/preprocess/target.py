@@ -1,0 +1,36 @@
+"""The target of a regression: standardised for training, inverted for people."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from dressage.data.preprocess.moments import moments
+
+
+@dataclass(frozen=True, slots=True)
+class TargetScale:
+    """`mean` and `scale` (sd, float64, `()` or `(T,)`) of the training targets; None in a classification: identity."""
+
+    mean: Tensor | None = None
+    scale: Tensor | None = None
+
+    def standardize(self, y: Tensor) -> Tensor:
+        """(y − mean) / sd, in the dtype of y `(N,)` or `(N, T)`; class numbers as they are."""
+        if self.mean is None or self.scale is None:
+            return y
+        return (y - self.mean.to(y)) / self.scale.to(y)
+
+    def invert(self, y: Tensor) -> Tensor:
+        """y·sd + mean: from the network's scale to the data's."""
+        if self.mean is None or self.scale is None:
+            return y
+        return y * self.scale.to(y) + self.mean.to(y)
+
+
+def fit_target(y: Tensor) -> TargetScale:
+    """From the training targets; a constant one has sd 1."""
+    m = moments([y.double()])
+    sd = m.var.sqrt()
+    return TargetScale(m.mean, sd.where(sd > 0, 1.0))
