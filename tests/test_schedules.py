@@ -31,7 +31,8 @@ def test_any_schedule(written: str, warmup: float, total: int) -> None:
 
 @given(warmup=st.floats(0, 0.99), total=st.integers(2, 2000), written=st.sampled_from(WRITTEN))
 def test_it_rises_to_the_top_and_then_never_rises(written: str, warmup: float, total: int) -> None:
-    values = [schedule(written, warmup, total)(t) for t in range(total)]
+    factor = schedule(written, warmup, total)
+    values = [factor(t) for t in range(total)]
     top = values.index(max(values))
     assert values[top] == pytest.approx(1)
     assert values[: top + 1] == sorted(values[: top + 1])
