@@ -1,4 +1,4 @@
-"""Arrays and tensors from memory or a file, laid out for training: images as `(N, H, W, C)` uint8, the rest as float32."""
+"""Arrays and tensors, laid out for training: images as `(N, H, W, C)` uint8, the rest as float32."""
 
 from __future__ import annotations
 
@@ -58,11 +58,11 @@ def open_arrays(
 
 
 def as_array(value: object, where: str) -> np.ndarray:
-    """A plain NumPy array of anything array-like; raises DataError for ragged, masked, sparse, complex or object values."""
+    """A plain NumPy array of anything array-like. Raises DataError: ragged, masked, sparse, complex, objects."""
     if isinstance(value, Tensor):
         value = value.detach().cpu()
         value = (value.float() if value.dtype == torch.bfloat16 else value).numpy()
-    if np.ma.isMaskedArray(value) and np.ma.getmaskarray(value).any():  # type: ignore[no-untyped-call]
+    if np.ma.isMaskedArray(value) and np.ma.getmaskarray(value).any():
         raise DataError.of(
             where, "a masked array with masked values", "expected a value everywhere", "fill or drop the masked rows"
         )
@@ -147,7 +147,7 @@ def _float32(values: np.ndarray, where: str) -> Tensor:
         shown = ", ".join(map(str, bad_rows[:SHOWN])) + (", …" if len(bad_rows) > SHOWN else "")
         raise DataError.of(
             where,
-            f"values that are missing, infinite or beyond float32 in {len(bad_rows)} rows ({shown}) and {bad_columns.sum()} columns",
+            f"missing, infinite or too large values in {len(bad_rows)} rows ({shown}), {bad_columns.sum()} columns",
             "expected finite numbers",
             "fill or drop them, or give a table, where missing values are handled",
         )
@@ -168,7 +168,10 @@ def _columns(x: Tensor, features: Sequence[str], targets: Targets, target: str) 
 
 def join_parts(parts: Mapping[str, tuple[Any, Any]], where: str) -> tuple[np.ndarray, np.ndarray, dict[str, Tensor]]:
     """One x, one y and the rows of each part from `{part: (x, y)}`; raises DataError where shapes or lengths differ."""
-    xs, ys, given, start = [], [], {}, 0
+    xs: list[np.ndarray] = []
+    ys: list[np.ndarray] = []
+    given: dict[str, Tensor] = {}
+    start = 0
     for part, (x, y) in parts.items():
         values, labels = as_array(x, f"{where}: x of {part}"), as_array(y, f"{where}: y of {part}")
         check_lengths(f"{where}: {part}", values, labels)

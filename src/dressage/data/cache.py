@@ -1,7 +1,7 @@
 """The folder of decoded images: pixel files named by their content, whole or not there, shared by all runs of a person.
 
-    images/<key>.pixels   uint8 values of (N, H, W, C) and nothing else, to be mapped into memory
-    images/<key>.json     its shape, SHA-256 and what was told while decoding; written last, so its presence means: whole
+    images/<key>.pixels   uint8 values of (N, H, W, C) and nothing else, mapped into memory
+    images/<key>.json     its shape, SHA-256 and what was told while decoding; written last: where it is, all is
     images/<key>.lock     held while the pixels are written; a key's .part file without a holder is a dead writer's
     seen/<key>.json       which content a folder with these names, sizes and times had: saves reading the files again
 

@@ -1,4 +1,4 @@
-"""From the bytes of one image file to its pixels. JPEG by simplejpeg where it gives Pillow's very bits, the rest by Pillow."""
+"""From the bytes of an image file to its pixels: by simplejpeg where it gives Pillow's very bits, else by Pillow."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import struct
 
 import numpy as np
 import simplejpeg
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 LARGEST_PIXELS = 64_000_000
 """Larger images are refused by their header: 64 megapixels take 192 MB while they are decoded."""
-FORMATS = ("JPEG", "MPO", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
-"""The formats that Pillow may try; others start outside programs or are rarely tested against hostile files."""
+FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
+"""The formats that Pillow may try (a phone's MPO comes as JPEG); others start outside programs or are rarely tested against hostile files."""
 FAST, TURNED, ALPHA, PALETTE, CMYK, DEEP, FRAMES, DAMAGED = (1 << bit for bit in range(8))
 TOLD = {
     TURNED: "turned upright by their EXIF orientation",
@@ -58,7 +58,7 @@ def probe(data: bytes) -> tuple[int, int, int, int]:
 
 
 def decode(data: bytes, flags: int, out: np.ndarray) -> int:
-    """Fills `out (H, W, 1 or 3)` uint8 with an image of that very size; the flags grown by DAMAGED. Raises Unreadable."""
+    """Fills `out (H, W, 1 or 3)` uint8 with an image of that size; the flags, maybe with DAMAGED. Raises Unreadable."""
     if flags & FAST:
         try:
             pixels = simplejpeg.decode_jpeg(data, "GRAY" if out.shape[2] == 1 else "RGB", buffer=out)
@@ -96,7 +96,7 @@ def _opened(data: bytes) -> Image.Image:
 def _reason(data: bytes, error: Exception) -> str:
     if not data:
         return "empty file"
-    if isinstance(error, Image.UnidentifiedImageError):
+    if isinstance(error, UnidentifiedImageError):
         return "not an image" + (" (it is text)" if data[:256].isascii() else "")
     return str(error)[:120] or type(error).__name__
 

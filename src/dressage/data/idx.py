@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import gzip
 import math
-import os
 import re
 import struct
 import zlib
@@ -25,7 +24,7 @@ from dressage.errors import DataError
 
 TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 DEFLATE_LIMIT = 1032
-"""No gzip file unpacks to more than this many times its size, so a larger claim is false before anything is unpacked."""
+"""No gzip file unpacks to more than this many times its size, so a larger claim is false."""
 NAME = re.compile(r"(?P<stem>.*?)[-_.]?(?P<role>images|labels)[-_.]idx\d[-_.]ubyte(\.gz)?$", re.IGNORECASE)
 
 
@@ -70,7 +69,7 @@ def read_idx(path: Path) -> np.ndarray:
         raise DataError.of(path, f"cannot be read ({error})", "expected an IDX file", "fetch the file again") from None
 
 
-def _read(file: IO[bytes], path: Path, most: int) -> np.ndarray:
+def _read(file: IO[bytes] | gzip.GzipFile, path: Path, most: int) -> np.ndarray:
     head = file.read(4)
     if len(head) < 4 or head[:2] != b"\0\0" or head[2] not in TYPES or not 1 <= head[3] <= 8:
         raise DataError.of(
@@ -110,7 +109,7 @@ def _read(file: IO[bytes], path: Path, most: int) -> np.ndarray:
 
 
 def _split(name: str) -> tuple[str, str]:
-    match = NAME.match(os.path.basename(name))
+    match = NAME.match(Path(name).name)
     if match is None:
         raise DataError.of(
             name,

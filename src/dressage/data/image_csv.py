@@ -136,7 +136,7 @@ def _listing(path: Path, rows: list[list[str]], column: int) -> Listing:
         name = row[column]
         try:
             real = os.path.realpath(os.path.join(root, name), strict=True)  # noqa: PTH118 - a Path a row is slow
-            about = os.stat(real)
+            about = os.stat(real)  # noqa: PTH116
         except (OSError, ValueError):
             bad.append(f"{printable(name, 120)} does not exist")
             continue

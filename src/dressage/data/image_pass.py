@@ -27,7 +27,7 @@ LARGEST_FILE = 256 << 20
 
 @dataclass(frozen=True, slots=True)
 class Probed:
-    """What the headers say: `height`, `width`, `channels`, `flags` each `(N,)`, and the SHA-256 of each file's bytes."""
+    """What the headers say: `height`, `width`, `channels`, `flags` each `(N,)`, and the SHA-256 of each file."""
 
     height: np.ndarray
     width: np.ndarray
@@ -66,7 +66,8 @@ def probe_all(listing: Listing, progress: Progress | None) -> Probed:
             if progress:
                 progress("reading images", rows.stop, count)
     _refuse(listing, bad)
-    return Probed(*headers.T, digests)
+    height, width, channels, flags = headers.T
+    return Probed(height, width, channels, flags, digests)
 
 
 def decode_all(

@@ -1,4 +1,4 @@
-"""Image files into one uint8 tensor: read and decoded once, in parallel, into a cache that later runs map into memory."""
+"""Image files into one uint8 tensor: decoded once, in parallel, into a cache that later runs map into memory."""
 
 from __future__ import annotations
 

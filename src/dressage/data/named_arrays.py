@@ -1,4 +1,4 @@
-"""Arrays with names, as an npz file, a folder of npy files or a dict has them: which is x, which is y, of which part."""
+"""Arrays with names, from an npz file, npy files or a dict: which is x, which is y, and of which part."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PART_NAMES = {
 
 
 def open_named_arrays(arrays: Mapping[str, Any], section: recipe.Data, *, name: str) -> Source:
-    """A source of arrays under names such as `x`/`y`, `x_train`/`y_train`/`x_test`, `images`/`labels`. Raises DataError."""
+    """A source of arrays named e.g. `x` and `y`, `x_train` … `y_test`, `images` and `labels`. Raises DataError."""
     xs, ys, said = _roles(arrays, section.target, name)
     classes = _class_names(arrays, name)
     if set(xs) != set(ys):
@@ -54,14 +54,14 @@ def _roles(arrays: Mapping[str, Any], target: str, where: str) -> tuple[dict[str
             where, f"no array '{target}'", nearest(target, map(str, arrays)), "correct the target's name"
         )
     for key in map(str, arrays):
-        role, part = _role(key)
-        role = "y" if key == target else ("" if target and role == "y" and not part else role)
-        table = {"x": xs, "y": ys}.get(role)
+        found, part = role(key)
+        found = "y" if key == target else ("" if target and found == "y" and not part else found)
+        table = {"x": xs, "y": ys}.get(found)
         if table is None:
             continue
         if part in table:
-            found = f"'{table[part]}' and '{key}' could both be {role}" + (f" of {part}" if part else "")
-            raise DataError.of(where, found, "expected one", "rename or remove one of them")
+            text = f"'{table[part]}' and '{key}' could both be {found}" + (f" of {part}" if part else "")
+            raise DataError.of(where, text, "expected one", "rename or remove one of them")
         table[part] = key
     used = {*xs.values(), *ys.values()}
     said = {"x": ", ".join(xs.values()), "y": ", ".join(ys.values())}
@@ -71,7 +71,7 @@ def _roles(arrays: Mapping[str, Any], target: str, where: str) -> tuple[dict[str
     return xs, ys, said
 
 
-def _role(key: str) -> tuple[str, str]:
+def role(key: str) -> tuple[str, str]:
     """`X_train` -> `("x", "train")`; `("", "")` for a name that says nothing."""
     if key.lower() in CLASS_NAMES:
         return "", ""

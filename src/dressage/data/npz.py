@@ -1,4 +1,4 @@
-"""npy and npz files, read without pickle and only after the header has been checked against the bytes that are there."""
+"""npy and npz files, read without pickle, and only after the header was checked against the bytes that follow."""
 
 from __future__ import annotations
 
@@ -28,15 +28,14 @@ def open_npz(path: Path, section: recipe.Data) -> Source:
     return open_named_arrays(read_npz(path), section, name=str(path))
 
 
-def open_npy(path: Path, section: recipe.Data) -> Source:
+def open_npy(path: Path, section: recipe.Data, *, name: str = "") -> Source:
     """A folder of npy files, or the folder of the one npy file given, as a source. Raises DataError."""
     folder = path if path.is_dir() else path.parent
     files = sorted(p for p in folder.iterdir() if p.suffix.lower() == ".npy" and not p.name.startswith("."))
     if len(files) < 2:
-        raise DataError.of(
-            path, "a single npy file", "expected x and y", "put the labels beside it as y.npy, or save both in one npz"
-        )
-    return open_named_arrays({p.stem: read_npy(p) for p in files}, section, name=str(path))
+        repair = "put the labels beside it as y.npy, or save both in one npz"
+        raise DataError.of(path, "a single npy file", "expected x and y", repair)
+    return open_named_arrays({p.stem: read_npy(p) for p in files}, section, name=name or str(path))
 
 
 def read_npy(path: Path) -> np.ndarray:
@@ -106,7 +105,7 @@ def _read_member(file: IO[bytes], where: str, size: int) -> np.ndarray:
     shape, fortran, dtype = _header(file, where)
     count = _check_size(where, shape, dtype, size - file.tell())
     array = np.empty(count, dtype)
-    view, filled = memoryview(array.view(np.uint8).reshape(-1)), 0
+    view, filled = array.view(np.uint8).reshape(-1).data, 0
     while filled < len(view):
         piece = file.read(min(1 << 20, len(view) - filled))
         if not piece:

@@ -11,6 +11,8 @@ from torch import Tensor
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from dressage.data.torch_dataset import StreamedDataset
+
 Task = Literal["classification", "regression"]
 PARTS = ("train", "train_dev", "validation", "test")
 
@@ -60,6 +62,8 @@ class Source:
     warnings: Sequence[str] = ()
     fingerprint: str = ""
     """SHA-256 of the content: x, y, the parts and the classes."""
+    stream: StreamedDataset | None = None
+    """A dataset whose samples are random: training reads its batches here; `x` holds one draw of them."""
 
     @property
     def rows(self) -> int:
