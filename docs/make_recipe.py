@@ -13,9 +13,10 @@ from dressage.resolve import FAMILIES
 PAGE = Path(__file__).with_name("recipe.md")
 HEAD = """# The recipe
 
-A recipe is everything that determines a run but for the data and the machine. It is written as TOML and given by `--recipe FILE`, or
-value by value as options, `--optim.lr 1e-3`, which are laid over the file; from Python it is a mapping, `{"optim": {"lr": 1e-3}}`,
-or a `Recipe`. What is not written is chosen when the data is known, and the run says for each value where it came from and why.
+A recipe is everything that determines a run but for the data and the machine. It is written as TOML and given by
+`--recipe FILE`, or value by value as options, `--optim.lr 1e-3`, which are laid over the file; from Python it is a
+mapping, `{"optim": {"lr": 1e-3}}`, or a `Recipe`. What is not written is chosen when the data is known, and the run
+says for each value where it came from and why.
 
 ```sh
 dressage recipe init --out my.toml              # every value with its meaning, to be edited

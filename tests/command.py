@@ -1,4 +1,4 @@
-"""The command `dressage` for tests: inside this process where that is enough, as a process of its own where it matters."""
+"""The command `dressage` for tests: inside this process where that is enough, else as a process of its own."""
 
 from __future__ import annotations
 
@@ -47,7 +47,9 @@ def call(*words: object) -> Answer:
     return Answer(code, out.getvalue(), err.getvalue())
 
 
-def process(*words: object, cwd: Path | None = None, env: Mapping[str, str] | None = None, seconds: float = 120) -> Answer:
+def process(
+    *words: object, cwd: Path | None = None, env: Mapping[str, str] | None = None, seconds: float = 120
+) -> Answer:
     """`dressage WORDS` as a process of its own."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(

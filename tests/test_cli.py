@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from command import Answer, call, process
 
+from command import Answer, call, process
 from dressage import __version__
 from dressage.cli import options, own_module
 from dressage.cli.app import COMMANDS
@@ -36,7 +36,9 @@ def test_version() -> None:
 
 
 def test_help_is_quick_and_imports_nothing_heavy() -> None:
-    program = "import sys; from dressage.cli.main import main; main(['--help']); print(sorted(sys.modules), file=sys.stderr)"
+    program = (
+        "import sys; from dressage.cli.main import main; main(['--help']); print(sorted(sys.modules), file=sys.stderr)"
+    )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     imported = done.stderr
     assert not [name for name in HEAVY if f"'{name}'" in imported]
@@ -103,7 +105,8 @@ def test_several_errors_of_a_recipe_come_at_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "code"), [(UsageError, 2), (RecipeError, 2), (RunError, 2), (DataError, 3), (Diverged, 4), (Interrupted, 5)]
+    ("error", "code"),
+    [(UsageError, 2), (RecipeError, 2), (RunError, 2), (DataError, 3), (Diverged, 4), (Interrupted, 5)],
 )
 def test_exit_codes(error: type[Exception], code: int, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(words: list[str]) -> None:
@@ -129,7 +132,16 @@ def test_a_bug_is_one_line_and_asks_for_a_report(monkeypatch: pytest.MonkeyPatch
 def test_only_what_was_given_is_laid_over_the_file(tmp_path: Path) -> None:
     file = tmp_path / "r.toml"
     file.write_text("[optim]\nname = 'sgd'\nlr = 0.1\n")
-    words = ["--recipe", file, "--optim.lr", "1e-3", "--target", "price", "--augment", "a,random_crop(padding=4, fill=0)"]
+    words = [
+        "--recipe",
+        file,
+        "--optim.lr",
+        "1e-3",
+        "--target",
+        "price",
+        "--augment",
+        "a,random_crop(padding=4, fill=0)",
+    ]
     seen: list[Recipe] = []
 
     def command(*, recipe: Recipe) -> None:
