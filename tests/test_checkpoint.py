@@ -381,7 +381,7 @@ def kills(run: Path, rounds: int) -> None:
 
 
 def test_killed_at_any_moment_the_newest_verifies(tmp_path: Path) -> None:
-    kills(tmp_path, 15)
+    kills(tmp_path, 10)
 
 
 @pytest.mark.slow
