@@ -85,7 +85,10 @@ def check_head(row: tuple[int, int, int, int, bytes, bytes], width: int) -> None
 def check_format(connection: sqlite3.Connection, path: Path) -> bool:
     """Whether the database holds our tables (False: it is new). Raises RunError: another, or a newer format."""
     connection.text_factory = lambda text: text.decode(errors="replace")  # a flipped bit can leave text that is none
-    found = {name: kind for kind, name in connection.execute("SELECT type, name FROM sqlite_schema")}
+    try:
+        found = {name: kind for kind, name in connection.execute("SELECT type, name FROM sqlite_schema")}
+    except UnicodeDecodeError:  # SQLite's message quotes the damaged schema
+        raise sqlite3.DatabaseError("its list of tables is unreadable") from None
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     application = connection.execute("PRAGMA application_id").fetchone()[0]
     if not found and not version:

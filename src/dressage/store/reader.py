@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from dressage.errors import DressageError, RunError
 from dressage.files import from_json
-from dressage.store.blocks import ROWS, Matrix, check_format, check_head, database_error, decode, text_crc
+from dressage.store.blocks import Matrix, check_format, check_head, database_error, decode, text_crc
 
 Steps = npt.NDArray[np.int64]
 T = TypeVar("T")
@@ -157,7 +157,7 @@ def _rows(database: sqlite3.Connection, query: str, damaged: list[str]) -> Itera
     """The rows of a query as far as the file can be read."""
     try:
         yield from database.execute(query)
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
         damaged.append(f"run.db cannot be read to its end ({error})")
 
 
