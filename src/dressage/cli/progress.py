@@ -76,7 +76,9 @@ class Progress:
     def _epoch(self, event: EpochEvent) -> None:
         if self._live:
             self._latest = "".join(
-                f"  {_name(key)} {value:.4g}" for key, value in event.metrics.items() if key.startswith("val_")
+                f"  {_name(key).replace('validation', 'val')} {value:.4g}"
+                for key, value in event.metrics.items()
+                if key.startswith("val_")
             )
             return
         if list(event.metrics) != self._columns:
@@ -93,26 +95,39 @@ class Progress:
         return duration((now - began) / (step - first) * max(0, self._total - step))
 
     def _draw(self, words: str, done: int, total: int, left: str) -> None:
+        values = {
+            "description": words,
+            "completed": done,
+            "total": total or None,
+            "left": f"{left} left" if left else "",
+        }
         if self._bar is None:
-            from rich.console import Console
-            from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
-
-            time_left = TextColumn("{task.fields[left]}")
-            columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), time_left)
-            self._bar = Progress(
-                *columns, console=Console(stderr=True, highlight=False), auto_refresh=False, transient=True
-            )
-            self._bar.add_task("", total=None, left="")
+            self._bar = _new_bar()
+            self._bar.add_task(**values)  # type: ignore[arg-type]
             self._bar.start()
-        self._bar.update(
-            self._bar.task_ids[0], description=words, completed=done, total=total or None, left=left and f"{left} left"
-        )
-        self._bar.refresh()
+        else:
+            self._bar.update(self._bar.task_ids[0], **values, refresh=True)  # type: ignore[arg-type]
 
     def _close(self) -> None:
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
+
+
+def _new_bar() -> Bar:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+    from rich.table import Column
+
+    left = TextColumn("{task.fields[left]}", table_column=Column(min_width=9, no_wrap=True))
+    percent = TaskProgressColumn(table_column=Column(min_width=4, no_wrap=True))
+    words = TextColumn(
+        "{task.description}", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1)
+    )
+    console = Console(stderr=True, highlight=False)
+    return Progress(
+        BarColumn(20), percent, left, words, console=console, auto_refresh=False, transient=True, expand=True
+    )
 
 
 def _name(metric: str) -> str:

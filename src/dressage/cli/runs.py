@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import tomllib
+from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from dressage.cli.output import Output, cell, short, table
+from dressage.cli.output import Output, short, table
 from dressage.errors import DressageError, UsageError
+from dressage.files import read_bytes, read_json
 
 DEEPEST = 3
+LIMIT = 1 << 20
 
 
 def runs(folder: Path = Path("runs"), /, *, output: Output | None = None) -> None:
@@ -27,11 +32,34 @@ def runs(folder: Path = Path("runs"), /, *, output: Output | None = None) -> Non
     if not folder.is_dir():
         expected = "expected a folder that holds runs"
         raise UsageError.of(short(folder), "there is no such folder", expected, "train first: dressage train digits")
-    found = [_facts(place) for place in _run_folders(folder)]
+    found = [facts_of(place) for place in _run_folders(folder)]
     found.sort(key=lambda facts: str(facts["begun"]), reverse=True)
-    rows = [(_name(f), f["status"], f["data"], f["model"], f["metric"], f["score"], _interval(f)) for f in found]
-    head = ["run", "status", "data", "model", "metric", "score", "95 % interval"]
-    output.result({"runs": found}, table(head, rows, output) if rows else [f"no runs in {short(folder)}"])
+    keys = ("run", "begun", "status", "data", "model", "metric", "score", "low", "high", "baseline")
+    rows = [[facts[key] for key in keys] for facts in found]
+    text = table(keys, rows, output) if rows else [f"no runs in {short(folder)}"]
+    output.result({"runs": found}, text)
+
+
+def facts_of(folder: Path) -> dict[str, Any]:
+    """One line about a run, from its small files alone; what is missing or damaged is left empty."""
+    evaluation, data, status = (_json(folder / f"{name}.json") for name in ("evaluation", "data", "status"))
+    judged = _mapping(evaluation.get("test")) or _mapping(evaluation.get("validation"))
+    metric = str(judged.get("headline") or "")
+    score = _mapping(_mapping(judged.get("metrics")).get(metric))
+    base = _mapping(_mapping(_mapping(judged.get("baseline")).get("metrics")).get(metric))
+    begun = datetime.fromtimestamp((folder / "recipe.toml").stat().st_mtime).isoformat(" ", "minutes")
+    return {
+        "run": short(folder),
+        "begun": begun,
+        "status": status.get("status"),
+        "data": data.get("name"),
+        "model": _mapping(_recipe(folder).get("model")).get("name"),
+        "metric": metric,
+        "score": score.get("value"),
+        "low": score.get("low"),
+        "high": score.get("high"),
+        "baseline": base.get("value"),
+    }
 
 
 def _run_folders(folder: Path, depth: int = DEEPEST) -> list[Path]:
@@ -41,3 +69,21 @@ def _run_folders(folder: Path, depth: int = DEEPEST) -> list[Path]:
         return []
     below = sorted(p for p in folder.iterdir() if p.is_dir() and not p.is_symlink() and not p.name.startswith("."))
     return [run for place in below for run in _run_folders(place, depth - 1)]
+
+
+def _json(file: Path) -> Mapping[str, Any]:
+    try:
+        return read_json(file, LIMIT * 64) if file.exists() else {}
+    except DressageError:
+        return {}
+
+
+def _recipe(folder: Path) -> Mapping[str, Any]:
+    try:
+        return tomllib.loads(read_bytes(folder / "recipe.toml", LIMIT).decode())
+    except (DressageError, ValueError, RecursionError):
+        return {}
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
