@@ -53,23 +53,6 @@ def test_norm_formula(name: str, dims: int, axes: tuple[int, ...]) -> None:
     np.testing.assert_allclose(found, _standardised(x, axes) if axes else x, rtol=1e-10, atol=1e-12)
 
 
-def test_recalibrate_gives_the_mean_statistics_of_the_batches_and_leaves_modes_alone() -> None:
-    torch.manual_seed(0)
-    model = nn.Sequential(nn.Linear(3, 4), nn.Dropout(0.5), nn.BatchNorm1d(4)).double()
-    model[1].eval()
-    batches = [torch.randn(6, 3, dtype=torch.float64) for _ in range(3)]
-    weights = {n: p.clone() for n, p in model.named_parameters()}
-    before = torch.get_rng_state()
-    norms.recalibrate(model, batches)
-    hidden = [model[0](b).detach().numpy() for b in batches]
-    np.testing.assert_allclose(model[2].running_mean, np.mean([h.mean(0) for h in hidden], 0), rtol=1e-10)
-    np.testing.assert_allclose(model[2].running_var, np.mean([h.var(0, ddof=1) for h in hidden], 0), rtol=1e-10)
-    assert [m.training for m in model] == [True, False, True]
-    assert model[2].momentum == 0.1
-    assert torch.equal(before, torch.get_rng_state())
-    assert all(torch.equal(p, weights[n]) for n, p in model.named_parameters())
-
-
 @pytest.mark.parametrize(
     ("rule", "activation", "sd"),
     [

@@ -5,11 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-import torch
-from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
+from torch import nn
 
 from dressage.catalogue import Catalogue, Entry
 
@@ -27,34 +23,6 @@ def layer(features: int, dims: int) -> nn.Module:
 def none(features: int, dims: int) -> nn.Module:
     """No normalisation."""
     return nn.Identity()
-
-
-def recalibrate(model: nn.Module, batches: Iterable[Tensor]) -> None:
-    """Replaces the running statistics of every batch norm by the plain mean over `batches` of network inputs.
-
-    Averaged weights need it: the running statistics belong to weights that are no longer there. Mean over batches of
-    the batch mean, and of the batch variance with m/(m−1) (Ioffe & Szegedy 2015, algorithm 2). Draws nothing: dropout
-    is off.
-    """
-    norms = [m for m in model.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
-    if not norms:
-        return
-    modes = [(m, m.training) for m in model.modules()]
-    momenta = [m.momentum for m in norms]
-    try:
-        model.eval()
-        for norm in norms:
-            norm.reset_running_stats()
-            norm.momentum = None  # torch's spelling of a plain cumulative mean
-            norm.training = True
-        with torch.no_grad():
-            for inputs in batches:
-                model(inputs)
-    finally:
-        for norm, momentum in zip(norms, momenta, strict=True):
-            norm.momentum = momentum
-        for module, training in modes:
-            module.training = training
 
 
 catalogue: Catalogue[nn.Module] = Catalogue(

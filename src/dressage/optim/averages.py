@@ -1,6 +1,6 @@
 """Averages of the weights over the steps, used in place of the last weights.
 
-An average of weights does not fit the running statistics of a batch norm: `layers.norms.recalibrate` renews them.
+An average of weights does not fit the running statistics of a batch norm: they are measured anew after training.
 """
 
 from __future__ import annotations
