@@ -25,10 +25,11 @@ def deal_groups(group: Ints, classes: Ints, shares: Sequence[float]) -> Ints | N
     if len(sizes) <= DEALT_ONE_BY_ONE:
         np.add.at(counts, (codes, classes), 1)
     part = np.full(len(sizes), -1)
-    part[_seeds(counts, first, len(sizes) - len(shares) + 1)] = 0
+    seeds = _seeds(counts, first, len(sizes) - len(shares) + 1)
+    part[seeds] = 0
     order = np.lexsort((first, -sizes))
     _fill(part, order[part[order] < 0], counts, np.asarray(shares))
-    _no_part_empty(part, sizes, len(shares))
+    _no_part_empty(part, sizes, seeds, len(shares))
     return part[codes]
 
 
@@ -57,9 +58,12 @@ def _fill(part: Ints, order: Ints, counts: Ints, shares: NDArray[np.float64]) ->
         lacking[best] -= counts[g]
 
 
-def _no_part_empty(part: Ints, sizes: Ints, parts: int) -> None:
+def _no_part_empty(part: Ints, sizes: Ints, seeds: Sequence[int], parts: int) -> None:
+    """Moves the smallest group that is no seed and not alone in its part."""
+    free = np.ones(len(part), bool)
+    free[list(seeds)] = False
     for p in range(parts):
         if not (part == p).any():
             held = np.bincount(part, minlength=parts)
-            donors = np.flatnonzero(held[part] > 1)
+            donors = np.flatnonzero((held[part] > 1) & free)
             part[donors[np.argmin(sizes[donors])]] = p

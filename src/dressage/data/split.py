@@ -108,6 +108,11 @@ def _check_pool(source: Source, pool: Rows, shares: Shares) -> None:
             "expected at least 2 rows of each class",
             "add rows of it, join it with another class, or leave its row out",
         )
+    least = len(np.unique(y[pool])) + len(shares) - 1
+    if len(pool) < least:
+        found = f"{len(pool)} rows to cut {len(shares)} parts from ({', '.join(shares)})"
+        expected = f"expected at least {least}: each class in training and a row for each other part"
+        raise DataError.of(source.name, found, expected, "give more rows")
 
 
 def _cut(source: Source, section: Data, pool: Rows, shares: Shares, seed: int) -> dict[str, Rows]:
@@ -146,7 +151,7 @@ def _stratified(order: Rows, classes: Rows, shares: Shares) -> dict[str, Rows]:
 
 
 def deal_counts(counts: Rows, shares: Sequence[float]) -> Rows:
-    """`(C, P)` rows of each class in each part: rows sum to `counts (C,)`, columns to `allot` of all, cells within one of exact.
+    """`(C, P)` rows of each class in each part, each within one of its share; they sum to `counts (C,)` and to `allot`.
 
     Leftovers of a class go to the parts that lack most (Gale and Ryser 1957). Then every class of two rows or more gets
     one in the first part, and in the others as far as it has enough.
@@ -162,9 +167,11 @@ def deal_counts(counts: Rows, shares: Sequence[float]) -> Rows:
     for row in table:
         _one_in_each(row)
     for p in np.flatnonzero(table.sum(0) == 0):
-        row = table[table.max(1).argmax()]
-        row[row.argmax()] -= 1
-        row[p] += 1
+        spare = (table > 1) | ((table > 0) & (table.sum(0) > 1))
+        spare[:, 0] = table[:, 0] > 1
+        c, richest = np.unravel_index(np.where(spare, table, -1).argmax(), table.shape)
+        table[c, richest] -= 1
+        table[c, p] += 1
     return table
 
 
@@ -180,7 +187,7 @@ def _one_in_each(row: Rows) -> None:
 
 
 def _by_time(pool: Rows, time: NDArray[np.float64], shares: Shares) -> dict[str, Rows]:
-    """Train, train_dev, validation, test in the order of time; a cut moves to the nearest change of time that leaves no part empty."""
+    """Train, train_dev, validation, test in the order of time; cuts move to the nearest change of time."""
     order = pool[np.argsort(time[pool], kind="stable")]
     names = [part for part in PARTS if part in shares]
     sizes = deal_counts(np.array([len(order)]), [shares[part] for part in names])[0]

@@ -9,9 +9,9 @@ from dressage.errors import DataError
 
 
 class Cast:
-    """Images `(B, H, W, C)`, uint8 or float on the scale 0…255 -> float32 `(B, C, H, W)` in channels_last memory; else float32 as is.
+    """Images `(B, H, W, C)`, uint8 or float on 0…255 -> float32 `(B, C, H, W)` in channels_last memory.
 
-    `scale` and `shift`, float64, are `(C,)` or `(H, W, C)`; None: nothing but the conversion to float32.
+    `scale` and `shift`, float64, are `(C,)` or `(H, W, C)`; None: not images, nothing but float32.
     """
 
     def __init__(self, scale: Tensor | None = None, shift: Tensor | None = None) -> None:

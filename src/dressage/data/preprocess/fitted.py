@@ -81,10 +81,16 @@ class Preprocess:
                 f"{i}.quantiles": step.quantiles,
             }
         state = {
-            "format": FORMAT, "kind": self.kind, "steps": list(self.steps), "input_shape": list(self.input_shape), "task": self.task,
-            "classes": list(self.classes), "columns": [asdict(c) for c in self.columns], "fitted_rows": [step.rows for step in self.fitted],
+            "format": FORMAT,
+            "kind": self.kind,
+            "steps": list(self.steps),
+            "input_shape": list(self.input_shape),
+            "task": self.task,
+            "classes": list(self.classes),
+            "columns": [asdict(c) for c in self.columns],
             "encodings": [{**asdict(e), "levels": list(e.levels)} for e in self.encodings],
-        }  # fmt: skip
+            "fitted_rows": [step.rows for step in self.fitted],
+        }
         return state, {name: tensor.contiguous().clone() for name, tensor in tensors.items() if tensor is not None}
 
     @classmethod
@@ -138,7 +144,7 @@ class Preprocess:
 
 
 def fit_preprocess(source: Source, rows_train: Tensor, steps: Sequence[str]) -> Preprocess:
-    """Fits `steps`, in order, on the training rows (int64) of `source`. Raises RecipeError for a step that is not for such data."""
+    """Fits `steps`, in order, on the training rows (int64). Raises RecipeError for a step that is not for such data."""
     built = [_build(written, source.kind) for written in steps]
     target = fit_target(source.y[rows_train]) if source.task == "regression" else TargetScale()
     cast, encodings, fitted, shape = Cast(), list[Encoding](), list[Fitted](), tuple(source.x.shape[1:])

@@ -1,4 +1,4 @@
-"""Means and variances in one pass over the training rows, in float64 or exact whole numbers, without a copy of the data."""
+"""Means and variances in one pass over the training rows, in float64 or exact whole numbers, without a copy of them."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ FEW = 10  # columns with fewer different values are standardised by the quantile
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """x·scale + shift `(…)`; where `ranked (D,)` says so, normal scores by `quantiles (K, D)` of `rows` training rows."""
+    """x·scale + shift; where `ranked (D,)` says so, normal scores by `quantiles (K, D)` of `rows` training rows."""
 
     scale: Tensor
     shift: Tensor
@@ -39,7 +39,7 @@ class Fitted:
 def fit_numeric(
     steps: Sequence[Affine | Quantile], read: Callable[[int, int], Tensor], rows: int, width: int
 ) -> list[Fitted]:
-    """Fits each step on what the steps before it make of the training rows; `read(start, stop)` gives float64 `(n, ...)`."""
+    """Fits each step on what those before it make of the training rows; `read(start, stop)`: float64 `(n, ...)`."""
     done: list[Fitted] = []
 
     def pieces() -> Iterator[Tensor]:

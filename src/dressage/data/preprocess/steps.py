@@ -100,7 +100,7 @@ def impute(*, strategy: str = "median", indicator: bool = True) -> Impute:
 
 
 def onehot(*, max_levels: int = 100, min_rows: int = 3) -> OneHot:
-    """A 0/1 column for each of the commonest `max_levels` words of at least `min_rows` training rows, one for all others."""
+    """A 0/1 column for each of the commonest `max_levels` words of `min_rows` or more rows, one for all others."""
     if max_levels < 1:
         raise RecipeError.of(
             "onehot.max_levels", f"{max_levels} given", "expected at least 1", "e.g. onehot(max_levels=100)"

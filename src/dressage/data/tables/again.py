@@ -21,7 +21,7 @@ from dressage.errors import DataError
 
 @dataclass(frozen=True, slots=True)
 class NewRows:
-    """Rows to predict: features `x` typed as in training; `y (N,)` when every row has a target, None otherwise; what rows are called."""
+    """Rows to predict: features `x` typed as in training; `y (N,)` where all rows have a target; the rows' names."""
 
     x: pa.Table
     y: Tensor | None

@@ -48,7 +48,7 @@ def read_dates(words: pa.Array, form: str = "") -> Dates | None:
 
 
 def _day_or_month(day_first: pa.Array | None, month_first: pa.Array | None, form: str) -> Dates:
-    """Where every date fits both readings, `/` is read month first (United States) and `.` or `-` day first, with a warning."""
+    """Where all dates fit both readings, `/` is month first (United States), `.` and `-` day first; warned of."""
     american = "%m" + form[2] + "%d" + form[5:]
     if day_first is None:
         return Dates(month_first, american)

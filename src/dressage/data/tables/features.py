@@ -46,7 +46,7 @@ def describer(name: str, values: Values) -> Callable[[str, str], Column]:
 
 
 def summarize(values: Values) -> str:
-    """Range of numbers and dates; the commonest words of a category with their shares."""
+    """Range of numbers and dates; the commonest words of a category."""
     known = len(values.data) - values.data.null_count
     if known == 0:
         return "empty"
@@ -59,12 +59,13 @@ def summarize(values: Values) -> str:
         return shown + (f", and {len(counts) - 3} more" if len(counts) > 3 else "")
     ends = pc.min_max(values.data).as_py()
     if values.kind == "date":
-        return f"{pc.strftime(pa.array([ends['min']]), '%Y-%m-%d')[0]} … {pc.strftime(pa.array([ends['max']]), '%Y-%m-%d')[0]}"
+        days = pc.strftime(pa.array([ends["min"], ends["max"]]), "%Y-%m-%d").to_pylist()
+        return f"{days[0]} … {days[1]}"
     return f"{ends['min']:.6g} … {ends['max']:.6g}"
 
 
 def named_id(name: str, generous: bool = False) -> bool:
-    """Whether a column is named like an identifier: `id`, `patient_id`, `PassengerId`; generous: also `no`, `index`, `key`, no name."""
+    """Whether a name is an identifier's: `id`, `patient_id`, `PassengerId`; generous: also `no`, `index`, `key`."""
     low = name.strip().lower()
     strict = re.search(r"(^|[_\-\s.])(id|uuid|guid)$", low) or re.search(r"[a-z](Id|ID)$", name.strip())
     loose = re.fullmatch(r"index|idx|key|row|row[_ ]?(number|no|nr)|no|nr|number|unnamed.*|rownames?", low)
@@ -76,7 +77,8 @@ def repeated_id(column: Column, values: Values, raw: Raw) -> str:
     if not named_id(column.name) or column.kind not in ("number", "category", "text"):
         return ""
     distinct = _distinct(values.data)
-    return f"column '{column.name[:80]}' is named like an id and has {distinct} values in {raw.table.num_rows} rows: if rows of one value belong together, name it by --group"
+    found = f"column '{column.name[:80]}' is named like an id and has {distinct} values in {raw.table.num_rows} rows"
+    return f"{found}: if rows of one value belong together, name it by --group"
 
 
 def _distinct(data: pa.ChunkedArray) -> int:

@@ -20,9 +20,8 @@ def find_leaks(features: Mapping[str, Values], target: Target) -> list[str]:
             _same_amounts(values, y) if target.task == "regression" else _same_classes(values, y, len(target.classes))
         )
         if same:
-            leaks.append(
-                f"column '{name[:80]}' says the same as the target: the score will be worth nothing; leave it out with data.ignore if it is not known beforehand"
-            )
+            found = f"column '{name[:80]}' says the same as the target: the score will be worth nothing"
+            leaks.append(f"{found}; leave it out with data.ignore if it is not known beforehand")
     return leaks
 
 

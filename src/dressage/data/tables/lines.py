@@ -13,7 +13,7 @@ PIECE = 1 << 24  # bytes looked at in one go: bounds the memory of the compariso
 
 @dataclass(frozen=True, slots=True)
 class Records:
-    """The records of a text, blank lines left out: byte positions `start`, `stop` (its newline excluded) and 1-based line numbers, each `(R,)`."""
+    """The records of a text but blank lines: byte positions `start`, `stop` and 1-based line numbers, each `(R,)`."""
 
     start: Positions
     stop: Positions

@@ -74,10 +74,22 @@ def open_table(data: str | Path | pa.Table, section: Data, *, name: str = "table
     assumed = {**raw.assumed, "target": f"{target[:80]}, {why}", "task": f"{found.task}: {found.reason}"}
     roles.warnings += [values.warning] if values.warning else []
     return Source(
-        name=raw.name, kind="table", x=x, y=found.y, task=found.task, target=target, classes=found.classes, given=given, group=group, time=time, ids=raw.ids,
-        columns=sorted(roles.columns, key=lambda column: order[column.name]), assumed=assumed,
-        warnings=[*roles.warnings, *find_leaks(roles.features, found)], fingerprint=fingerprint(x, found, given, group, time),
-    )  # fmt: skip
+        name=raw.name,
+        kind="table",
+        x=x,
+        y=found.y,
+        task=found.task,
+        target=target,
+        classes=found.classes,
+        given=given,
+        group=group,
+        time=time,
+        ids=raw.ids,
+        columns=sorted(roles.columns, key=lambda column: order[column.name]),
+        assumed=assumed,
+        warnings=[*roles.warnings, *find_leaks(roles.features, found)],
+        fingerprint=fingerprint(x, found, given, group, time),
+    )
 
 
 def read_raw(data: str | Path | pa.Table, name: str = "table", expected: Sequence[str] = ()) -> Raw:

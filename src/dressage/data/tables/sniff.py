@@ -67,7 +67,7 @@ def to_utf8(data: bytes, name: str) -> tuple[bytes, str]:
 
 
 def sniff(sample: str, name: str, expected: Collection[str] = ()) -> Dialect:
-    """How `sample`, the beginning of a CSV in whole records, is written; `expected` are column names known from a training.
+    """How `sample`, the beginning of a CSV in whole records, is written; `expected` are names known from a training.
 
     Raises DataError when there is one column only, or a column name twice.
     """
@@ -139,7 +139,7 @@ def _parse(sample: str, delimiter: str, quote: str) -> Rows:
 
 
 def _delimiter(sample: str, quote: str) -> tuple[str, Rows]:
-    """The delimiter that gives most rows the same number of cells, and leaves the fewest other delimiters inside cells."""
+    """The delimiter that gives most rows the same number of cells, with the fewest other delimiters inside them."""
     best, chosen = -1.0, (",", [[""]])
     for delimiter in DELIMITERS:
         rows = _parse(sample, delimiter, quote)

@@ -32,7 +32,7 @@ class Target:
 
 
 def find_target(raw: Raw, section: Data, taken: Collection[str]) -> tuple[str, str]:
-    """Name of the target column and why; columns in `taken` are no candidates. Raises DataError for a name that is not there."""
+    """Name of the target column and why; columns in `taken` are no candidates. Raises DataError for a wrong name."""
     columns = raw.table.column_names
     if section.target:
         if section.target not in columns:
@@ -93,12 +93,13 @@ def read_target(name: str, values: Values, section: Data, raw: Raw) -> Target:
 
 
 def class_numbers(values: Values, classes: Sequence[str], name: str, raw: Raw) -> Tensor:
-    """`(N,)` int64: the number of each value among known classes, −1 where missing. Raises DataError for a class not in training."""
+    """`(N,)` int64: the number of each value among `classes`, −1 where missing. Raises DataError for others."""
     known = pa.array(list(classes), pa.large_string())
-    found = pc.index_in(_words(values), value_set=known)
-    strange = pc.indices_nonzero(pc.and_(pc.is_null(found), pc.is_valid(values.data))).to_pylist()
+    words = _words(values)
+    found = pc.index_in(words, value_set=known)
+    strange = pc.indices_nonzero(pc.and_(pc.is_null(found), pc.is_valid(words))).to_pylist()
     if strange:
-        said = repr(str(values.data[strange[0]].as_py())[:60])
+        said = repr(str(words[strange[0]].as_py())[:60])
         raise DataError.of(
             raw.name,
             f"target '{name[:80]}' has the class {said} in {raw.calls(strange)}",

@@ -1,4 +1,4 @@
-"""The values of one column in a clean type: numbers float64, words string, dates timestamp; whatever they arrived as."""
+"""The values of one column in a clean type, whatever they came as: numbers float64, words string, dates timestamp."""
 
 from __future__ import annotations
 
@@ -35,7 +35,10 @@ class Values:
 
 
 def read_values(column: pa.ChunkedArray, name: str, raw: Raw, wanted: Kind | None = None, form: str = "") -> Values:
-    """The values of a column; `wanted` and the `form` of dates are what a training found. Raises DataError, naming rows, where they do not fit."""
+    """The values of a column; `wanted` and the `form` of dates are what a training found.
+
+    Raises DataError, naming rows, where they do not fit.
+    """
     kind = column.type
     if pa.types.is_dictionary(kind):
         return read_values(column.cast(kind.value_type), name, raw, wanted, form)
@@ -104,7 +107,7 @@ def _spread(
 
 
 def _as_numbers(words: pa.Array, coded: pa.DictionaryArray, name: str, raw: Raw) -> Values | None:
-    """All words are numbers; or all but a few, that then count as missing with a warning; or about half, with a warning."""
+    """Numbers, where all words are; where all but a few are, those count as missing, with a warning."""
     plain, note = pc.match_substring_regex(words, PLAIN), "numbers written as text"
     if raw.decimal_commas and not pc.all(plain, min_count=0).as_py():
         comma = pc.or_(plain, pc.match_substring_regex(words, COMMA))
