@@ -80,7 +80,9 @@ def _data(files: Files) -> Hint | None:
         return None
     many = f" ({len(warnings) - 1} more below)" if len(warnings) > 1 else ""
     return Hint(
-        f"About the data: {shown(warnings[0], 220)}{many}", "What the data is decides what a score means.", "data"
+        f"About the data: {shown(warnings[0], 220).rstrip('.')}{many}.",
+        "What the data is decides what a score means.",
+        "data",
     )
 
 
@@ -124,7 +126,7 @@ def _pair(files: Files) -> Hint | None:
         return None
     p = pairs[0]
     return Hint(
-        f"“{shown(p.get('true'), 60)}” is most often taken for “{shown(p.get('predicted'), 60)}”: "
+        f"The commonest confusion: “{shown(p.get('true'), 60)}” taken for “{shown(p.get('predicted'), 60)}”, "
         f"{count(p.get('count'))} times, {share(p.get('share'))} of its rows.",
         "See what tells these two apart, and whether the input still shows it after preprocessing.",
         "confusion",
@@ -136,8 +138,10 @@ def _sure(files: Files) -> Hint | None:
     if not mistakes or (number(mistakes[0].get("probability")) or 0) < 0.95:
         return None
     m = mistakes[0]
+    name = shown(m.get("id"), 80)
+    name = "R" + name[1:] if name.startswith("row ") else name
     return Hint(
-        f"{shown(m.get('id'), 80)} is labelled “{shown(m.get('true'), 60)}”, and the network is "
+        f"{name} is labelled “{shown(m.get('true'), 60)}”, and the network is "
         f"{share(m.get('probability'))} sure of “{shown(m.get('predicted'), 60)}”.",
         "Mistakes made with such confidence are often wrong labels.",
         "mistakes",

@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from dressage.report import tables
 from dressage.report.advice import hints
-from dressage.report.confusion import confusion_svg
+from dressage.report.confusion import LABELS, confusion_svg
 from dressage.report.curves import Chart, charts
 from dressage.report.gather import Files
 from dressage.report.plots import line_svg
@@ -51,6 +51,7 @@ def render(files: Files) -> str:
         classes=tables.class_rows(judged),
         targets=tables.target_rows(judged),
         confusion=Markup(confusion_svg(judged)),
+        confusion_names=len(listing(judged.get("classes"))) <= LABELS,
         confused=tables.confused_rows(judged),
         scatter=Markup(scatter_svg(judged)),
         mistakes=tables.misses(judged),

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Literal
 
 from dressage.evaluate.words import digits, metric_name, verdict
 from dressage.report.curves import best_epoch
 from dressage.report.gather import Files
 from dressage.report.scatter import interval_svg
-from dressage.report.text import count, duration, listing, mapping, number, shown
+from dressage.report.text import count, duration, mapping, number, shown
 
 PART_WORDS = {"test": "test", "validation": "validation", "train_dev": "train-dev", "train": "training"}
 
@@ -86,8 +87,10 @@ def headline(files: Files) -> str:
         "worse": "worse than",
         "unknown": "beside",
     }[verdict(judged)]
+    span = interval(score)
+    within = f" (95 % interval {span})" if span else ""
     other = f"the {shown(mapping(judged.get('baseline')).get('name') or 'baseline', 60)} at {digits(base.get('value'))}"
-    return f"{part[:1].upper() + part[1:]} {metric} {digits(score.get('value'))}, {against} {other}."
+    return f"{part[:1].upper() + part[1:]} {metric} {digits(score.get('value'))}{within}, {against} {other}."
 
 
 def interval(estimate: Mapping[str, Any]) -> str:
@@ -95,6 +98,8 @@ def interval(estimate: Mapping[str, Any]) -> str:
     low, high = number(estimate.get("low")), number(estimate.get("high"))
     if low is None or high is None:
         return ""
+    if max(abs(low), abs(high)) >= 1e-3:  # beside 0.574, an end of 2e-05 is 0
+        low, high = (0.0 if abs(end) < 5e-4 else end for end in (low, high))
     return f"{digits(low)} to {digits(high)}" if low < 0 else f"{digits(low)}–{digits(high)}"
 
 
@@ -139,15 +144,15 @@ def tiles(files: Files) -> list[Tile]:
         found.append(Tile(f"{part} {metric_name(name)}", digits(score.get("value")), note, picture))
         second = "rmse" if regression else "log_loss"
         if number(mapping(metrics.get(second)).get("value")) is not None:
-            found.append(_second(second, mapping(metrics.get(second)), mapping(base.get(second))))
+            other = number(mapping(base.get(second)).get("value"))
+            note = f"baseline {digits(other)}" if other is not None else ""
+            found.append(Tile(metric_name(second), digits(mapping(metrics.get(second)).get("value")), note))
         if not regression:
             answer = mapping(judged.get("baseline")).get("prediction")
-            found.append(Tile("majority class", digits(beside.get("value")), f"always “{shown(answer, 40)}”"))
+            found.append(Tile("baseline", digits(beside.get("value")), f"always “{shown(answer, 40)}”"))
     if files.history.epochs:
         planned = number(mapping(files.recipe.get("train")).get("epochs"))
-        found.append(
-            Tile("epochs", count(len(files.history.epochs)), f"of {count(planned)} planned" if planned else "")
-        )
+        found.append(Tile("epochs", count(len(files.history.epochs)), f"of {count(planned)}" if planned else ""))
     seconds = total_seconds(files)
     if seconds is not None:
         steps = files.history.steps
@@ -157,14 +162,6 @@ def tiles(files: Files) -> list[Tile]:
     return found
 
 
-def _second(name: str, score: Mapping[str, Any], base: Mapping[str, Any]) -> Tile:
-    span = interval(score)
-    beside = f"baseline {digits(base.get('value'))}" if number(base.get("value")) is not None else ""
-    return Tile(
-        metric_name(name), digits(score.get("value")), ", ".join(filter(None, [f"95 % {span}" if span else "", beside]))
-    )
-
-
 def parameters(files: Files) -> float | None:
     """Number of weights: from the events, the environment or the evaluation, wherever it was written."""
     places = [*files.history.events, files.environment, mapping(files.environment.get("model")), files.data]
@@ -172,29 +169,18 @@ def parameters(files: Files) -> float | None:
 
 
 def total_seconds(files: Files) -> float | None:
-    """Time spent training: the end event's, else the sum over epochs."""
-    for event in reversed(list(files.history.events)):
-        if (seconds := number(event.get("seconds"))) is not None:
-            return seconds
+    """Time spent training. An epoch has the seconds since its training began or was resumed: a stretch counts once."""
     each = [number(epoch.get("seconds")) for epoch in files.history.epochs]
     known = [s for s in each if s is not None]
-    return sum(known) if known else None
+    if not known:
+        return None
+    return sum(now for now, after in pairwise([*known, -1.0]) if after < now)
 
 
 def part_rows(data: Mapping[str, Any]) -> dict[str, float]:
-    """Rows of each part, from whichever of `splits` and `parts` is there: a number, a list, or `{"rows": …}`."""
-    found: dict[str, float] = {}
-    for key in ("splits", "parts", "split"):
-        entries = data.get(key)
-        named = (
-            entries.items() if isinstance(entries, Mapping) else ((mapping(e).get("name"), e) for e in listing(entries))
-        )
-        for name, entry in named:
-            value = entry.get("rows", entry.get("n")) if isinstance(entry, Mapping) else entry
-            rows = float(len(value)) if isinstance(value, list) else number(value)
-            if name and rows is not None:
-                found.setdefault(str(name), rows)
-    return found
+    """Rows of each part."""
+    sizes = {str(name): number(mapping(entry).get("size")) for name, entry in mapping(data.get("parts")).items()}
+    return {name: size for name, size in sizes.items() if size is not None}
 
 
 def _article(word: str) -> str:

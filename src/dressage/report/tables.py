@@ -10,7 +10,7 @@ from typing import Any
 from dressage.evaluate.words import METRICS, digits, metric_name
 from dressage.report.gather import Files
 from dressage.report.story import PART_WORDS, interval, part_rows
-from dressage.report.text import count, mapping, number, records, setting, share, shown
+from dressage.report.text import count, listing, mapping, number, records, setting, share, shown
 
 ORIGINS = ("given", "measured", "inferred", "preset", "default")
 MOST_ROWS = 200
@@ -149,19 +149,12 @@ def facts(data: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [(label, count(v) if label == "rows" else shown(v)) for label, v in rows]
 
 
-def class_counts(data: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Rows of each class where they were counted; the commonest first."""
-    counts = data.get("class_counts", data.get("counts"))
-    classes = data.get("classes")
-    pairs: list[tuple[str, Any]] = []
-    if isinstance(counts, Mapping):
-        pairs = [(str(k), v) for k, v in counts.items()]
-    elif isinstance(classes, Mapping):
-        pairs = [(str(k), v) for k, v in classes.items()]
-    elif isinstance(counts, list) and isinstance(classes, list):
-        pairs = [(str(k), v) for k, v in zip(classes, counts, strict=False)]
-    known = [(shown(k, 80), n) for k, v in pairs if (n := number(v)) is not None]
-    return [(name, count(n)) for name, n in sorted(known, key=lambda p: -p[1])[:MOST_ROWS]]
+def class_counts(data: Mapping[str, Any]) -> tuple[list[str], list[tuple[str, list[str]]]]:
+    """Names of the parts, and of each class its rows in each; at most 200 classes."""
+    pairs = list(zip(listing(data.get("classes")), records(data.get("counts")), strict=False))[:MOST_ROWS]
+    parts = list(dict.fromkeys(str(part) for _, counts in pairs for part in counts))[:4]
+    rows = [(shown(name, 80), [count(counts.get(part)) for part in parts]) for name, counts in pairs]
+    return [PART_WORDS.get(part, shown(part, 40)) for part in parts], rows
 
 
 def assumptions(data: Mapping[str, Any]) -> list[tuple[str, str]]:

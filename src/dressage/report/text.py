@@ -52,9 +52,13 @@ def count(value: object) -> str:
 
 
 def share(value: object) -> str:
-    """`8.3 %`."""
+    """`8.3 %`; what is neither none nor all is not rounded to it."""
     n = number(value)
-    return "–" if n is None else f"{100 * n:.3g} %"
+    if n is None:
+        return "–"
+    if 0 < n < 0.0005 or 0.9995 <= n < 1:
+        return "< 0.1 %" if n < 0.5 else "> 99.9 %"
+    return f"{100 * n:.1f} %"
 
 
 def duration(seconds: object) -> str:

@@ -15,9 +15,11 @@
     const box = place.querySelector("input");
     const log = box !== null && box.checked;
     const lines = chart.lines.map((line) => log ? line.y.map((v) => v > 0 ? v : null) : line.y);
+    const whole = (_, ticks) => ticks.map((v) => !log || v == null || Math.abs(Math.log10(v) % 1) < 1e-6 ? v : null);
+    const near = (_, low, high) => [low / 1.15, high * 1.15];
     const axis = () => ({
       stroke: colour("--soft"), font: "12px system-ui, sans-serif",
-      grid: { stroke: colour("--rule"), width: 1 }, ticks: { show: false },
+      grid: { stroke: colour("--rule"), width: 1, filter: whole }, ticks: { show: false },
     });
     const mark = (plot) => {
       if (!chart.mark) return;
@@ -35,9 +37,9 @@
     };
     return new uPlot({
       width: place.clientWidth, height: 240,
-      scales: { x: { time: false }, y: { distr: log ? 3 : 1 } },
-      axes: [{ ...axis(), grid: { show: false } }, { ...axis(), size: 62, values: (_, ticks) => ticks.map((v) => v == null ? "" : text(v)) }],
-      series: [{ label: "step" }, ...chart.lines.map((line) => ({
+      scales: { x: { time: false }, y: log ? { distr: 3, range: near } : {} },
+      axes: [{ ...axis(), grid: { show: false }, size: 32 }, { ...axis(), size: 62, values: (_, ticks) => ticks.map((v) => v == null ? "" : text(v)) }],
+      series: [{ label: "step", value: (_, v) => text(v) }, ...chart.lines.map((line) => ({
         label: line.label, stroke: colour(inks[line.role]), width: line.role === "faint" ? 1 : 1.8, spanGaps: line.role !== "faint",
         points: { show: line.y.filter((v) => v != null).length === 1, size: 6 }, value: (_, v) => text(v),
       }))],
