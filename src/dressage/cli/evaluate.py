@@ -29,8 +29,6 @@ def evaluate(run: Path, data: str | None = None, /, *, model: str | None = None,
     output = output or Output()
     trained = load_run(run, model, output)
     found = trained.evaluation if data is None else {"new data": trained.evaluate(data)}
-    if data is not None and "metrics" not in found["new data"]:
-        found = found["new data"]
     text = []
     for part, judged in found.items():
         base = judged["baseline"]["metrics"]

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dressage.cli.output import Output, short
+from dressage.cli.output import Output, cell, short
 
 if TYPE_CHECKING:
     from dressage.run import Prediction
@@ -40,6 +40,8 @@ def predict(
 
     output = output or Output()
     prediction = load_run(run, model, output).predict(data)
+    for note in prediction.notes:
+        output.note(cell(note, 400))
     head, rows = as_rows(prediction)
     if out is not None:
         write_atomic(out, as_csv(head, rows))
@@ -51,8 +53,17 @@ def predict(
 
 
 def as_rows(prediction: Prediction) -> tuple[list[str], list[list[object]]]:
-    """The head and the rows of the CSV: the input, what is predicted, then a column a class (or only the value)."""
-    return list(prediction.columns), [list(row) for row in prediction.rows()]
+    """The head and the rows of the CSV: the input, what is predicted, then the probability of each class."""
+    if prediction.probabilities is not None:
+        head = ["input", "predicted", *(f"probability of {name}" for name in prediction.classes)]
+        columns = [prediction.labels, *prediction.probabilities.T.tolist()]
+    else:
+        assert prediction.values is not None
+        values = prediction.values.reshape(len(prediction.ids), -1)
+        several = values.shape[1] > 1
+        head = ["input", *(f"predicted {i}" if several else "predicted" for i in range(1, values.shape[1] + 1))]
+        columns = values.T.tolist()
+    return head, [list(row) for row in zip(prediction.ids, *columns, strict=True)]
 
 
 def as_csv(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:

@@ -23,11 +23,11 @@ def reproduce(run: Path, data: str | None = None, /, *, model: str | None = None
         FILE.py:Name, for a run that was trained with a network of your own.
     """
     from dressage import reproduce as repeat
-    from dressage.cli.own_module import load_module
+    from dressage.cli.load import load_network
     from dressage.cli.progress import Progress
 
     output = output or Output()
-    network = load_module(model, output) if model else None
+    network = load_network(model, output)
     with Progress(output) as progress:
         found = repeat(run, data, model=network, on_event=progress, progress=progress.opening)
     record = {

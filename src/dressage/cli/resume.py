@@ -23,12 +23,12 @@ def resume(run: Path, data: str | None = None, /, *, model: str | None = None, o
         FILE.py:Name, for a run that was trained with a network of your own.
     """
     from dressage import resume as go_on
-    from dressage.cli.own_module import load_module
+    from dressage.cli.load import load_network
     from dressage.cli.progress import Progress
     from dressage.cli.result import show_result
 
     output = output or Output()
-    network = load_module(model, output) if model else None
+    network = load_network(model, output)
     with Progress(output) as progress:
         finished = go_on(run, data, model=network, on_event=progress, progress=progress.opening)
     show_result(finished, output)

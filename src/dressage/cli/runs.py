@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -42,15 +41,20 @@ def runs(folder: Path = Path("runs"), /, *, output: Output | None = None) -> Non
 
 def facts_of(folder: Path) -> dict[str, Any]:
     """One line about a run, from its small files alone; what is missing or damaged is left empty."""
-    evaluation, data, status = (_json(folder / f"{name}.json") for name in ("evaluation", "data", "status"))
+    from dressage.store.folder import RunFolder
+
+    evaluation, data = _json(folder / "evaluation.json"), _json(folder / "data.json")
+    try:
+        status = RunFolder(folder).status()
+    except DressageError:
+        status = {"status": "damaged"}
     judged = _mapping(evaluation.get("test")) or _mapping(evaluation.get("validation"))
     metric = str(judged.get("headline") or "")
     score = _mapping(_mapping(judged.get("metrics")).get(metric))
     base = _mapping(_mapping(_mapping(judged.get("baseline")).get("metrics")).get(metric))
-    begun = datetime.fromtimestamp((folder / "recipe.toml").stat().st_mtime).isoformat(" ", "minutes")
     return {
         "run": short(folder),
-        "begun": begun,
+        "begun": status.get("begun"),
         "status": status.get("status"),
         "data": data.get("name"),
         "model": _mapping(_recipe(folder).get("model")).get("name"),
@@ -63,7 +67,7 @@ def facts_of(folder: Path) -> dict[str, Any]:
 
 
 def _run_folders(folder: Path, depth: int = DEEPEST) -> list[Path]:
-    if (folder / "recipe.toml").is_file():
+    if (folder / "status.json").is_file():
         return [folder]
     if depth == 0:
         return []

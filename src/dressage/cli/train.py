@@ -34,14 +34,12 @@ def train(
 
 def carry_out(data: str, recipe: Recipe, output: Output, *, out: Path | None = None, model: str | None = None) -> None:
     """Trains with progress on stderr and says what came out."""
-    from dressage.cli.own_module import load_module
-
-    network = load_module(model, output) if model else None  # first: its mistakes are told before torch is there
-
     from dressage import train as run_training
+    from dressage.cli.load import load_network
     from dressage.cli.progress import Progress
     from dressage.cli.result import show_result
 
+    network = load_network(model, output)
     with Progress(output) as progress:
         run = run_training(data, recipe=recipe, model=network, out=out, on_event=progress, progress=progress.opening)
     show_result(run, output)
