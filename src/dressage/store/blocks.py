@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from dressage import __version__
+from dressage.version import __version__
 from dressage.errors import DressageError, RunError
 from dressage.files import cannot_write
 
@@ -107,7 +107,7 @@ def database_error(path: Path, error: sqlite3.Error) -> DressageError:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     system = {sqlite3.SQLITE_FULL: 28, sqlite3.SQLITE_READONLY: 30, sqlite3.SQLITE_CANTOPEN: 2, sqlite3.SQLITE_IOERR: 5}
     if code in system:
-        return cannot_write(path, 2**20, OSError(system[code], str(error)))
+        return cannot_write(path, 4096, OSError(system[code], str(error)))
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return RunError.of(path, "another process is writing to it", "expected one writer", "wait for it, or stop it")
     return RunError.of(path, f"is damaged ({error})", "expected a database of SQLite", "restore it from a copy")
