@@ -40,7 +40,9 @@ class Catalogue(Mapping[str, Entry[T]]):
 
     def __getitem__(self, name: str) -> Entry[T]:
         if name not in self._entries:
-            raise RecipeError.of(self.family, f"'{name}' is not known", nearest(name, self), f"see `dressage list {self.family}`")
+            raise RecipeError.of(
+                self.family, f"'{name}' is not known", nearest(name, self), f"see `dressage list {self.family}`"
+            )
         return self._entries[name]
 
     def __iter__(self):  # type: ignore[no-untyped-def]
@@ -55,7 +57,12 @@ class Catalogue(Mapping[str, Entry[T]]):
         known = self[name].options
         for option, value in options.items():
             if option not in known:
-                raise RecipeError.of(f"{name}", f"no option '{option}'", nearest(option, known) if known else "it has no options", "correct the spelling")
+                raise RecipeError.of(
+                    f"{name}",
+                    f"no option '{option}'",
+                    nearest(option, known) if known else "it has no options",
+                    "correct the spelling",
+                )
             _check_type(name, known[option], value)
 
     def build(self, written: str, *args: object) -> T:
@@ -68,7 +75,12 @@ class Catalogue(Mapping[str, Entry[T]]):
 def parse(written: str) -> tuple[str, dict[str, Value]]:
     """`random_crop(padding=4)` -> `("random_crop", {"padding": 4})`. Literals only: nothing is evaluated."""
     text = written.strip()
-    error = RecipeError.of("technique", f"{text[:80]!r} cannot be read", "expected a name or name(option=value, …)", "e.g. random_crop(padding=4)")
+    error = RecipeError.of(
+        "technique",
+        f"{text[:80]!r} cannot be read",
+        "expected a name or name(option=value, …)",
+        "e.g. random_crop(padding=4)",
+    )
     if text.isidentifier():
         return text, {}
     if len(text) > 500:
@@ -87,8 +99,15 @@ def parse(written: str) -> tuple[str, dict[str, Value]]:
 
 def _check_type(name: str, parameter: inspect.Parameter, value: Value) -> None:
     kinds = {"int": int, "float": float, "bool": bool, "str": str}
-    annotation = parameter.annotation if isinstance(parameter.annotation, str) else getattr(parameter.annotation, "__name__", "")
+    annotation = (
+        parameter.annotation if isinstance(parameter.annotation, str) else getattr(parameter.annotation, "__name__", "")
+    )
     wanted = kinds.get(annotation)
     fits = wanted is None or type(value) is wanted or (wanted is float and type(value) is int)
     if not fits:
-        raise RecipeError.of(f"{name}.{parameter.name}", f"{value!r} given", f"expected {annotation}", f"e.g. {name}({parameter.name}={parameter.default!r})")
+        raise RecipeError.of(
+            f"{name}.{parameter.name}",
+            f"{value!r} given",
+            f"expected {annotation}",
+            f"e.g. {name}({parameter.name}={parameter.default!r})",
+        )

@@ -9,18 +9,18 @@ import torch
 from torch import Tensor, nn
 
 from dressage.augment.draw import key
-from dressage.data.batches import Batches
+from dressage.data.batches import Batches, StreamedBatches
 from dressage.data.open import open_data
 from dressage.data.preprocess import Preprocess, fit_preprocess
 from dressage.data.source import Part, Source
 from dressage.data.split import split
-from dressage.errors import DataError
 from dressage.fit import Plan, State, make_plan, new_state
 from dressage.fit.speed import fastest, in_format
 from dressage.models import build_model
-from dressage.models.foreign import Made, build_foreign
+from dressage.models.foreign import Made, build_foreign, check_forward
+from dressage.presets import Facts
 from dressage.recipe import Recipe
-from dressage.resolve import Facts, Resolved, check_names, resolve
+from dressage.resolve import Resolved, check_names, resolve
 
 ShowProgress = Callable[[str, int, int], None]
 SHORT_RUN = 200  # steps; in fewer, measuring which form is fastest costs more than it can save
@@ -41,6 +41,11 @@ class Job:
     @property
     def recipe(self) -> Recipe:
         return self.resolved.recipe
+
+    @property
+    def outputs(self) -> int:
+        """Outputs of the network: classes, or target columns."""
+        return facts_of(self.source, self.parts["train"].rows).outputs
 
 
 def prepare(
@@ -72,22 +77,23 @@ def facts_of(source: Source, train: Tensor) -> Facts:
 def make_parts(source: Source, rows: Mapping[str, Tensor], preprocess: Preprocess) -> dict[str, Part]:
     """The parts over one tensor of preprocessed rows; regression targets in the network's units."""
     x = preprocess.apply(source.x)
-    y = source.y if source.task == "classification" else preprocess.target.scale(source.y)
+    y = source.y if source.task == "classification" else preprocess.target.standardize(source.y)
     return {name: Part(name, x, y, index) for name, index in rows.items() if len(index)}
 
 
-def build(source: Source, parts: Mapping[str, Part], preprocess: Preprocess, resolved: Resolved, made: Made | None) -> Job:
+def build(
+    source: Source, parts: Mapping[str, Part], preprocess: Preprocess, resolved: Resolved, made: Made | None
+) -> Job:
     """The network, its state, its batches and its plan; settles number format and memory layout on the way."""
     recipe = resolved.recipe
     outputs = facts_of(source, parts["train"].rows).outputs
     device = torch.device(recipe.train.device)
-    batches = Batches(parts["train"], recipe.train.batch_size, recipe.seed, device)
+    batches = _batches(source, parts["train"], recipe, device)
     model = build_network(recipe, preprocess.input_shape, outputs, made).to(device)
     resolved = _settle_speed(resolved, model, batches, preprocess, outputs)
     recipe = resolved.recipe
     state = new_state(in_format(model, recipe.train.memory_format), recipe, flat=made is None)
-    plan = make_plan(recipe, batches.steps_per_epoch, outputs, preprocess.cast, float(preprocess.target.unit))
-    _check_outputs(state.model, batches, plan, outputs, made)
+    plan = make_plan(recipe, batches.steps_per_epoch, outputs, preprocess.cast, _unit(preprocess))
     return Job(source, parts, preprocess, resolved, state, batches, plan)
 
 
@@ -96,8 +102,21 @@ def build_network(recipe: Recipe, shape: tuple[int, ...], outputs: int, made: Ma
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(key(recipe.seed, "init"))
         if made is not None:
-            return build_foreign(made, shape, outputs)
+            own = build_foreign(made, shape, outputs)
+            check_forward(own, shape, outputs)
+            return own
         return build_model(recipe.model, shape, outputs, recipe.regularize.dropout)
+
+
+def _batches(source: Source, part: Part, recipe: Recipe, device: torch.device) -> Batches:
+    size, seed = recipe.train.batch_size, recipe.seed
+    if source.stream is not None:
+        return StreamedBatches(part, size, seed, source.stream, recipe.data.workers, device)
+    return Batches(part, size, seed, device)
+
+
+def _unit(preprocess: Preprocess) -> float:
+    return 1.0 if preprocess.target.scale is None else float(preprocess.target.scale.mean())
 
 
 def _settle_machine(resolved: Resolved) -> Resolved:
@@ -111,7 +130,9 @@ def _settle_machine(resolved: Resolved) -> Resolved:
     return resolved
 
 
-def _settle_speed(resolved: Resolved, model: nn.Module, batches: Batches, preprocess: Preprocess, classes: int) -> Resolved:
+def _settle_speed(
+    resolved: Resolved, model: nn.Module, batches: Batches, preprocess: Preprocess, classes: int
+) -> Resolved:
     train = resolved.recipe.train
     if "auto" not in (train.precision, train.memory_format):
         return resolved
@@ -128,24 +149,3 @@ def _settle_speed(resolved: Resolved, model: nn.Module, batches: Batches, prepro
         if resolved.reasons[path].origin != "given" or getattr(train, path[6:]) == "auto":
             resolved = resolved.put(path, value, "measured", why)
     return resolved
-
-
-@torch.no_grad()
-def _check_outputs(model: nn.Module, batches: Batches, plan: Plan, outputs: int, made: Made | None) -> None:
-    """Raises DataError when the user's network does not take these rows or does not give one output a class."""
-    if made is None:
-        return
-    batch = next(iter(batches.epoch(0)))
-    x = plan.cast(batch.x[:2])
-    was_training = model.training
-    model.eval()
-    try:
-        given = model(x)
-    except Exception as error:
-        found = f"it fails on a batch of shape {tuple(x.shape)}: {type(error).__name__}: {error}"
-        raise DataError.of("model", found, "expected a network that takes such batches", "make its first layer fit") from error
-    model.train(was_training)
-    wanted = (len(x), outputs)
-    if not isinstance(given, Tensor) or (tuple(given.shape) != wanted and not (outputs == 1 and given.shape == (len(x),))):
-        found = f"it gives {tuple(given.shape) if isinstance(given, Tensor) else type(given).__name__} for a batch of {len(x)}"
-        raise DataError.of("model", found, f"expected {wanted}: one output a class or target", "make its last layer fit")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal
 
+from dressage.data.source import Task
 from dressage.recipe import Recipe
 
 
@@ -18,17 +19,22 @@ class Choice:
     why: str
 
 
-class DataFacts(Protocol):
-    """What presets need to know of the data; `dressage.resolve.Facts` is one."""
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the data is, as far as the recipe depends on it. `shape` is one sample's: `(H, W, C)` of an image, `(D,)` of a row."""
 
-    task: Literal["classification", "regression"]
+    task: Task
     kind: Literal["images", "array", "table"]
     rows: int
+    """Training rows."""
     shape: tuple[int, ...]
     outputs: int
+    """Classes, or target columns."""
+    smallest_class: int = 0
+    """Training rows of the smallest class."""
 
 
-def presets_for(recipe: Recipe, facts: DataFacts, own_model: bool) -> Mapping[str, Choice]:
+def presets_for(recipe: Recipe, facts: Facts, own_model: bool) -> Mapping[str, Choice]:
     """A choice for each path where the data asks for something else than the plain default."""
     choices = _images(facts) if facts.kind == "images" else _rows(facts)
     choices |= _by_task(facts)
@@ -36,17 +42,19 @@ def presets_for(recipe: Recipe, facts: DataFacts, own_model: bool) -> Mapping[st
     if batch > facts.rows:
         choices["train.batch_size"] = Choice(facts.rows, "inferred", f"all {facts.rows} training rows")
     if own_model:
-        choices = {path: choice for path, choice in choices.items() if not path.startswith(("model.", "regularize.dropout"))}
+        choices = {
+            path: choice for path, choice in choices.items() if not path.startswith(("model.", "regularize.dropout"))
+        }
     return choices
 
 
-def _by_task(facts: DataFacts) -> dict[str, Choice]:
+def _by_task(facts: Facts) -> dict[str, Choice]:
     if facts.task == "regression":
         return {"loss.name": Choice("mse", "inferred", "the target is a number")}
     return {"loss.name": Choice("cross_entropy", "inferred", f"the target is one of {facts.outputs} classes")}
 
 
-def _rows(facts: DataFacts) -> dict[str, Choice]:
+def _rows(facts: Facts) -> dict[str, Choice]:
     rows = facts.rows
     width = 64 if rows < 500 else 128 if rows < 5000 else 256
     batch = 16 if rows < 500 else 32 if rows < 3000 else 128 if rows < 50_000 else 512
@@ -63,11 +71,13 @@ def _rows(facts: DataFacts) -> dict[str, Choice]:
         "optim.lr": Choice(2e-3, "preset", "AdamW on a small standardised network"),
         "train.batch_size": Choice(batch, "preset", small),
         "train.epochs": Choice(epochs, "preset", f"about {steps} steps"),
-        "train.patience": Choice(max(10, epochs // 4), "preset", "a quarter of the epochs without a better validation loss"),
+        "train.patience": Choice(
+            max(10, epochs // 4), "preset", "a quarter of the epochs without a better validation loss"
+        ),
     }
 
 
-def _images(facts: DataFacts) -> dict[str, Choice]:
+def _images(facts: Facts) -> dict[str, Choice]:
     rows, channels = facts.rows, facts.shape[-1]
     side = min(facts.shape[0], facts.shape[1])
     colour = channels == 3
@@ -78,8 +88,16 @@ def _images(facts: DataFacts) -> dict[str, Choice]:
         augment.insert(0, "horizontal_flip")
     return {
         "data.preprocess": Choice(["standardize_per_channel"], "preset", "each channel with mean 0 and deviation 1"),
-        "augment": Choice(augment, "preset", "what may shift and mirror in photographs" if colour else "grey pictures may shift, but not mirror: they may be signs"),
-        "model.name": Choice(name, "inferred", f"{'colour' if colour else 'grey'} images of {facts.shape[0]} x {facts.shape[1]} pixels"),
+        "augment": Choice(
+            augment,
+            "preset",
+            "what may shift and mirror in photographs"
+            if colour
+            else "grey pictures may shift, but not mirror: they may be signs",
+        ),
+        "model.name": Choice(
+            name, "inferred", f"{'colour' if colour else 'grey'} images of {facts.shape[0]} x {facts.shape[1]} pixels"
+        ),
         "model.width": Choice(16 if colour else 32, "preset", "trains in minutes on a processor"),
         "model.depth": Choice(1 if colour else 2, "preset", "trains in minutes on a processor"),
         "model.norm": Choice("batch", "preset", "less sensitive to rate and initialisation"),
@@ -87,5 +105,11 @@ def _images(facts: DataFacts) -> dict[str, Choice]:
         "optim.lr": Choice(3e-3, "preset", "AdamW with batch norm and a cosine"),
         "train.batch_size": Choice(128 if rows >= 2000 else 32, "preset", f"for {rows} training images"),
         "train.epochs": Choice(epochs, "preset", f"for {rows} training images"),
-        "train.monitor": Choice("metric" if rows >= 5000 else "loss", "preset", "a large validation part counts mistakes well" if rows >= 5000 else "a small validation part counts mistakes coarsely"),
+        "train.monitor": Choice(
+            "metric" if rows >= 5000 else "loss",
+            "preset",
+            "a large validation part counts mistakes well"
+            if rows >= 5000
+            else "a small validation part counts mistakes coarsely",
+        ),
     }

@@ -25,7 +25,11 @@ GRACE = 3.0  # seconds from Ctrl-C to the end of what is being computed, so that
 def record(job: Job, folder: RunFolder, on_event: Callable[[Event], None] | None = None) -> EndEvent | None:
     """Trains to the end and writes the curves and checkpoints on the way; None when a signal ended it, with its state saved."""
     state = job.state
-    with signals() as stop, Recorder(folder.path, columns=COLUMNS) as recorder, Saver(folder, job.recipe.train.checkpoint_seconds) as saver:
+    with (
+        signals() as stop,
+        Recorder(folder.path, columns=COLUMNS) as recorder,
+        Saver(folder, job.recipe.train.checkpoint_seconds) as saver,
+    ):
         recorder.cut(state.step)
         if state.step == 0:
             saver.save(state)
@@ -39,7 +43,9 @@ def record(job: Job, folder: RunFolder, on_event: Callable[[Event], None] | None
                     recorder.step(event.step, (event.loss, event.lr))
                 elif isinstance(event, EpochEvent):
                     seconds = time.perf_counter() - began
-                    recorder.epoch(event.epoch, event.step, {**event.metrics, "improved": event.improved, "seconds": seconds})
+                    recorder.epoch(
+                        event.epoch, event.step, {**event.metrics, "improved": event.improved, "seconds": seconds}
+                    )
                 elif isinstance(event, EndEvent):
                     end = event
                 if on_event is not None:
@@ -86,7 +92,9 @@ class Saver:
         if state.step == self.saved_step or not state.is_finite():
             return
         self.spent += self.writer.cost
-        self.writer.write(state.step, state.tensors(), state.numbers(), best=state.step if state.stale == 0 and state.best else None)
+        self.writer.write(
+            state.step, state.tensors(), state.numbers(), best=state.step if state.stale == 0 and state.best else None
+        )
         self.saved_at, self.saved_step = time.monotonic(), state.step
 
 
@@ -113,7 +121,9 @@ def signals() -> Iterator[Stop]:
 
     def ask(number: int, frame: FrameType | None) -> None:
         if stop.asked:
-            raise Interrupted("stopped at once: the run is as its last checkpoint left it; go on with `dressage resume`")
+            raise Interrupted(
+                "stopped at once: the run is as its last checkpoint left it; go on with `dressage resume`"
+            )
         stop.asked, stop.name = True, signal.Signals(number).name
         signal.setitimer(signal.ITIMER_REAL, GRACE)
 

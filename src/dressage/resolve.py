@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from dressage.augment import catalogue as augmentations
 from dressage.catalogue import Catalogue
 from dressage.data.preprocess import catalogue as preprocessing
-from dressage.data.source import Task
 from dressage.errors import RecipeError
 from dressage.layers.activations import catalogue as activations
 from dressage.layers.init import catalogue as inits
@@ -19,13 +18,13 @@ from dressage.objective import catalogue as objectives
 from dressage.optim import catalogue as optimizers
 from dressage.optim.averages import catalogue as averages
 from dressage.optim.schedules import catalogue as schedules
-from dressage.presets import Choice, presets_for
+from dressage.presets import Choice, Facts, presets_for
 from dressage.recipe import SECTIONS, Recipe
 
 Origin = Literal["given", "preset", "inferred", "default", "measured"]
 
 # Where a recipe names techniques, and the family that each belongs to.
-FAMILIES: Mapping[str, Catalogue[object]] = {
+FAMILIES: Mapping[str, Catalogue[Any]] = {
     "augment": augmentations,
     "average": averages,
     "data.preprocess": preprocessing,
@@ -45,21 +44,6 @@ class Reason:
 
     origin: Origin
     why: str
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What the data is, as far as the recipe depends on it. `shape` is one sample's: `(H, W, C)` of an image, `(D,)` of a row."""
-
-    task: Task
-    kind: Literal["images", "array", "table"]
-    rows: int
-    """Training rows."""
-    shape: tuple[int, ...]
-    outputs: int
-    """Classes, or target columns."""
-    smallest_class: int = 0
-    """Training rows of the smallest class."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,22 +135,38 @@ def _batch_fits(recipe: Recipe, facts: Facts) -> RecipeError | None:
     size = recipe.train.batch_size
     if size <= facts.rows:
         return None
-    return _error("train.batch_size", f"{size} given", f"the training part has {facts.rows} rows", f"give at most {facts.rows}")
+    return _error(
+        "train.batch_size", f"{size} given", f"the training part has {facts.rows} rows", f"give at most {facts.rows}"
+    )
 
 
 def _cut_fits(recipe: Recipe, facts: Facts) -> RecipeError | None:
     if recipe.train.accumulate <= recipe.train.batch_size:
         return None
-    return _error("train.accumulate", f"{recipe.train.accumulate} pieces", f"a batch has {recipe.train.batch_size} samples", "give fewer pieces")
+    return _error(
+        "train.accumulate",
+        f"{recipe.train.accumulate} pieces",
+        f"a batch has {recipe.train.batch_size} samples",
+        "give fewer pieces",
+    )
 
 
 def _loss_fits(recipe: Recipe, facts: Facts) -> RecipeError | None:
     wanted = "mse" if facts.task == "regression" else "cross_entropy"
     if recipe.loss.name == wanted:
-        return None if not (recipe.loss.label_smoothing and wanted == "mse") else _error(
-            "loss.label_smoothing", f"{recipe.loss.label_smoothing} given", "a regression has no classes to smooth over", "leave it out"
+        return (
+            None
+            if not (recipe.loss.label_smoothing and wanted == "mse")
+            else _error(
+                "loss.label_smoothing",
+                f"{recipe.loss.label_smoothing} given",
+                "a regression has no classes to smooth over",
+                "leave it out",
+            )
         )
-    return _error("loss.name", f"'{recipe.loss.name}' given", f"the task is a {facts.task}", f"use {wanted}, or set data.task")
+    return _error(
+        "loss.name", f"'{recipe.loss.name}' given", f"the task is a {facts.task}", f"use {wanted}, or set data.task"
+    )
 
 
 def _augment_fits(recipe: Recipe, facts: Facts) -> RecipeError | None:

@@ -6,11 +6,16 @@ import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 import torch
 
+from dressage.assess import assess
+from dressage.data.describe import describe
 from dressage.errors import Diverged, Interrupted, RunError
+from dressage.files import write_json
 from dressage.fit import EndEvent, Event, PlanEvent, StepEvent, fit
+from dressage.jobfile import read_job, write_job
 from dressage.models.foreign import Made
 from dressage.prepare import Job, ShowProgress, prepare
 from dressage.recipe import Recipe, as_recipe
@@ -21,7 +26,7 @@ from dressage.run import Run
 from dressage.store.checkpoint import newest, read_checkpoint
 from dressage.store.folder import RunFolder
 from dressage.store.reader import read_history
-from dressage.summary import assess, nonfinite_finding, plan_text, read_job, write_job
+from dressage.watch import nonfinite
 
 OnEvent = Callable[[Event], None]
 
@@ -51,12 +56,18 @@ def train(
     job = prepare(data, written, y=y, model=model, progress=progress)
     folder = RunFolder.create(Path(out)) if out is not None else RunFolder.create_below(Path("runs"), job.source.name)
     with folder.writing():
-        write_job(folder, job, data, own_model=model is not None)
-        return _carry_out(job, folder, on_event)
+        write_job(folder.path, job, data, own_model=model is not None)
+        return _carry_out(job, folder, model, on_event)
 
 
 def resume(
-    folder: Path | str, data: object = None, *, y: object = None, model: Made | None = None, on_event: OnEvent | None = None, progress: ShowProgress | None = None
+    folder: Path | str,
+    data: object = None,
+    *,
+    y: object = None,
+    model: Made | None = None,
+    on_event: OnEvent | None = None,
+    progress: ShowProgress | None = None,
 ) -> Run:
     """Goes on with a run from its newest checkpoint that verifies, bit for bit as if it had never stopped.
 
@@ -72,7 +83,7 @@ def resume(
             job.state.load(saved.tensors, saved.state)
         for reason in damaged:
             place.note(f"passed over a damaged checkpoint: {reason}")
-        return _carry_out(job, place, on_event)
+        return _carry_out(job, place, model, on_event)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +97,20 @@ class Reproduction:
 
 
 def reproduce(
-    folder: Path | str, data: object = None, *, y: object = None, model: Made | None = None, on_event: OnEvent | None = None, progress: ShowProgress | None = None
+    folder: Path | str,
+    data: object = None,
+    *,
+    y: object = None,
+    model: Made | None = None,
+    on_event: OnEvent | None = None,
+    progress: ShowProgress | None = None,
 ) -> Reproduction:
     """Repeats a run from its first step and names the first step whose loss differs in any bit. Writes nothing."""
     place = RunFolder.open(Path(folder))
     history = read_history(place.path)
-    recorded = dict(zip(history.steps.tolist(), history.columns["loss"].tolist(), strict=True)) if len(history.steps) else {}
+    recorded = (
+        dict(zip(history.steps.tolist(), history.columns["loss"].tolist(), strict=True)) if len(history.steps) else {}
+    )
     job = _prepare_again(place, data, y, model, progress)
     compared = 0
     _announce(job, on_event)
@@ -108,7 +127,7 @@ def reproduce(
     return Reproduction(compared, None)
 
 
-def _carry_out(job: Job, folder: RunFolder, on_event: OnEvent | None) -> Run:
+def _carry_out(job: Job, folder: RunFolder, made: Made | None, on_event: OnEvent | None) -> Run:
     torch.set_num_threads(job.recipe.train.threads)
     folder.set_status("running", step=job.state.step)
     _announce(job, on_event)
@@ -117,40 +136,59 @@ def _carry_out(job: Job, folder: RunFolder, on_event: OnEvent | None) -> Run:
         _stop(job, folder)
     if end.reason == "nonfinite":
         _diverge(job, folder, end)
-    assess(job, folder)
+    write_json(folder.path / "evaluation.json", assess(job))
     folder.set_status("finished", step=job.state.step, epochs=job.state.epoch, reason=end.reason)
     write_report(folder.path)
-    return Run(folder.path, job)
+    return Run(folder.path, made)
 
 
 def _announce(job: Job, on_event: OnEvent | None) -> None:
     if on_event is not None:
+        described = describe(job.source, {name: part.rows for name, part in job.parts.items()})
         rows, steps = len(job.parts["train"]), job.batches.steps_per_epoch
-        on_event(PlanEvent(rows, job.state.step, steps, job.recipe.train.epochs, plan_text(job)))
+        on_event(PlanEvent(rows, job.state.step, steps, job.recipe.train.epochs, described))
 
 
-def _stop(job: Job, folder: RunFolder) -> None:
+def _stop(job: Job, folder: RunFolder) -> NoReturn:
     folder.set_status("interrupted", step=job.state.step, epochs=job.state.epoch)
     write_report(folder.path)
-    raise Interrupted.of(folder.path, f"stopped at step {job.state.step}", "the state is saved", f"go on with `dressage resume {folder.path}`")
+    raise Interrupted.of(
+        folder.path,
+        f"stopped at step {job.state.step}",
+        "the state is saved",
+        f"go on with `dressage resume {folder.path}`",
+    )
 
 
 def _diverge(job: Job, folder: RunFolder, end: EndEvent) -> None:
-    finding = nonfinite_finding(job, end)
-    folder.add_finding(finding)
+    assert end.nonfinite is not None
+    finding = nonfinite(end.nonfinite, job.recipe.optim.lr, job.recipe.optim.clip_norm)
+    folder.add_finding(finding.to_json())
     folder.set_status("diverged", step=job.state.step, epochs=job.state.epoch)
     write_report(folder.path)
-    raise Diverged.of(folder.path, f"{finding['evidence']}", f"{finding['cause']}", f"{finding['remedy']}")
+    raise Diverged.of(folder.path, finding.evidence, finding.cause, finding.remedy)
 
 
-def _prepare_again(folder: RunFolder, data: object, y: object, model: Made | None, progress: ShowProgress | None) -> Job:
-    known = read_job(folder)
+def _prepare_again(
+    folder: RunFolder, data: object, y: object, model: Made | None, progress: ShowProgress | None
+) -> Job:
+    known = read_job(folder.path)
     if data is None:
-        data = known.data
+        data = known.given_data
     if data is None:
-        raise RunError.of(folder.path, "it was trained on data given from Python", "expected the same data again", "give it: resume(folder, x, y=y)")
+        raise RunError.of(
+            folder.path,
+            "it was trained on data given from Python",
+            "expected the same data again",
+            "give it: resume(folder, x, y=y)",
+        )
     if known.own_model and model is None:
-        raise RunError.of(folder.path, "it was trained with a network of your own", "expected that network again", "give it with --model FILE.py:Name or model=")
+        raise RunError.of(
+            folder.path,
+            "it was trained with a network of your own",
+            "expected that network again",
+            "give it with --model FILE.py:Name or model=",
+        )
     job = prepare(data, known.recipe, y=y, model=model, progress=progress)
-    known.require_same(job, folder)
+    known.require_same(job)
     return job

@@ -7,6 +7,7 @@ import sys
 from time import perf_counter
 from typing import TYPE_CHECKING
 
+from dressage.cli.described import described_lines
 from dressage.cli.output import Output, cell, duration
 from dressage.fit.events import EpochEvent, PlanEvent, StepEvent
 
@@ -62,7 +63,7 @@ class Progress:
     def _plan(self, event: PlanEvent) -> None:
         self._close()
         self._epochs, self._total = event.epochs, event.total_steps
-        for line in event.description.splitlines():
+        for line in described_lines(event.described):
             self._output.note(line)
 
     def _step(self, event: StepEvent, now: float) -> None:

@@ -11,6 +11,7 @@ from torch import Tensor
 from dressage.augment.batch import Batch
 from dressage.augment.draw import key
 from dressage.data.source import Part
+from dressage.data.torch_dataset import StreamedDataset, loader
 
 GATHER_BYTES = 8 << 20  # one gather serves many small batches: dispatch costs more than copying there
 
@@ -43,11 +44,35 @@ class Batches:
             chosen = self.part.rows[order[bounds[0] : bounds[-1]]]
             sizes = [b - a for a, b in pairwise(bounds)]
             taken = (self.part.x.index_select(0, chosen), self.part.y.index_select(0, chosen), chosen)
-            for x, y, rows in zip(*(t.to(self.device).split(sizes) for t in taken), strict=True):
+            for x, y, rows in zip(*(torch.split(t.to(self.device), sizes) for t in taken), strict=True):
                 yield Batch(x, y, rows)
+
+
+class StreamedBatches(Batches):
+    """The batches of a dataset whose samples are random: read anew each epoch, keyed by (seed, epoch, row)."""
+
+    def __init__(
+        self,
+        part: Part,
+        batch_size: int,
+        seed: int,
+        stream: StreamedDataset,
+        workers: int,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        super().__init__(part, batch_size, seed, device)
+        self.stream, self.workers = stream, workers
+
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
+        """The batches of an epoch from number `start` on, on the device; the same for any number of workers."""
+        order = self.part.rows[self.order(epoch)]
+        chosen = [order[a:b] for a, b in pairwise(self.bounds[start:])]
+        samples = loader(self.stream, [rows.tolist() for rows in chosen], self.seed, epoch, self.workers)
+        for rows, (x, y) in zip(chosen, samples, strict=True):
+            yield Batch(x.to(self.device), y.to(self.device), rows.to(self.device))
 
 
 def in_order(part: Part, batch_size: int, device: torch.device | str = "cpu") -> Iterator[Batch]:
     """The batches of a part in its own order, for evaluation."""
-    for rows in part.rows.split(batch_size):
+    for rows in torch.split(part.rows, batch_size):
         yield Batch(part.x.index_select(0, rows).to(device), part.y.index_select(0, rows).to(device), rows.to(device))

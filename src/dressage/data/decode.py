@@ -12,7 +12,7 @@ from PIL import Image, UnidentifiedImageError
 LARGEST_PIXELS = 64_000_000
 """Larger images are refused by their header: 64 megapixels take 192 MB while they are decoded."""
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
-"""The formats that Pillow may try (a phone's MPO comes as JPEG); others start outside programs or are rarely tested against hostile files."""
+"""What Pillow may try (MPO comes as JPEG); other readers start outside programs or seldom meet hostile files."""
 FAST, TURNED, ALPHA, PALETTE, CMYK, DEEP, FRAMES, DAMAGED = (1 << bit for bit in range(8))
 TOLD = {
     TURNED: "turned upright by their EXIF orientation",

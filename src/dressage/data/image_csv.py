@@ -9,9 +9,9 @@ import stat
 from pathlib import Path
 
 from dressage import recipe
-from dressage.data.image_files import Listing, is_image, part_of, stamp
+from dressage.data.image_files import Listing, is_image, part_of, shown, stamp
 from dressage.data.labels import SHOWN
-from dressage.errors import DataError, nearest, printable
+from dressage.errors import DataError, nearest
 
 SAMPLE = 20
 """Rows looked at to tell a list of images from a table."""
@@ -48,7 +48,7 @@ def list_csv(path: Path, section: recipe.Data) -> Listing | None:
         listing.groups = [row[names.index(section.group)] for row in rows]
     left = [n for i, n in enumerate(names) if i not in (column, label, part) and n != section.group]
     if left:
-        listing.assumed["ignored"] = f"columns beside path and label: {', '.join(map(printable, left[:SHOWN]))}"
+        listing.assumed["ignored"] = f"columns beside path and label: {', '.join(map(shown, left[:SHOWN]))}"
     return listing
 
 
@@ -119,7 +119,7 @@ def _label_column(path: Path, names: list[str], column: int, target: str) -> int
     others = [i for i, n in enumerate(names) if i != column and n.lower() not in PART_COLUMNS]
     if known or len(others) == 1:
         return (known or others)[0]
-    found = f"columns {', '.join(map(printable, names[:SHOWN]))}, none of them called label"
+    found = f"columns {', '.join(map(shown, names[:SHOWN]))}, none of them called label"
     raise DataError.of(path, found, "expected one column of labels", "name it with --target")
 
 
@@ -138,10 +138,10 @@ def _listing(path: Path, rows: list[list[str]], column: int) -> Listing:
             real = os.path.realpath(os.path.join(root, name), strict=True)  # noqa: PTH118 - a Path a row is slow
             about = os.stat(real)  # noqa: PTH116
         except (OSError, ValueError):
-            bad.append(f"{printable(name, 120)} does not exist")
+            bad.append(f"{shown(name, 120)} does not exist")
             continue
         if not real.startswith(root + os.sep) or not stat.S_ISREG(about.st_mode):
-            bad.append(f"{printable(name, 120)} is not a file inside the CSV's folder")
+            bad.append(f"{shown(name, 120)} is not a file inside the CSV's folder")
             continue
         listing.paths.append(name)
         listing.stamps.append(stamp(about))

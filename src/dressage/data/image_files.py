@@ -42,13 +42,13 @@ def list_folder(folder: Path) -> Listing:
     listing = Listing(root)
     folders, loose = _children(root, listing)
     if len(folders) == 1 and not loose and "train" in map(part_of, _children(str(Path(root, folders[0])), listing)[0]):
-        listing.assumed["folder"] = f"the only folder inside, {printable(folders[0])}"
+        listing.assumed["folder"] = f"the only folder inside, {shown(folders[0])}"
         listing.root = root = str(Path(root, folders[0]))
         listing.skipped.clear()
         folders, loose = _children(root, listing)
     parts = _part_folders(folder, folders)
     if parts:
-        listing.assumed["parts"] = ", ".join(f"{part} from {name}/" for part, name in parts.items())
+        listing.assumed["parts"] = ", ".join(f"{part} from {shown(name)}/" for part, name in parts.items())
         others = [name for name in folders if name not in parts.values()]
         for part, name in parts.items():
             _add_classes(listing, part, name)
@@ -81,6 +81,11 @@ def is_image(name: str) -> bool:
     return name.lower().endswith(SUFFIXES)
 
 
+def shown(name: object, limit: int = 120) -> str:
+    """A name as it can stand in one line on a terminal."""
+    return printable(name, limit).replace("\n", "\\n")
+
+
 def _part_folders(folder: Path, names: list[str]) -> dict[str, str]:
     """The folders that are parts, by part; empty when there is no train among them."""
     found: dict[str, str] = {}
@@ -97,7 +102,7 @@ def _part_folders(folder: Path, names: list[str]) -> dict[str, str]:
 def _add_classes(listing: Listing, part: str, name: str) -> None:
     folders, loose = _children(str(Path(listing.root, name)), listing)
     if loose:
-        listing.warnings.append(f"{loose} images in {name}/ without a class folder were left out")
+        listing.warnings.append(f"{loose} images in {shown(name)}/ without a class folder were left out")
     for label in sorted(folders):
         _add_images(listing, part, label, f"{name}/{label}")
 
@@ -106,7 +111,7 @@ def _add_images(listing: Listing, part: str, label: str, inside: str) -> None:
     """Adds all images below the folder `inside`, in the order of their paths."""
     found = sorted(_walk(listing, inside))
     if not found:
-        listing.warnings.append(f"the folder {printable(inside)}/ has no image")
+        listing.warnings.append(f"the folder {shown(inside)}/ has no image")
     listing.paths += [path for path, _ in found]
     listing.stamps += [about for _, about in found]
     listing.labels += [label] * len(found)
@@ -170,15 +175,15 @@ def _check_link(root: str, entry: os.DirEntry[str]) -> None:
     except (OSError, RuntimeError):
         fine, target = False, "nowhere"
     if not fine:
-        found = f"the link leads to {printable(target, 200)}"
+        found = f"the link leads to {shown(target, 200)}"
         raise DataError.of(
             entry.path, found, "expected links to files inside the folder", "replace it by a copy, or remove it"
         )
 
 
 def _kind(name: str) -> str:
-    return "hidden" if name.startswith(".") else printable(Path(name).suffix.lower()[:12] or "without suffix")
+    return "hidden" if name.startswith(".") else shown(Path(name).suffix.lower()[:12] or "without suffix")
 
 
 def _some(names: list[str]) -> str:
-    return ", ".join(map(printable, sorted(names)[:SHOWN])) + (", …" if len(names) > SHOWN else "")
+    return ", ".join(map(shown, sorted(names)[:SHOWN])) + (", …" if len(names) > SHOWN else "")

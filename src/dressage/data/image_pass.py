@@ -13,9 +13,9 @@ from typing import TypeVar
 import numpy as np
 
 from dressage.data.decode import DAMAGED, TOLD, Unreadable, decode, decode_square, probe
-from dressage.data.image_files import Listing
+from dressage.data.image_files import Listing, shown
 from dressage.data.labels import SHOWN
-from dressage.errors import DataError, printable
+from dressage.errors import DataError
 
 Progress = Callable[[str, int, int], None]
 T = TypeVar("T")
@@ -136,12 +136,12 @@ def read_file(listing: Listing, row: int) -> bytes:
 def _refuse(listing: Listing, bad: list[tuple[str, str]]) -> None:
     if not bad:
         return
-    named = "; ".join(f"{printable(path, 80)} ({reason})" for path, reason in bad[:SHOWN])
+    named = "; ".join(f"{shown(path, 80)} ({reason})" for path, reason in bad[:SHOWN])
     more = f" and {len(bad) - SHOWN} more" if len(bad) > SHOWN else ""
     found = f"{len(bad)} of {len(listing.paths)} files cannot be read as images"
     # Names and numbers come first, since a long message is cut at its end.
     raise DataError(
-        f"{printable(listing.root)}: {found}: {named}{more}; expected intact images of at most 64 megapixels; "
+        f"{shown(listing.root)}: {found}: {named}{more}; expected intact images of at most 64 megapixels; "
         "repair or remove them"
     )
 

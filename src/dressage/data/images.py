@@ -16,11 +16,11 @@ from dressage import recipe
 from dressage.data import cache
 from dressage.data.fingerprint import fingerprint
 from dressage.data.image_csv import list_csv
-from dressage.data.image_files import Listing, list_folder
+from dressage.data.image_files import Listing, list_folder, shown
 from dressage.data.image_pass import Probed, decode_all, probe_all
 from dressage.data.labels import SHOWN, Targets, check_classes, read_targets
 from dressage.data.source import Source
-from dressage.errors import DataError, printable
+from dressage.errors import DataError
 
 Progress = Callable[[str, int, int], None]
 LARGEST_NATIVE = 256
@@ -94,7 +94,7 @@ def _targets(path: Path, listing: Listing, section: recipe.Data, *, from_folder:
     y = torch.tensor([number[label] for label in listing.labels], dtype=torch.int64)
     if "" in number:
         row = listing.paths[int((y == number[""]).nonzero()[0])]
-        raise DataError.of(path, f"no label for {printable(row, 120)}", "expected a label in every row", "fill it in")
+        raise DataError.of(path, f"no label for {shown(row, 120)}", "expected a label in every row", "fill it in")
     why = "the folders' names" if from_folder else "the labels"
     return Targets(y, "classification", tuple(names), {"task": f"classification: {len(names)} classes, {why}"})
 
@@ -171,7 +171,7 @@ def choose_size(probed: Probed, wanted: int) -> tuple[int, int, int, bool, str]:
 def _told(listing: Listing, probed: Probed) -> dict[str, str]:
     told = {}
     for text, rows in probed.told().items():
-        told[f"images {text.split(',')[0]}"] = f"{len(rows)} {text}, e.g. {printable(listing.paths[rows[0]], 120)}"
+        told[f"images {text.split(',')[0]}"] = f"{len(rows)} {text}, e.g. {shown(listing.paths[rows[0]], 120)}"
     if (probed.channels == 1).any() and (probed.channels == 3).any():
         told["grey images"] = f"{(probed.channels == 1).sum()} of {len(probed.channels)} are grey, repeated over RGB"
     return told
@@ -187,7 +187,7 @@ def _repeated(listing: Listing, digests: list[bytes]) -> list[str]:
         twin = first.setdefault(digest, row)
         if twin == row:
             continue
-        pair = f"{printable(listing.paths[twin], 120)} = {printable(listing.paths[row], 120)}"
+        pair = f"{shown(listing.paths[twin], 120)} = {shown(listing.paths[row], 120)}"
         if listing.parts[twin] != listing.parts[row]:
             across.append(pair)
         elif not listing.parts[row]:
@@ -214,5 +214,5 @@ def _content_key(digests: list[bytes], shape: tuple[int, int, int]) -> str:
 
 
 def _some(names: list[str]) -> str:
-    listed = ", ".join(printable(name, 250) for name in names[:SHOWN])
+    listed = ", ".join(shown(name, 250) for name in names[:SHOWN])
     return listed + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")

@@ -102,7 +102,7 @@ def _thin_warnings(classes: Sequence[str], train: list[int], others: Mapping[str
 
 
 def _some(names: Sequence[str]) -> str:
-    listed = ", ".join(f"'{name}'" for name in names[:SHOWN])
+    listed = ", ".join(f"'{name[:60]}'" for name in names[:SHOWN])
     return listed + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
 
 

@@ -123,7 +123,7 @@ def _header(file: IO[bytes], where: str) -> tuple[tuple[int, ...], bool, np.dtyp
             version = np.lib.format.read_magic(file)
             read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
             shape, fortran, dtype = read(file, max_header_size=LARGEST_HEADER)
-    except (ValueError, EOFError, TypeError, SyntaxError, RecursionError, MemoryError) as error:
+    except Exception as error:  # NumPy hands the text to Python's parser, which can fail in many ways.
         raise DataError.of(
             where, f"no npy header ({str(error)[:200]})", "expected an array saved by np.save", "save it anew"
         ) from None

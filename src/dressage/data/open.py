@@ -13,12 +13,12 @@ import numpy as np
 from dressage import recipe
 from dressage.data.idx import is_idx, open_idx
 from dressage.data.image_csv import list_csv
-from dressage.data.image_files import is_image
+from dressage.data.image_files import is_image, shown
 from dressage.data.images import open_images, source_of
 from dressage.data.named import NAMES, open_named
 from dressage.data.npz import open_npy, open_npz
 from dressage.data.source import Source
-from dressage.errors import DataError, printable
+from dressage.errors import DataError
 
 Progress = Callable[[str, int, int], None]
 TABLES = (".csv", ".tsv", ".txt", ".parquet", ".pq", ".arrow", ".feather")
@@ -112,7 +112,7 @@ def _siblings(path: Path) -> str:
     try:
         names = sorted(p.name for p in path.parent.iterdir())
     except OSError:
-        return f"expected an existing path; there is no folder {printable(path.parent)} either"
+        return f"expected an existing path; there is no folder {shown(path.parent)} either"
     close = get_close_matches(path.name, names, n=1, cutoff=0.5)
     return f"did you mean '{close[0]}'?" if close else "expected an existing path"
 
@@ -140,7 +140,7 @@ def _open_folder(path: Path, section: recipe.Data, progress: Progress | None) ->
         return open_images(path, section, progress=progress)
     if len(tables) == 1:
         return _open_table_file(path / tables[0], section, progress)
-    listed = ", ".join(map(printable, names[:10])) + (", …" if len(names) > 10 else "")
+    listed = ", ".join(map(shown, names[:10])) + (", …" if len(names) > 10 else "")
     repair = "give the one file to learn from" if tables or by_suffix[".npz"] else "check the path"
     raise DataError.of(
         path, f"a folder with {listed}", "expected images in class folders, one table, or arrays", repair

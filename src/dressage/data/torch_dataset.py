@@ -96,14 +96,37 @@ def _from_workers(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch warns when the workers outnumber the cores; the person chose them.
         pieces = DataLoader(
-            _Batches(dataset, batches, seed, epoch),
+            _Answers(_Batches(dataset, batches, seed, epoch)),
             batch_size=None,
             num_workers=workers,
             generator=torch.Generator(),  # torch's own would be advanced by making the iterator
             collate_fn=_as_it_is,
         )
         iterator = iter(pieces)
-    yield from iterator
+    try:
+        for batch in iterator:
+            if isinstance(batch, str):
+                raise DataError(batch)
+            yield batch
+    finally:
+        # The workers end with the last reference; one that the error's traceback kept would cost five seconds later.
+        del iterator, pieces
+
+
+class _Answers(Dataset[Any]):
+    """Batches for a worker: an error goes home as its text, since one that is raised here would keep the iterator."""
+
+    def __init__(self, batches: _Batches) -> None:
+        self.batches = batches
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __getitem__(self, number: int) -> tuple[np.ndarray, np.ndarray] | str:
+        try:
+            return self.batches[number]
+        except DataError as error:
+            return str(error)
 
 
 class _Batches(Dataset[Any]):

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from torch import Tensor
 
+from dressage.data.describe import Row
+
 
 @dataclass(frozen=True, slots=True)
 class PlanEvent:
-    """What is about to be trained, before the first step; `description` is the table of what was assumed, in lines."""
+    """What is about to be trained, before the first step; `described` is the table of what was assumed of the data."""
 
     rows: int
     step: int
     """Steps that are done already, in a run that is resumed."""
     steps_per_epoch: int
     epochs: int
-    description: str
+    described: Sequence[Row]
 
     @property
     def total_steps(self) -> int:

@@ -7,6 +7,8 @@ The first that leaves a number that is not finite is taken back, and its forward
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
@@ -79,7 +81,7 @@ def locate(state: State, batch: Batch, plan: Plan) -> str:
         return place
     if not loss.isfinite():
         return "loss"
-    loss.backward()
+    torch.autograd.backward(loss)
     for name, p in reversed(list(state.model.named_parameters())):
         if p.grad is not None and not p.grad.isfinite().all():
             return f"gradient of {name}"
@@ -89,14 +91,14 @@ def locate(state: State, batch: Batch, plan: Plan) -> str:
 def _watched_forward(model: nn.Module, x: Tensor, y: Tensor, plan: Plan) -> tuple[str, Tensor]:
     places: list[str] = []
 
-    def hook(name: str) -> object:
+    def hook(name: str) -> Callable[[nn.Module, object, object], None]:
         def look(module: nn.Module, inputs: object, output: object) -> None:
             if isinstance(output, Tensor) and not output.isfinite().all():
                 places.append(f"output of {name} ({type(module).__name__})")
 
         return look
 
-    handles = [m.register_forward_hook(hook(name)) for name, m in model.named_modules() if name]  # type: ignore[arg-type]
+    handles = [m.register_forward_hook(hook(name)) for name, m in model.named_modules() if name]
     try:
         loss = loss_of(model, x, y, plan)
     finally:

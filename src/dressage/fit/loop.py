@@ -63,7 +63,7 @@ def _end_epoch(state: State, batches: Batches, plan: Plan, validation: Part | No
 
 def _remember_best(state: State, metrics: dict[str, float], plan: Plan) -> bool:
     metric = metrics[f"val_{plan.objective.metric}"]
-    value = metrics["val_loss"] if plan.monitor == "loss" else (-metric if plan.objective.metric == "accuracy" else metric)
+    value = metrics["val_loss"] if plan.monitor == "loss" else (-metric if plan.objective.higher_is_better else metric)
     improved = math.isfinite(value) and value < state.best_value
     if improved:
         state.best_value, state.best_step, state.stale = value, state.step, 0

@@ -45,7 +45,9 @@ class Plan:
     """Size of one unit of the network's output in the target's units (regression)."""
 
 
-def make_plan(recipe: Recipe, steps_per_epoch: int, classes: int, cast: Callable[[Tensor], Tensor], unit: float = 1.0) -> Plan:
+def make_plan(
+    recipe: Recipe, steps_per_epoch: int, classes: int, cast: Callable[[Tensor], Tensor], unit: float = 1.0
+) -> Plan:
     """The plan of a resolved recipe. `cast` maps a batch `(B, ...)` to the float input of the network."""
     return Plan(
         objective=objectives.build(recipe.loss.name, recipe.loss.label_smoothing),

@@ -68,11 +68,13 @@ def _formats(written: str) -> list[MemoryFormat]:
 def has_bf16(device: torch.device) -> bool:
     """Whether the device multiplies bf16 natively."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return device.type == "cpu" and bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
-def _time_all(model: nn.Module, x: Tensor, y: Tensor, objective: Objective, forms: list[tuple[Precision, MemoryFormat]]) -> dict[tuple[str, str], float]:
+def _time_all(
+    model: nn.Module, x: Tensor, y: Tensor, objective: Objective, forms: list[tuple[Precision, MemoryFormat]]
+) -> dict[tuple[str, str], float]:
     copies = {form: in_format(copy.deepcopy(model), form[1]).train() for form in forms}
     times: dict[tuple[str, str], list[float]] = {form: [] for form in forms}
     for repeat in range(REPEATS + 1):
@@ -83,14 +85,16 @@ def _time_all(model: nn.Module, x: Tensor, y: Tensor, objective: Objective, form
     return {form: statistics.median(spent) for form, spent in times.items()}
 
 
-def _time_once(model: nn.Module, x: Tensor, y: Tensor, objective: Objective, form: tuple[Precision, MemoryFormat]) -> float:
+def _time_once(
+    model: nn.Module, x: Tensor, y: Tensor, objective: Objective, form: tuple[Precision, MemoryFormat]
+) -> float:
     model.zero_grad(set_to_none=True)
     _wait(x.device)
     start = time.perf_counter()
     x = x.contiguous(memory_format=_torch_format(form[1]))
     with torch.autocast(x.device.type, torch.bfloat16, enabled=form[0] == "bf16"):
         outputs = model(x)
-    objective.loss(outputs.float(), y).backward()
+    torch.autograd.backward(objective.loss(outputs.float(), y))
     _wait(x.device)
     return time.perf_counter() - start
 

@@ -16,7 +16,6 @@ from dressage.optim import catalogue as optimizers
 from dressage.optim import decay_groups
 from dressage.recipe import Recipe
 
-
 Snapshot = tuple[dict[str, dict[str, Tensor]], dict[str, int | float]]
 
 
@@ -82,7 +81,10 @@ class State:
 
     def snapshot(self) -> Snapshot:
         """A copy in memory that `load` accepts; the best weights are shared, since they are replaced and never changed."""
-        parts = {part: {k: v.clone() for k, v in named.items()} if part != "best" else named for part, named in self.tensors().items()}
+        parts = {
+            part: {k: v.clone() for k, v in named.items()} if part != "best" else named
+            for part, named in self.tensors().items()
+        }
         return parts, self.numbers()
 
     def weights(self) -> list[Tensor]:

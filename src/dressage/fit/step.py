@@ -25,7 +25,7 @@ def take_step(state: State, batch: Batch, plan: Plan) -> Tensor:
     state.step += 1
     state.batch += 1
     if plan.average is not None:
-        plan.average.update(state.weights(), state.averaged_weights, state.step)
+        plan.average.update(state.weights(), state.averaged_weights, state.step - 1)
     state.losses.append(loss)
     return loss
 
@@ -51,12 +51,12 @@ def backward(state: State, x: Tensor, y: Tensor, plan: Plan) -> Tensor:
     """Loss of the whole batch; its gradient is left in the parameters, however many pieces the batch is cut into."""
     if plan.accumulate == 1:
         loss = loss_of(state.model, x, y, plan)
-        loss.backward()
+        torch.autograd.backward(loss)
         return loss.detach()
     total = torch.zeros((), device=x.device)
     for xs, ys in zip(x.chunk(plan.accumulate), y.chunk(plan.accumulate), strict=True):
         loss = loss_of(state.model, xs, ys, plan) * (len(xs) / len(x))
-        loss.backward()
+        torch.autograd.backward(loss)
         total += loss.detach()
     return total
 

@@ -17,7 +17,9 @@ def update(optimizer: torch.optim.Optimizer, lr: float) -> None:
     """
     for group in optimizer.param_groups:
         group["lr"] = lr
-    if type(optimizer) in (torch.optim.Adam, torch.optim.AdamW) and all(_is_plain(optimizer, g) for g in optimizer.param_groups):
+    if type(optimizer) in (torch.optim.Adam, torch.optim.AdamW) and all(
+        _is_plain(optimizer, g) for g in optimizer.param_groups
+    ):
         for group in optimizer.param_groups:
             _fused_adam(optimizer, group, lr)
     else:

@@ -31,9 +31,8 @@ def validate(model: nn.Module, part: Part, plan: Plan) -> dict[str, float]:
     """val_loss (without label smoothing) and val_accuracy or val_rmse."""
     outputs = outputs_of(model, part, plan)
     y = part.targets.to(outputs.device)
-    score = float(plan.objective.score(outputs, y)) / len(part)
-    name = plan.objective.metric
-    return {"val_loss": float(plan.objective.plain_loss(outputs, y)), f"val_{name}": score**0.5 * plan.unit if name == "rmse" else score}
+    metric = plan.objective.finish(float(plan.objective.score(outputs, y)) / len(part)) * plan.unit
+    return {"val_loss": float(plan.objective.plain_loss(outputs, y)), f"val_{plan.objective.metric}": metric}
 
 
 @torch.no_grad()

@@ -31,7 +31,9 @@ def as_recipe(values: Recipe | Mapping[str, object] | None, where: str = "recipe
     if isinstance(values, Recipe):
         return values
     if values is not None and not isinstance(values, Mapping):
-        raise RecipeError.of(where, f"{type(values).__name__} given", "expected a Recipe or a mapping", "e.g. {'optim': {'lr': 1e-3}}")
+        raise RecipeError.of(
+            where, f"{type(values).__name__} given", "expected a Recipe or a mapping", "e.g. {'optim': {'lr': 1e-3}}"
+        )
     try:
         return Recipe.model_validate(dict(values or {}))
     except ValidationError as error:
@@ -43,15 +45,26 @@ def read_toml(file: Path) -> dict[str, Any]:
     try:
         size = file.stat().st_size
         if size > LARGEST_FILE:
-            raise RecipeError.of(file, f"{size:,} bytes", f"a recipe has at most {LARGEST_FILE:,}", "is this the right file?")
+            raise RecipeError.of(
+                file, f"{size:,} bytes", f"a recipe has at most {LARGEST_FILE:,}", "is this the right file?"
+            )
         content = tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
-        raise UsageError.of(file, error.strerror or "cannot be read", "expected a recipe in TOML", "write one with `dressage recipe init`") from None
+        raise UsageError.of(
+            file,
+            error.strerror or "cannot be read",
+            "expected a recipe in TOML",
+            "write one with `dressage recipe init`",
+        ) from None
     except (ValueError, RecursionError) as error:
         found = "nested too deep" if isinstance(error, RecursionError) else str(error)
-        raise RecipeError.of(file, f"not TOML ({found})"[:200], "expected a recipe in TOML", "see `dressage recipe init`") from None
+        raise RecipeError.of(
+            file, f"not TOML ({found})"[:200], "expected a recipe in TOML", "see `dressage recipe init`"
+        ) from None
     if _depth(content) > DEEPEST:
-        raise RecipeError.of(file, "nested too deep", f"a recipe is nested at most {DEEPEST} deep", "see `dressage recipe schema`")
+        raise RecipeError.of(
+            file, "nested too deep", f"a recipe is nested at most {DEEPEST} deep", "see `dressage recipe schema`"
+        )
     return content
 
 

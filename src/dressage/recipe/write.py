@@ -13,7 +13,11 @@ from dressage.recipe.schema import SECTIONS, Recipe
 def to_toml(recipe: Recipe, comments: Mapping[str, str] | None = None) -> str:
     """The recipe as TOML that `load_recipe` reads back to an equal recipe; `comments` maps `optim.lr` to its comment."""
     comments = comments or {}
-    top = [_line(name, getattr(recipe, name), comments.get(name, "")) for name in Recipe.model_fields if name not in SECTIONS]
+    top = [
+        _line(name, getattr(recipe, name), comments.get(name, ""))
+        for name in Recipe.model_fields
+        if name not in SECTIONS
+    ]
     blocks = ["\n".join(top)]
     for section in SECTIONS:
         values: BaseModel = getattr(recipe, section)

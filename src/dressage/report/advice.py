@@ -30,8 +30,8 @@ def hints(files: Files, state: Status) -> list[Hint]:
     """At most six, the most pressing first. Each rests on numbers of this run that stand in its text."""
     found = [
         _diverged(files, state),
-        _baseline(files),
         _findings(files),
+        _baseline(files),
         _data(files),
         _gap(files),
         _weakest(files),
@@ -44,8 +44,8 @@ def hints(files: Files, state: Status) -> list[Hint]:
 
 
 def _diverged(files: Files, state: Status) -> Hint | None:
-    if state.word != "diverged":
-        return None
+    if state.word != "diverged" or any(f.get("severity") == "critical" for f in files.history.findings):
+        return None  # a finding knows more
     rate = mapping(files.recipe.get("optim")).get("lr")
     now = f" (it was {setting(rate)})" if number(rate) is not None else ""
     clip = mapping(files.recipe.get("optim")).get("clip_norm")
@@ -69,9 +69,11 @@ def _findings(files: Files) -> Hint | None:
     grave = [f for f in files.history.findings if f.get("severity") in ("critical", "warning")]
     if not grave:
         return None
-    first = shown(grave[0].get("cause") or grave[0].get("id"), 160)
+    grave.sort(key=lambda f: f.get("severity") != "critical")
+    first = shown(grave[0].get("cause") or grave[0].get("id"), 160).rstrip(".")
     more = f" and {len(grave) - 1} more" if len(grave) > 1 else ""
-    return Hint(f"The watch found: {first}{more}.", "Each finding below has its evidence and a remedy.", "findings")
+    then = shown(grave[0].get("remedy") or "its evidence is below", 240).rstrip(".")
+    return Hint(f"{first[:1].upper() + first[1:]}{more}.", f"{then[:1].upper() + then[1:]}.", "findings")
 
 
 def _data(files: Files) -> Hint | None:

@@ -15,6 +15,8 @@ from dressage.errors import DressageError, RunError
 from dressage.files import read_bytes, read_json
 from dressage.report.curves import History
 from dressage.report.text import mapping
+from dressage.store.folder import RunFolder
+from dressage.store.reader import read_history
 
 LIMIT = 32 * 2**20
 """Bytes of the largest file that is read whole."""
@@ -23,7 +25,7 @@ PARTS = ("test", "validation", "train_dev", "train")
 
 @dataclass(frozen=True, slots=True)
 class Nothing:
-    """The history of a run that has none."""
+    """The history of a run that has none yet."""
 
     steps: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     columns: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
@@ -44,6 +46,8 @@ class Files:
     evaluation: Mapping[str, Mapping[str, Any]]
     """Part name → its evaluation, in the order test, validation, train_dev, train."""
     history: History
+    state: Mapping[str, Any]
+    """`status` (running, finished, interrupted, diverged, failed), `step` and what goes with them; empty if unknown."""
     gaps: tuple[str, ...]
     """What could not be read, a sentence each."""
 
@@ -68,6 +72,7 @@ def gather(folder: Path) -> Files:
         environment=_json(folder / "environment.json", gaps),
         evaluation={part: found for part, found in judged.items() if found},
         history=_history(folder, gaps),
+        state=_state(folder, gaps),
         gaps=tuple(gaps),
     )
 
@@ -92,13 +97,23 @@ def _toml(path: Path, gaps: list[str]) -> Mapping[str, Any]:
         return {}
 
 
+def _state(folder: Path, gaps: list[str]) -> Mapping[str, Any]:
+    if not (folder / "status.json").exists():
+        return {}
+    try:
+        return RunFolder(folder).status()
+    except DressageError as error:
+        gaps.append(str(error).replace(str(folder), folder.name))
+        return {}
+
+
 def _history(folder: Path, gaps: list[str]) -> History:
     if not (folder / "run.db").exists():
         return Nothing()
-    from dressage.store.reader import read_history
-
     try:
-        return read_history(folder)
+        history = read_history(folder)
+        gaps.extend(f"run.db: {told}" for told in history.damaged[:10])
+        return history
     except DressageError as error:
         gaps.append(str(error).replace(str(folder), folder.name))
         return Nothing()

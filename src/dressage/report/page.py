@@ -99,11 +99,17 @@ def _findings(files: Files) -> list[dict[str, object]]:
             evidence = ", ".join(f"{shown(k, 60)} {shown(v, 60)}" for k, v in evidence.items())
         edit = mapping(f.get("edit"))
         found.append(
-            {**{k: f.get(k) for k in ("id", "where", "cause", "remedy", "source", "step")}, "evidence": evidence}
+            {**{k: f.get(k) for k in ("id", "where", "source", "step")}, "evidence": evidence}
+            | {k: _sentence(f.get(k)) for k in ("cause", "remedy")}
             | {"severity": severity if severity in order else "info"}
             | {"edit": [f"{shown(k, 80)} = {setting(v)}" for k, v in edit.items()][:10]}
         )
     return found
+
+
+def _sentence(value: object) -> str:
+    text = shown(value, 600) if value else ""
+    return text[:1].upper() + text[1:]
 
 
 def _policy(style: str, script: str) -> str:

@@ -19,7 +19,7 @@ text{font-family:system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans",sans-seri
 @media (prefers-color-scheme:dark){text{fill:#a3abb6}.title{fill:#e8eaed}.grid{stroke:#30353c}.mark{stroke:#6d7580}
 .line-faint{stroke:#3d5a80}.line-train{stroke:#7ab0f0}.line-validation{stroke:#f09a52}.line-other{stroke:#8fc48b}}
 """
-LEFT, RIGHT, TOP, BOTTOM = 58, 14, 34, 30
+LEFT, RIGHT, TOP, BOTTOM = 58, 26, 34, 30
 
 
 def line_svg(chart: Chart, width: int = 720, height: int = 250) -> str:
@@ -96,7 +96,7 @@ def log_ticks(low: float, high: float) -> list[float]:
 
 def _panel(chart: Chart, width: int, height: int) -> list[str]:
     """Axes, grid, lines and legend of a chart in a box of the given size."""
-    x_low, x_high = _range(np.concatenate([s.x for s in chart.series]))
+    x_low, x_high = 0.0, max(1.0, max(float(s.x.max(initial=0)) for s in chart.series))
     values = np.concatenate([s.y for s in chart.series])
     y_low, y_high = _range(values[values > 0] if chart.log else values, 0.04, chart.log)
     inner_width, inner_height = width - LEFT - RIGHT, height - TOP - BOTTOM
@@ -123,7 +123,8 @@ def _panel(chart: Chart, width: int, height: int) -> list[str]:
         x = float(across(chart.mark[0]))
         late = x > width / 2
         parts.append(line("mark", x, TOP, x, height - BOTTOM, stroke_dasharray="3 3"))
-        parts.append(words(chart.mark[1], x - 5 if late else x + 5, TOP + 12, "end" if late else "start"))
+        y = TOP + 12 if chart.id == "loss" else height - BOTTOM - 8  # where the curve ends up is the other end
+        parts.append(words(chart.mark[1], x - 5 if late else x + 5, y, "end" if late else "start"))
     return parts + [_line(s, across(s.x), down(s.y)) for s in chart.series]
 
 

@@ -37,31 +37,23 @@ class Tile:
 
 
 def status(files: Files) -> Status:
-    """Read from the last event that says how a training ended: kind `end` with its reason, or `interrupted`."""
-    for event in reversed(list(files.history.events)):
-        kind, reason = str(event.get("kind", "")), str(event.get("reason", ""))
-        step = count(event.get("step"))
-        if reason == "nonfinite" or kind in ("nonfinite", "diverged"):
-            return Status("diverged", "bad", _diverged(event, step))
-        if kind == "interrupted" or reason in ("interrupted", "signal"):
-            return Status("interrupted", "warn", f"Interrupted at step {step}; `dressage resume` goes on from there.")
-        if reason == "patience":
-            return Status("stopped early", "good", f"Stopped at step {step}: the validation part no longer improved.")
-        if kind in ("end", "finished") or reason == "epochs":
-            return Status("finished", "good", f"All epochs were done, {step} steps.")
-        if kind in ("resume", "resumed", "start"):
-            break
-    if not len(files.history.steps) and not files.history.epochs:
-        return Status("not started", "warn", "The run folder holds no step yet.")
-    return Status("unfinished", "warn", "The training has not ended, or was stopped without warning.")
-
-
-def _diverged(event: Mapping[str, Any], step: str) -> str:
-    more = mapping(event.get("nonfinite"))
-    where = event.get("where") or more.get("where")
-    place = f", first in {shown(where, 120)}" if where else ""
-    at = count(more.get("step")) if number(more.get("step")) is not None else step
-    return f"The numbers stopped being finite at step {at}{place}. The weights kept are those from before."
+    """How the run stands by its status.json."""
+    word, step = files.state.get("status"), count(files.state.get("step"))
+    if word == "finished" and files.state.get("reason") == "patience":
+        return Status("stopped early", "good", f"Stopped at step {step}: the validation part no longer improved.")
+    if word == "finished":
+        return Status("finished", "good", f"All {step} steps were done.")
+    if word == "diverged":
+        return Status(
+            "diverged", "bad", f"The numbers stopped being finite; the weights kept are those of step {step}."
+        )
+    if word == "interrupted":
+        return Status("interrupted", "warn", f"Stopped at step {step}; dressage resume goes on from there.")
+    if word == "running":
+        return Status("running", "warn", "The training goes on: this page shows how far it was.")
+    if word == "failed":
+        return Status("failed", "bad", "An error ended the training.")
+    return Status("unknown", "warn", "The folder does not say how the training ended.")
 
 
 def title(files: Files) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dressage.evaluate.words import METRICS, digits, metric_name
+from dressage.files import size_text
 from dressage.report.gather import Files
 from dressage.report.story import PART_WORDS, interval, part_rows
 from dressage.report.text import count, listing, mapping, number, records, setting, share, shown
@@ -170,7 +171,12 @@ def data_columns(data: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def environment(value: Mapping[str, Any]) -> list[tuple[str, str]]:
     """The environment as flat lines: `torch` → `2.13.0`."""
-    return [(path.replace("_", " "), shown(v)) for path, v in _flat(value)][:80]
+    rows = []
+    for path, v in _flat(value)[:80]:
+        size = number(v) if path == "memory" else None
+        words = " ".join(shown(word, 200) for word in v[:60]) if path == "command" and isinstance(v, list) else shown(v)
+        rows.append((path.replace("_", " "), words if size is None else size_text(int(size))))
+    return rows
 
 
 def _flat(value: Mapping[str, Any], head: str = "", depth: int = 0) -> list[tuple[str, Any]]:

@@ -11,7 +11,7 @@ from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from dressage import __version__
+from dressage.version import __version__
 
 Environment = dict[str, str | int | bool | list[str] | None]
 _PACKAGES = ("numpy", "safetensors", "pyarrow", "pillow", "simplejpeg", "scikit-learn")

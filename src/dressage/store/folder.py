@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from dressage import __version__
+from dressage.version import __version__
 from dressage.errors import DressageError, RunError, UsageError
 from dressage.files import TEMPORARY, cannot_write, inside, read_json, write_json
 from dressage.store.database import Recorder

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from dressage import __version__
+from dressage.version import __version__
 from dressage.errors import RunError
 from dressage.files import from_json, read_bytes, sha256, write_synced
 

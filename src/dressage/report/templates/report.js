@@ -10,12 +10,17 @@
     return v.toLocaleString("en", { maximumFractionDigits: size < 10 ? 4 : 2 });
   };
   const drawn = [];
+  const last = Math.max(1, ...charts.map((chart) => chart.x[chart.x.length - 1]));
 
   function draw(chart, place) {
     const box = place.querySelector("input");
     const log = box !== null && box.checked;
     const lines = chart.lines.map((line) => log ? line.y.map((v) => v > 0 ? v : null) : line.y);
     const whole = (_, ticks) => ticks.map((v) => !log || v == null || Math.abs(Math.log10(v) % 1) < 1e-6 ? v : null);
+    const all = (plot, low, high) => {
+      const x = plot.data[0];
+      return low <= x[0] && high >= x[x.length - 1] ? [0, last] : [low, high];
+    };
     const near = (_, low, high) => [low / 1.15, high * 1.15];
     const axis = () => ({
       stroke: colour("--soft"), font: "12px system-ui, sans-serif",
@@ -32,12 +37,12 @@
       ctx.beginPath(); ctx.moveTo(x, bbox.top); ctx.lineTo(x, bbox.top + bbox.height); ctx.stroke();
       ctx.font = `${12 * ratio}px system-ui, sans-serif`;
       ctx.textAlign = late ? "right" : "left";
-      ctx.fillText(label, x + (late ? -5 : 5) * ratio, bbox.top + 12 * ratio);
+      ctx.fillText(label, x + (late ? -5 : 5) * ratio, chart.id === "loss" ? bbox.top + 12 * ratio : bbox.top + bbox.height - 8 * ratio);
       ctx.restore();
     };
     return new uPlot({
       width: place.clientWidth, height: 240,
-      scales: { x: { time: false }, y: log ? { distr: 3, range: near } : {} },
+      scales: { x: { time: false, range: all }, y: log ? { distr: 3, range: near } : {} },
       axes: [{ ...axis(), grid: { show: false }, size: 32 }, { ...axis(), size: 62, values: (_, ticks) => ticks.map((v) => v == null ? "" : text(v)) }],
       series: [{ label: "step", value: (_, v) => text(v) }, ...chart.lines.map((line) => ({
         label: line.label, stroke: colour(inks[line.role]), width: line.role === "faint" ? 1 : 1.8, spanGaps: line.role !== "faint",
@@ -64,6 +69,7 @@
     if (box) box.addEventListener("change", () => { entry.plot.destroy(); entry.plot = draw(chart, place); });
   }
   renew();
+  if (drawn.length) document.getElementById("hold").hidden = false;
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", renew);
   let wait = 0;
   addEventListener("resize", () => {

@@ -1,0 +1,67 @@
+"""After the last step: what the trained network is worth on each part, written as evaluation.json."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from dressage.data.preprocess import Preprocess
+from dressage.data.source import Part
+from dressage.evaluate import Evaluation, exhibit, judge
+from dressage.fit.state import State
+from dressage.fit.validate import outputs_of
+from dressage.prepare import Job
+
+TRAIN_ROWS = 10_000  # of the training part that are judged: its score is known to a percent then
+
+
+def assess(job: Job) -> dict[str, Evaluation]:
+    """The best network's evaluation of every part; the training part by up to 10,000 of its rows."""
+    load_best(job.state)
+    judged = {}
+    for name in ("test", "validation", "train_dev", "train"):
+        part = job.parts.get(name)
+        if part is not None:
+            sample = Part(name, part.x, part.y, _thinned(part.rows, TRAIN_ROWS)) if name == "train" else part
+            judged[name] = assess_part(job, sample)
+    return judged
+
+
+def assess_part(job: Job, part: Part) -> Evaluation:
+    """One part, judged in the target's own units."""
+    outputs = final_outputs(outputs_of(job.state.judged, part, job.plan), job.preprocess)
+    source = job.source
+    y = source.y[part.rows]
+    return judge(
+        source.task,
+        outputs.reshape(y.shape) if source.task == "regression" else outputs,
+        y,
+        part=part.name,
+        classes=source.classes,
+        ids=source.ids,
+        rows=part.rows,
+        reference=source.y[job.parts["train"].rows],
+        show=exhibit(source),
+        seed=job.recipe.seed,
+    )
+
+
+def final_outputs(outputs: Tensor, preprocess: Preprocess) -> Tensor:
+    """Probabilities `(N, C)`, or values in the target's units."""
+    if preprocess.task == "classification":
+        return torch.softmax(outputs.double(), 1)
+    values = outputs.double()
+    return preprocess.target.invert(values.squeeze(1) if values.dim() == 2 and values.shape[1] == 1 else values)
+
+
+def load_best(state: State) -> nn.Module:
+    """The network to judge with the best weights that were seen."""
+    if state.best:
+        state.judged.load_state_dict(state.best)
+    return state.judged.eval()
+
+
+def _thinned(rows: Tensor, most: int) -> Tensor:
+    if len(rows) <= most:
+        return rows
+    return rows[torch.linspace(0, len(rows) - 1, most).long()]

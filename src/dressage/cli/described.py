@@ -1,0 +1,32 @@
+"""The table of what was assumed of the data, as aligned lines."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+
+from dressage.data.describe import Row
+from dressage.errors import printable
+
+WIDEST_NAME = 28
+
+
+def described_lines(rows: Sequence[Row]) -> Iterator[str]:
+    """One line a row: what it is of, its name, what was found, and why; cut to the width of the terminal."""
+    width = max(60, shutil.get_terminal_size((140, 24)).columns)
+    name_width = min(WIDEST_NAME, max((len(_flat(row.name)) for row in rows), default=0))
+    section = ""
+    for row in rows:
+        head = row.section if row.section != section else ""
+        section = row.section
+        note = f"  ({_flat(row.note)})" if row.note else ""
+        line = f"{head:<9}{_cut(_flat(row.name), name_width):<{name_width}}  {_flat(row.what)}{note}"
+        yield line.rstrip() if row.section == "warning" else _cut(line.rstrip(), width)
+
+
+def _flat(text: str) -> str:
+    return " ".join(printable(text).split())
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: width - 1] + "…"

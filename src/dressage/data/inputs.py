@@ -1,0 +1,131 @@
+"""New rows for a trained network: read as the training's were, with or without targets."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import torch
+from torch import Tensor
+
+from dressage import recipe
+from dressage.data.arrays import as_array, lay_out
+from dressage.data.image_files import is_image
+from dressage.data.loose_images import read_loose
+from dressage.data.named_arrays import X_NAMES, Y_NAMES
+from dressage.data.npz import read_npy, read_npz
+from dressage.data.open import open_data
+from dressage.data.preprocess import Preprocess
+from dressage.data.source import Source
+from dressage.errors import DataError, nearest
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """Rows to predict: `x` goes into `Preprocess.apply`; `y` class numbers or values where every row has one, else None."""
+
+    x: Tensor | pa.Table
+    y: Tensor | None
+    ids: Sequence[str]
+    notes: Sequence[str] = ()
+
+
+def open_inputs(data: object, preprocess: Preprocess, *, y: object = None) -> Inputs:
+    """Reads `data`, a path, a named set, arrays or a frame, for a network trained on rows like these.
+
+    Raises DataError when it is of another kind or shape than the training's, or its labels are not the training's classes.
+    """
+    inputs = _read_table(data, preprocess) if preprocess.kind == "table" else _read_tensors(data, preprocess)
+    return (
+        inputs
+        if y is None
+        else Inputs(inputs.x, _numbers(as_array(y, "y").tolist(), preprocess), inputs.ids, inputs.notes)
+    )
+
+
+def _read_table(data: object, preprocess: Preprocess) -> Inputs:
+    rows = preprocess.table(Path(data) if isinstance(data, str | os.PathLike) else pa.table(data))
+    return Inputs(rows.x, rows.y, rows.ids, rows.notes)
+
+
+def _read_tensors(data: object, preprocess: Preprocess) -> Inputs:
+    inputs = _read_path(Path(data), preprocess) if isinstance(data, str | os.PathLike) else None
+    if inputs is None and isinstance(data, str | dict | os.PathLike):
+        inputs = _labelled(open_data(data, recipe.Data(task=preprocess.task)), preprocess)
+    if inputs is None:
+        x, _ = lay_out(as_array(data, "x"), "x")
+        inputs = Inputs(x, None, _numbered(len(x)))
+    _check_shape(inputs.x, preprocess)
+    return inputs
+
+
+def _read_path(path: Path, preprocess: Preprocess) -> Inputs | None:
+    """Files that may hold rows without labels; None for what only holds them with labels."""
+    if path.suffix.lower() == ".npy":
+        x, _ = lay_out(read_npy(path), str(path))
+        return Inputs(x, None, _numbered(len(x)))
+    if path.suffix.lower() == ".npz":
+        members = read_npz(path)
+        xs, ys = ([m for m in members if m.lower() in names] for names in (X_NAMES, Y_NAMES))
+        if not xs and len(members) != 1:
+            return None
+        x, _ = lay_out(members[xs[0] if xs else next(iter(members))], str(path))
+        y = _numbers(members[ys[0]].tolist(), preprocess) if ys and len(members[ys[0]]) == len(x) else None
+        return Inputs(x, y, _numbered(len(x)))
+    if preprocess.kind == "images" and (path.is_dir() or is_image(path.name)):
+        height, width = preprocess.input_shape[1:]
+        read = read_loose(path, (height, width, preprocess.input_shape[0]), preprocess.classes)
+        if read is None:
+            return None
+        labels = None if read.labels is None or preprocess.task == "regression" else _numbers(read.labels, preprocess)
+        return Inputs(read.x, labels, read.ids, read.notes)
+    return None
+
+
+def _labelled(source: Source, preprocess: Preprocess) -> Inputs:
+    """All rows of a source; where it has parts, those of its test part."""
+    rows = source.given.get("test", torch.arange(source.rows))
+    if not isinstance(source.x, Tensor):
+        raise DataError.of(
+            source.name, "a table", f"expected {preprocess.kind} as in training", "give data of the same kind"
+        )
+    y = source.y[rows]
+    labels = _numbers([source.classes[i] for i in y.tolist()], preprocess) if source.classes else y
+    ids = [source.ids[i] for i in rows.tolist()] if source.ids is not None else [f"row {i}" for i in rows.tolist()]
+    return Inputs(source.x[rows], labels, ids)
+
+
+def _numbers(labels: Sequence[object], preprocess: Preprocess) -> Tensor:
+    if preprocess.task == "regression":
+        return torch.tensor(labels, dtype=torch.float32)
+    known = {name: i for i, name in enumerate(preprocess.classes)}
+    named = [str(int(v)) if isinstance(v, float) and v.is_integer() else str(v) for v in labels]
+    strange = next((name for name in named if name not in known), None)
+    if strange is not None:
+        raise DataError.of(
+            "labels",
+            f"'{strange}'",
+            f"expected the classes of the training, {nearest(strange, known)}",
+            "correct the labels",
+        )
+    return torch.tensor([known[name] for name in named])
+
+
+def _check_shape(x: Tensor | pa.Table, preprocess: Preprocess) -> None:
+    assert isinstance(x, Tensor)
+    shape = preprocess.input_shape
+    wanted = (*shape[1:], shape[0]) if preprocess.kind == "images" else shape
+    if tuple(x.shape[1:]) != tuple(wanted):
+        raise DataError.of(
+            "data",
+            f"samples of shape {tuple(x.shape[1:])}",
+            f"expected {tuple(wanted)} as in training",
+            "bring them to that shape",
+        )
+
+
+def _numbered(count: int) -> list[str]:
+    return [f"row {i}" for i in range(count)]

@@ -1,0 +1,175 @@
+"""A run that somebody looks at: its scores, its curves, and its network put to use."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from dressage.assess import final_outputs
+from dressage.data.inputs import Inputs, open_inputs
+from dressage.data.source import Part
+from dressage.errors import DataError, RunError
+from dressage.evaluate import judge
+from dressage.files import read_json
+from dressage.fit import make_plan
+from dressage.fit.validate import outputs_of
+from dressage.jobfile import JobFile, read_job
+from dressage.models.foreign import Made
+from dressage.prepare import build_network
+from dressage.recipe import Recipe
+from dressage.report import write_report
+from dressage.report.notebook import run_html
+from dressage.store.checkpoint import newest, read_checkpoint, require_same
+from dressage.store.folder import RunFolder
+from dressage.store.reader import History, read_history
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What a network says of new rows."""
+
+    ids: Sequence[str]
+    classes: Sequence[str]
+    """Names of the classes, in the order of the columns of `probabilities`; empty in a regression."""
+    probabilities: Tensor | None
+    """`(N, C)` float64 in a classification."""
+    values: Tensor | None
+    """`(N,)` or `(N, T)` float64 in the target's units, in a regression."""
+    notes: Sequence[str] = ()
+    """What was assumed or left aside in reading the rows."""
+
+    @property
+    def labels(self) -> list[str]:
+        """The likeliest class of each row; empty in a regression."""
+        return [] if self.probabilities is None else [self.classes[i] for i in self.probabilities.argmax(1).tolist()]
+
+
+class Run:
+    """One training of one recipe, in its folder."""
+
+    def __init__(self, folder: Path, model: Made | None = None) -> None:
+        self.folder = folder
+        self._made = model
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.folder)!r}, status={self.status!r})"
+
+    def _repr_html_(self) -> str:
+        return run_html(self.folder)
+
+    @cached_property
+    def job(self) -> JobFile:
+        """What the folder says of the job."""
+        return read_job(self.folder)
+
+    @property
+    def recipe(self) -> Recipe:
+        """The whole recipe."""
+        return self.job.recipe
+
+    @property
+    def status(self) -> str:
+        """running, finished, interrupted or diverged."""
+        return str(RunFolder.open(self.folder).status()["status"])
+
+    @property
+    def evaluation(self) -> dict[str, Any]:
+        """The evaluation of each part (`dressage.evaluate` has the form); empty before the run has finished."""
+        file = self.folder / "evaluation.json"
+        return read_json(file) if file.is_file() else {}
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The scores on the test part, or on the validation part where there is no test part."""
+        judged = self.evaluation.get("test") or self.evaluation.get("validation") or {}
+        return {name: values["value"] for name, values in judged.get("metrics", {}).items()}
+
+    @property
+    def history(self) -> History:
+        """What was recorded step by step and epoch by epoch."""
+        return read_history(self.folder)
+
+    @property
+    def findings(self) -> list[dict[str, Any]]:
+        """The faults that were found."""
+        return self.history.findings
+
+    @cached_property
+    def model(self) -> nn.Module:
+        """The network with the best weights that were seen, in evaluation mode, on the CPU.
+
+        Raises RunError when there is no checkpoint, or when the run's network was the user's own and was not given.
+        """
+        if self.job.own_model and self._made is None:
+            raise RunError.of(
+                self.folder,
+                "trained with a network of your own",
+                "expected that network",
+                "give it: load(folder, model=Net), or --model FILE.py:Name",
+            )
+        step, _ = newest(self.folder)
+        if step is None:
+            raise RunError.of(
+                self.folder,
+                "it has no checkpoint",
+                "expected a run that was trained",
+                f"try `dressage resume {self.folder}`",
+            )
+        network = build_network(self.recipe, self.job.input_shape, self.job.outputs, self._made)
+        saved = read_checkpoint(self.folder, step)
+        weights = saved.tensors.get("best") or saved.tensors.get("average") or saved.tensors["model"]
+        require_same(weights, network.state_dict(), self.folder)
+        network.load_state_dict(weights)
+        return network.eval()
+
+    def predict(self, data: object) -> Prediction:
+        """What the network says of new rows: a path, arrays or a frame of the kind that it was trained on. Raises DataError."""
+        inputs, outputs = self._answer(data)
+        classes = list(self.job.data["classes"])
+        if self.job.data["task"] == "classification":
+            return Prediction(inputs.ids, classes, outputs, None, inputs.notes)
+        return Prediction(inputs.ids, (), None, outputs, inputs.notes)
+
+    def evaluate(self, data: object, y: object = None) -> dict[str, Any]:
+        """Judges the network on rows whose targets are known (form: `dressage.evaluate`). Raises DataError without targets."""
+        inputs, outputs = self._answer(data, y)
+        if inputs.y is None:
+            raise DataError.of(
+                "data",
+                "it has no target",
+                f"expected a column or labels for '{self.job.data['target']}'",
+                "use predict instead",
+            )
+        return dict(
+            judge(
+                self.job.data["task"],
+                outputs,
+                inputs.y,
+                part="new data",
+                classes=self.job.data["classes"],
+                ids=inputs.ids,
+            )
+        )
+
+    def report(self) -> Path:
+        """Writes report.html anew and says where it is."""
+        return write_report(self.folder)
+
+    def _answer(self, data: object, y: object = None) -> tuple[Inputs, Tensor]:
+        preprocess = self.job.preprocess()
+        inputs = open_inputs(data, preprocess, y=y)
+        x = preprocess.apply(inputs.x)
+        part = Part("new", x, torch.zeros(len(x)), torch.arange(len(x)))
+        plan = make_plan(self.recipe, 1, self.job.outputs, preprocess.cast)
+        return inputs, final_outputs(outputs_of(self.model, part, plan), preprocess)
+
+
+def load(folder: Path | str, *, model: Made | None = None) -> Run:
+    """The run in a folder; `model` is needed only to use the network of a run that was trained with your own."""
+    return Run(RunFolder.open(Path(folder)).path, model)
