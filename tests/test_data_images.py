@@ -20,7 +20,7 @@ from PIL import Image
 
 from dressage import recipe
 from dressage.data import cache, image_pass, images
-from dressage.data.decode import FAST, probe
+from dressage.data.decode import FAST, decode, probe
 from dressage.data.open import open_data
 from dressage.errors import DataError
 
@@ -39,7 +39,9 @@ def picture(seed: int, size: tuple[int, int] = (24, 20), mode: str = "RGB") -> I
     return Image.fromarray(noise).resize(size, Image.Resampling.BICUBIC).convert(mode)
 
 
-def folder_of(root: Path, names: list[str], size: tuple[int, int] = (24, 20), kind: str = "jpg", mode: str = "RGB") -> Path:
+def folder_of(
+    root: Path, names: list[str], size: tuple[int, int] = (24, 20), kind: str = "jpg", mode: str = "RGB"
+) -> Path:
     for i, name in enumerate(names):
         path = root / (name if "." in name.rsplit("/", 1)[-1] else f"{name}.{kind}")
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -242,13 +244,12 @@ def test_jpeg_pixels_equal_pillows_for_all_samplings(tmp_path: Path) -> None:
         width, height = (int(side) for side in rng.integers(1, 70, 2))
         image = picture(number, (width, height), "L" if number % 4 == 3 else "RGB")
         data = io.BytesIO()
-        image.save(data, "JPEG", subsampling=number % 3, progressive=number % 2 == 0, quality=int(rng.integers(20, 100)))
+        image.save(
+            data, "JPEG", subsampling=number % 3, progressive=number % 2 == 0, quality=int(rng.integers(20, 100))
+        )
         h, w, channels, flags = probe(data.getvalue())
         assert (h, w, flags) == (height, width, FAST)
         out = np.empty((h, w, channels), np.uint8)
-        images.np.copyto(out, 0)
-        from dressage.data.decode import decode
-
         assert decode(data.getvalue(), flags, out) == FAST
         assert np.array_equal(out.squeeze(), np.asarray(Image.open(data)).squeeze())
 
@@ -268,12 +269,16 @@ def test_damage_that_pillow_forgives_is_a_warning(tmp_path: Path) -> None:
 def test_the_same_image_in_two_parts_is_a_warning_with_the_pair(tmp_path: Path) -> None:
     for part in ("train", "test"):
         for c in "ab":
-            folder_of(tmp_path, [f"{part}/{c}/{i}" for i in range(3)], size=(20 + (part == "test") * 2, 20 + (c == "a")))
+            folder_of(
+                tmp_path, [f"{part}/{c}/{i}" for i in range(3)], size=(20 + (part == "test") * 2, 20 + (c == "a"))
+            )
     (tmp_path / "test/a/same.jpg").write_bytes((tmp_path / "train/a/1.jpg").read_bytes())
     warnings = open_data(tmp_path, DATA).warnings
     assert any("two parts" in w and "train/a/1.jpg = test/a/same.jpg" in w for w in warnings)
     (tmp_path / "train/b/same.jpg").write_bytes((tmp_path / "train/a/2.jpg").read_bytes())
-    assert any("two labels" in w and "train/a/2.jpg = train/b/same.jpg" in w for w in open_data(tmp_path, DATA).warnings)
+    assert any(
+        "two labels" in w and "train/a/2.jpg = train/b/same.jpg" in w for w in open_data(tmp_path, DATA).warnings
+    )
 
 
 def test_other_files_are_skipped_and_told(tmp_path: Path) -> None:
@@ -507,7 +512,9 @@ def test_a_csv_whose_label_must_be_named(tmp_path: Path) -> None:
 
 def test_a_csv_with_numbers_is_a_regression(tmp_path: Path) -> None:
     classes_of(tmp_path / "p", count=3)
-    (tmp_path / "l.csv").write_text("age;path\n" + "".join(f"{i + 0.5};p/{c}/{i}.jpg\n" for c in "ab" for i in range(3)))
+    (tmp_path / "l.csv").write_text(
+        "age;path\n" + "".join(f"{i + 0.5};p/{c}/{i}.jpg\n" for c in "ab" for i in range(3))
+    )
     source = open_data(tmp_path / "l.csv", DATA)
     assert source.task == "regression" and source.y.tolist() == [0.5, 1.5, 2.5] * 2
 
