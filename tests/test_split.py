@@ -94,6 +94,14 @@ def test_grouped(groups: list[int], classes: int, seed: int) -> None:
         assert set(source.y[parts["train"]].tolist()) == set(y)
 
 
+def test_a_class_of_few_groups_is_learned() -> None:
+    group = np.repeat(np.arange(14), [10] * 10 + [5] * 4)
+    y = (group >= 12).astype(int) * (np.arange(len(group)) % 5 == 0)
+    for seed in range(20):
+        parts = split(classified(y, group=torch.from_numpy(group)), Data(group="g", test=0.3, validation=0.3), seed)
+        assert y[parts["train"].numpy()].sum() > 0
+
+
 def test_groups_keep_classes_and_sizes_in_proportion() -> None:
     rng = np.random.default_rng(0)
     group = rng.integers(0, 200, 3000)
@@ -155,6 +163,9 @@ def test_the_seed_is_the_only_key() -> None:
 
 
 def test_the_order_is_even() -> None:
+    assert keyed_order(np.arange(8), 0).tolist() == [6, 2, 7, 4, 5, 1, 3, 0], (
+        "a seed gives the same parts in every version"
+    )
     hits = np.zeros(50)
     for seed in range(2000):
         hits[keyed_order(np.arange(50), seed)[:10]] += 1

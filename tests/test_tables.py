@@ -71,6 +71,12 @@ def test_the_same_table_however_it_is_written(opened: Open, data: bytes) -> None
     assert opened(data).fingerprint == opened(PLAIN).fingerprint
 
 
+def test_decimal_commas_are_told(opened: Open) -> None:
+    assert opened(PLAIN.replace(",", ";").replace(".", ",")).assumed["decimal mark"] == "comma"
+    late = "a;y\n" + "".join(f"{i};{i % 2}\n" for i in range(90_000)) + "0,5;1\n"
+    assert opened(late).x["a"].to_pylist()[-1] == 0.5
+
+
 def test_the_fingerprint_sees_every_cell(opened: Open) -> None:
     prints = {
         opened(PLAIN.replace(*change)).fingerprint

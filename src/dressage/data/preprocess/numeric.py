@@ -79,7 +79,8 @@ def spans(rows: int, width: int) -> Iterator[tuple[int, int]]:
 def normal_scores(x: Tensor, quantiles: Tensor, rows: int) -> Tensor:
     """Φ⁻¹ of the mean of the shares below and up to x `(n,)`, kept within [1/2n, 1 − 1/2n] for n training rows.
 
-    scikit-learn's QuantileTransformer, but for the ends: its 1e-7 puts the extremes of any training set at ±5.2.
+    scikit-learn's QuantileTransformer, but for the ends: it puts the extremes of any training set at ±5.2, and with them
+    all the zeros of a column that is mostly zero.
     """
     q, share = quantiles.numpy(), np.linspace(0, 1, len(quantiles))
     values = x.numpy()
