@@ -23,22 +23,33 @@ def metric_name(name: str) -> str:
     return METRICS.get(name, name.replace("_", " "))
 
 
+def number(value: object) -> float | None:
+    """A finite number, or None for anything else: what a file says may be of any type."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        return float(value) if math.isfinite(value) else None
+    except OverflowError:
+        return None
+
+
 def digits(value: object) -> str:
     """A score as text: three decimals below ten, three digits above, `–` for what is not a finite number."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    v = number(value)
+    if v is None:
         return "–"
-    size = abs(value)
+    size = abs(v)
     if size >= 1e6 or 0 < size < 1e-3:
-        return f"{value:.3g}".replace("-", "−")
-    return (f"{value:.3f}" if size < 10 else f"{value:.1f}" if size < 1000 else f"{value:,.0f}").replace("-", "−")
+        return f"{v:.3g}".replace("-", "−")
+    return (f"{v:.3f}" if size < 10 else f"{v:.1f}" if size < 1000 else f"{v:,.0f}").replace("-", "−")
 
 
 def sentence(evaluation: Mapping[str, Any]) -> str:
     """`test accuracy 0.972 (95 % interval 0.953–0.984, n = 360), majority class 0.103`."""
     name = "r2" if evaluation.get("task") == "regression" else "accuracy"
-    score, base = _estimate(evaluation, name), evaluation.get("baseline") or {}
+    score, base = _estimate(evaluation, name), _mapping(evaluation.get("baseline"))
     head = f"{evaluation.get('part', 'test')} {metric_name(name)} {digits(score.get('value'))}"
-    head += f" ({_interval(score)}n = {evaluation.get('n', 0):,})"
+    head += f" ({_interval(score)}n = {number(evaluation.get('n')) or 0:,.0f})"
     beside = str(base.get("name", "baseline"))
     if name == "accuracy":
         return f"{head}, {beside} {digits(_estimate(base, name).get('value'))}"
@@ -49,20 +60,23 @@ def sentence(evaluation: Mapping[str, Any]) -> str:
 def verdict(evaluation: Mapping[str, Any]) -> Literal["better", "unclear", "worse", "unknown"]:
     """Where the headline's whole interval lies against the baseline's value: above it, around it or below it."""
     name = "r2" if evaluation.get("task") == "regression" else "accuracy"
-    score, base = _estimate(evaluation, name), _estimate(evaluation.get("baseline") or {}, name).get("value")
-    low, high = score.get("low"), score.get("high")
+    score, base = _estimate(evaluation, name), _estimate(_mapping(evaluation.get("baseline")), name).get("value")
+    low, high, base = number(score.get("low")), number(score.get("high")), number(base)
     if low is None or high is None or base is None:
         return "unknown"
     return "better" if low > base else "worse" if high < base else "unclear"
 
 
 def _estimate(holder: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    found = (holder.get("metrics") or {}).get(name)
-    return found if isinstance(found, Mapping) else {}
+    return _mapping(_mapping(holder.get("metrics")).get(name))
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
 
 
 def _interval(score: Mapping[str, Any]) -> str:
-    if score.get("low") is None or score.get("high") is None:
+    if number(score.get("low")) is None or number(score.get("high")) is None:
         return ""
     low, high = digits(score["low"]), digits(score["high"])
     # A dash between numbers that may be negative reads as a minus.

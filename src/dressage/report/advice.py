@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dressage.evaluate.words import digits, metric_name, verdict
+from dressage.evaluate.words import digits, metric_name, number, verdict
 from dressage.report.curves import best_epoch
 from dressage.report.gather import Files
 from dressage.report.story import PART_WORDS, Status
-from dressage.report.text import count, listing, mapping, number, records, setting, share, shown
+from dressage.report.text import count, listing, mapping, records, setting, share, shown
 
 MOST = 6
 WIDE = 0.1

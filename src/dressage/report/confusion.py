@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dressage.errors import printable
+from dressage.evaluate.words import number
 from dressage.report.svg import box, plain, svg, words
-from dressage.report.text import listing, number
+from dressage.report.text import listing
 
 NUMBERS = 26
 """Classes up to which the counts fit in their cells."""

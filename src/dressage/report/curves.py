@@ -10,8 +10,8 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from dressage.evaluate.words import metric_name
-from dressage.report.text import number, shown
+from dressage.evaluate.words import metric_name, number
+from dressage.report.text import shown
 
 Floats = NDArray[np.float64]
 Role = Literal["faint", "train", "validation", "other"]

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from dressage.evaluate.words import number
 from dressage.report.plots import tick_text, ticks
 from dressage.report.svg import dot, line, svg, words
-from dressage.report.text import listing, mapping, number
+from dressage.report.text import listing, mapping
 
 SIDE, LEFT, TOP, BOTTOM = 380, 62, 12, 44
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Literal
 
-from dressage.evaluate.words import digits, metric_name, verdict
+from dressage.evaluate.words import digits, metric_name, number, verdict
 from dressage.report.curves import best_epoch
 from dressage.report.gather import Files
 from dressage.report.scatter import interval_svg
-from dressage.report.text import count, duration, mapping, number, shown
+from dressage.report.text import count, duration, mapping, shown
 
 PART_WORDS = {"test": "test", "validation": "validation", "train_dev": "train-dev", "train": "training"}
 

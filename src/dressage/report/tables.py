@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dressage.evaluate.words import METRICS, digits, metric_name
+from dressage.evaluate.words import METRICS, digits, metric_name, number
 from dressage.files import size_text
 from dressage.report.gather import Files
 from dressage.report.story import PART_WORDS, interval, part_rows
-from dressage.report.text import count, listing, mapping, number, records, setting, share, shown
+from dressage.report.text import count, listing, mapping, records, setting, share, shown
 
 ORIGINS = ("given", "measured", "inferred", "preset", "default")
 MOST_ROWS = 200

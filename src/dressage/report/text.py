@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
 from dressage.errors import printable
-from dressage.evaluate.words import digits
+from dressage.evaluate.words import digits, number
 
 LONGEST = 300
 """Most characters of any one text from a file on the page."""
@@ -33,16 +32,6 @@ def setting(value: object) -> str:
     if isinstance(value, bool | str):
         return shown(value)
     return f"{value:g}" if isinstance(value, float) else shown(value)
-
-
-def number(value: object) -> float | None:
-    """A finite number, or None for anything else."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        return float(value) if math.isfinite(value) else None
-    except OverflowError:
-        return None
 
 
 def count(value: object) -> str:
