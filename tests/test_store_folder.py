@@ -229,3 +229,12 @@ def test_no_secret_is_kept() -> None:
     kept = without_secrets([*command, "--optim.lr", "1e-3", "tokens.csv", "--password", "--seed", "1"])
     assert kept[:6] == ["dressage", "train", "https://***@host/x.csv", "--api-key", "***", "--wandb.token=***"]
     assert kept[8:] == ["--optim.lr", "1e-3", "tokens.csv", "--password", "--seed", "1"]
+
+
+def test_of_two_that_take_a_folder_at_once_one_gets_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(RunFolder, "require_free", lambda path: None)  # both looked before either made anything
+    first = RunFolder.create(tmp_path / "run")
+    first.set_status("running", step=9)
+    with pytest.raises(UsageError, match="taken at this moment by another run"):
+        RunFolder.create(tmp_path / "run")
+    assert first.status()["step"] == 9
