@@ -17,9 +17,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from dressage.version import __version__
 from dressage.errors import DressageError, RunError
 from dressage.files import cannot_write
+from dressage.version import __version__
 
 Matrix = npt.NDArray[np.float32]
 FORMAT = 1

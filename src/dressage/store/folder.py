@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from dressage.version import __version__
 from dressage.errors import DressageError, RunError, UsageError
 from dressage.files import TEMPORARY, cannot_write, inside, read_json, write_json
 from dressage.store.database import Recorder
+from dressage.version import __version__
 
 FORMAT = 1
 """Version of the folder's layout, in status.json; a reader refuses a newer one."""

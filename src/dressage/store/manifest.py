@@ -11,9 +11,9 @@ from typing import Any
 
 import torch
 
-from dressage.version import __version__
 from dressage.errors import RunError
 from dressage.files import from_json, read_bytes, sha256, write_synced
+from dressage.version import __version__
 
 FORMAT = 1
 """Version of the layout; a reader refuses a newer one."""
