@@ -244,6 +244,7 @@ def npy_bytes(shape: str, dtype: str = "<f8", values: bytes = b"") -> bytes:
         (npy_bytes("(1000000000000,)"), "8,000,000,000,000 bytes, and 0 follow"),
         (npy_bytes("(-1, -8)"), "header"),
         (npy_bytes("(4,)", values=bytes(31)), "32 bytes, and 31 follow"),
+        (npy_bytes("(4,)", values=bytes(33)), "32 bytes, and 33 follow"),
         (npy_bytes("(1,)", "|O", b"cos\nsystem\n(S'true'\ntR."), "pickle can run code"),
         (npy_bytes("(1,)", "<c8", bytes(8)), "complex64"),
         (npy_bytes("(" * 3000), "no npy header"),

@@ -149,6 +149,7 @@ def test_a_download_that_is_not_the_set_is_refused_and_leaves_nothing(
         mnist.files[path] = {"replaced": data[:-1] + b"!", "longer": data * 100, "shorter": data[:50]}[harm]
     text = refused("mnist")
     assert "DRESSAGE_DATA" in text and ("cannot be fetched" in text) == (harm == "gone")
+    assert harm != "longer" or "of more than" in text, "no more is taken than the set has"
     assert not list((own_cache / "sets" / "mnist").iterdir())
 
 

@@ -183,6 +183,7 @@ def test_a_sample_does_not_depend_on_its_batch() -> None:
     assert stream is not None
     many, y = read_batch(stream, [5, 6, 7], 1, 2)
     one, _ = read_batch(stream, [6], 1, 2)
+    assert not torch.allclose(many[0] - 5, many[1] - 6, atol=1e-3), "each row has its own draw"
     assert torch.equal(many[1], one[0]) and y.tolist() == [1, 0, 1] and y.dtype == torch.int64
 
 
