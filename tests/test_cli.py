@@ -47,6 +47,12 @@ def test_help_is_quick_and_imports_nothing_heavy() -> None:
     assert process("--help").cpu < 0.6 * 2
 
 
+def test_the_public_names_are_functions_whatever_was_imported_first() -> None:
+    program = "import dressage.train, dressage.fit; print(callable(dressage.train), callable(dressage.fit))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout.split() == ["True", "True"], done.stderr
+
+
 @pytest.mark.parametrize("name", [*COMMANDS, "recipe init", "recipe show", "recipe schema"])
 def test_each_help_has_an_example(name: str) -> None:
     answer = call(*name.split(), "--help")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from dressage.version import __version__
@@ -38,6 +40,16 @@ def __getattr__(name: str) -> object:
     value = getattr(import_module(_HOMES[name]), name)
     globals()[name] = value  # also takes the place of a submodule of the same name (dressage.train, dressage.fit)
     return value
+
+
+class _Package(ModuleType):
+    """Keeps `dressage.train` the function when the import system puts the module of that name in its place."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        super().__setattr__(name, getattr(value, name) if name in _HOMES and isinstance(value, ModuleType) else value)
+
+
+sys.modules[__name__].__class__ = _Package
 
 
 def __dir__() -> list[str]:
