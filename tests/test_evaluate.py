@@ -14,7 +14,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dressage.data.source import Source
+from dressage.data.source import Column, Source
 from dressage.errors import DataError
 from dressage.evaluate import exhibit, judge, picture, sentence, verdict
 from dressage.evaluate.classification import balanced_accuracy, confusion_matrix, macro_f1, per_class, roc_auc
@@ -276,3 +276,22 @@ def test_rows_are_shown_as_pictures_or_fields() -> None:
     arrays = Source("a", "array", torch.zeros(2, 30), y, "classification", "y", ["a", "b"])
     assert len(exhibit(arrays)(1)["fields"]) == 12
     strict(e)
+
+
+def test_features_that_are_pixels_are_shown_as_a_picture() -> None:
+    from PIL import Image
+
+    y = torch.tensor([0, 1])
+    for names, size in (
+        ([f"pixel_{r}_{c}" for r in range(4) for c in range(6)], (6, 4)),
+        ([f"pixel{i + 1}" for i in range(25)], (5, 5)),
+    ):
+        x = torch.arange(2.0 * len(names)).reshape(2, -1)
+        columns = [*(Column(name, "number", 0, "") for name in names), Column("y", "target", 0, "")]
+        source = Source("digits", "array", x, y, "classification", "y", ["a", "b"], columns=columns)
+        uri = exhibit(source)(1)["picture"]
+        image = Image.open(io.BytesIO(base64.b64decode(uri.removeprefix("data:image/png;base64,"))))
+        assert image.width * size[1] == image.height * size[0]
+        assert np.asarray(image)[0, 0] == int(len(names) / (2 * len(names) - 1) * 255)  # one scale for all rows
+    columns[0], columns[1] = columns[1], columns[0]
+    assert list(exhibit(source)(1)["fields"])[:2] == ["pixel2", "pixel1"]

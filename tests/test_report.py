@@ -144,7 +144,7 @@ def test_what_the_page_says_of_digits(browser: Any, runs: dict[str, Path]) -> No
     )
     assert sum(numbers) == 360
     badges = page.eval_on_selector_all(".recipe .badge", "b => b.map(e => e.textContent)")
-    assert {"given", "preset", "inferred", "measured", "default"} == set(badges)
+    assert {"given", "preset", "inferred", "measured"} == set(badges)
     assert page.inner_text(".finding h3").endswith("A third of the units of layer 2 never fire")
     assert "optim.lr = 0.001" in page.inner_text(".finding")
     assert "3 images of the validation part" in page.inner_text("#data")

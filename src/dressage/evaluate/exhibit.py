@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import io
+import math
+import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -53,11 +55,20 @@ def exhibit(source: Source) -> Callable[[int], Mapping[str, Any]]:
 
         return fields
 
+    names = [
+        column.name for column in source.columns if column.kind not in ("target", "group", "time", "ignored", "id")
+    ]
+    grid = _grid(names, int(x.shape[1])) if x.dim() == 2 else None
+    ends = (float(x.min()), float(x.max())) if grid else None
+
     def item(row: int) -> Mapping[str, Any]:
         values = np.asarray(x[row].cpu())
+        if grid is not None:
+            return {"picture": picture(_to_bytes(values.reshape(grid), ends))}
         if _is_picture(values.shape):
             return {"picture": picture(_to_bytes(values))}
-        return {"fields": {str(i): short(v.item()) for i, v in enumerate(values.ravel()[:FIELDS])}}
+        named = names if len(names) == values.size else [str(i) for i in range(values.size)]
+        return {"fields": {short(named[i]): short(v.item()) for i, v in enumerate(values.ravel()[:FIELDS])}}
 
     return item
 
@@ -74,9 +85,23 @@ def _is_picture(shape: tuple[int, ...]) -> bool:
     return min(shape[:2]) >= 4 and max(shape[:2]) <= 64 * min(shape[:2])
 
 
-def _to_bytes(values: NDArray[Any]) -> NDArray[np.uint8]:
+def _grid(names: list[str], width: int) -> tuple[int, int] | None:
+    """Rows and columns of the picture that features named `pixel_0_0` … or `pixel0` … are, in that order; else None."""
+    found = [re.fullmatch(r"pixel_?(\d{1,4})(?:_(\d{1,4}))?", name) for name in names]
+    places = [m.groups() for m in found if m is not None]
+    if not len(names) == len(places) == width:
+        return None
+    pairs = [(int(a), int(b)) for a, b in places if b is not None]
+    side = math.isqrt(width)
+    rows, columns = (pairs[-1][0] + 1, pairs[-1][1] + 1) if pairs else (side, side)
+    wanted = [divmod(i, columns) for i in range(width)] if len(pairs) == width else list(range(width))
+    given = pairs if len(pairs) == width else [int(a) - int(places[0][0]) for a, _ in places]
+    return (rows, columns) if rows * columns == width and wanted == given and _is_picture((rows, columns)) else None
+
+
+def _to_bytes(values: NDArray[Any], ends: tuple[float, float] | None = None) -> NDArray[np.uint8]:
     if values.dtype == np.uint8:
         return values
-    low, high = float(np.nanmin(values)), float(np.nanmax(values))
+    low, high = ends or (float(np.nanmin(values)), float(np.nanmax(values)))
     scaled = (values - low) / (high - low) * 255 if high > low else np.zeros_like(values)
     return np.nan_to_num(scaled).astype(np.uint8)

@@ -163,7 +163,7 @@ def _best(files: Files, state: Status) -> Hint | None:
         )
     if at < 0.5 * last:
         return Hint(
-            f"The best epoch was {count(at)} of {count(last)}; after it the validation part got worse.",
+            f"The best epoch was {count(at)} of {count(last)}; none after it was better.",
             "A shorter schedule saves time; more regularisation may move the best epoch later.",
             "training",
         )

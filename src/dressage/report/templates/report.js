@@ -6,7 +6,7 @@
   const text = (v) => {
     if (v == null) return "–";
     const size = Math.abs(v);
-    if (size && (size < 1e-3 || size >= 1e6)) return v.toExponential(2);
+    if (size && (size < 1e-3 || size >= 1e6)) return Number(v.toPrecision(3)).toExponential().replace("-", "−");
     return v.toLocaleString("en", { maximumFractionDigits: size < 10 ? 4 : 2 });
   };
   const drawn = [];
@@ -16,7 +16,12 @@
     const box = place.querySelector("input");
     const log = box !== null && box.checked;
     const lines = chart.lines.map((line) => log ? line.y.map((v) => v > 0 ? v : null) : line.y);
-    const whole = (_, ticks) => ticks.map((v) => !log || v == null || Math.abs(Math.log10(v) % 1) < 1e-6 ? v : null);
+    // Powers of ten; over less than two decades also 2 and 5 times them, over less than one all round numbers.
+    const whole = (plot, ticks) => {
+      const { min, max } = plot.scales.y, decades = Math.log10(max / min);
+      const heads = decades > 2 ? [1] : decades > 0.8 ? [1, 2, 5] : [1, 2, 3, 4, 5, 6, 7, 8, 9];
+      return ticks.map((v) => !log || v == null || heads.some((h) => Math.abs(((Math.log10(v / h) % 1) + 1.5) % 1 - 0.5) < 1e-6) ? v : null);
+    };
     const all = (plot, low, high) => {
       const x = plot.data[0];
       return low <= x[0] && high >= x[x.length - 1] ? [0, last] : [low, high];
@@ -43,7 +48,7 @@
     return new uPlot({
       width: place.clientWidth, height: 240,
       scales: { x: { time: false, range: all }, y: log ? { distr: 3, range: near } : {} },
-      axes: [{ ...axis(), grid: { show: false }, size: 32 }, { ...axis(), size: 62, values: (_, ticks) => ticks.map((v) => v == null ? "" : text(v)) }],
+      axes: [{ ...axis(), grid: { show: false }, size: 32 }, { ...axis(), size: 62, filter: whole, values: (_, ticks) => ticks.map((v) => v == null ? "" : text(v)) }],
       series: [{ label: "step", value: (_, v) => text(v) }, ...chart.lines.map((line) => ({
         label: line.label, stroke: colour(inks[line.role]), width: line.role === "faint" ? 1 : 1.8, spanGaps: line.role !== "faint",
         points: { show: line.y.filter((v) => v != null).length === 1, size: 6 }, value: (_, v) => text(v),
