@@ -248,6 +248,15 @@ def test_damaged_checkpoints(
     assert not (tmp_path / "pwned").exists()
 
 
+def test_a_damaged_checkpoint_is_passed_over_aloud(finished: Path, tmp_path: Path) -> None:
+    run, weights = damaged(finished, tmp_path)
+    newest = max(weights, key=lambda file: int(file.parent.name))
+    assert len(weights) > 1
+    _flip(newest)
+    answer = call("resume", run)
+    assert answer.code == 0 and "damaged checkpoint" in answer.err
+
+
 def test_44_another_architecture(finished: Path, tmp_path: Path) -> None:
     run, _ = damaged(finished, tmp_path)
     recipe = run / "recipe.toml"

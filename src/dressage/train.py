@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -11,7 +11,7 @@ from typing import NoReturn
 import torch
 
 from dressage.assess import assess
-from dressage.data.describe import describe
+from dressage.data.describe import Row, describe
 from dressage.errors import Diverged, Interrupted, RunError
 from dressage.files import write_json
 from dressage.fit import EndEvent, Event, PlanEvent, StepEvent, fit
@@ -78,12 +78,16 @@ def resume(
     with place.writing():
         job = _prepare_again(place, data, y, model, progress)
         step, damaged = newest(place.path)
+        if step is None and damaged:
+            found = f"no checkpoint can be used ({damaged[0]})"
+            raise RunError.of(place.path, found, "expected one that verifies", "restore it from a copy, or train anew")
         if step is not None:
             saved = read_checkpoint(place.path, step)
             job.state.load(saved.tensors, saved.state)
-        for reason in damaged:
-            place.note(f"passed over a damaged checkpoint: {reason}")
-        return _carry_out(job, place, model, on_event)
+        told = [f"passed over a damaged checkpoint: {reason}" for reason in damaged]
+        for text in told:
+            place.note(text)
+        return _carry_out(job, place, model, on_event, told)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,10 +131,12 @@ def reproduce(
     return Reproduction(compared, None)
 
 
-def _carry_out(job: Job, folder: RunFolder, made: Made | None, on_event: OnEvent | None) -> Run:
+def _carry_out(
+    job: Job, folder: RunFolder, made: Made | None, on_event: OnEvent | None, told: Sequence[str] = ()
+) -> Run:
     torch.set_num_threads(job.recipe.train.threads)
     folder.set_status("running", step=job.state.step)
-    _announce(job, on_event)
+    _announce(job, on_event, told)
     end = record(job, folder, on_event)
     if end is None:
         _stop(job, folder)
@@ -142,9 +148,10 @@ def _carry_out(job: Job, folder: RunFolder, made: Made | None, on_event: OnEvent
     return Run(folder.path, made)
 
 
-def _announce(job: Job, on_event: OnEvent | None) -> None:
+def _announce(job: Job, on_event: OnEvent | None, told: Sequence[str] = ()) -> None:
     if on_event is not None:
         described = describe(job.source, {name: part.rows for name, part in job.parts.items()})
+        described += [Row("warning", "", text) for text in told]
         rows, steps = len(job.parts["train"]), job.batches.steps_per_epoch
         on_event(PlanEvent(rows, job.state.step, steps, job.recipe.train.epochs, described))
 
