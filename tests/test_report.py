@@ -208,7 +208,7 @@ def test_a_run_that_diverged_is_told_so(runs: dict[str, Path]) -> None:
 
 def test_damaged_and_missing_files_leave_a_gap(tmp_path: Path) -> None:
     page = write_report(tmp_path).read_text()
-    assert "No step was recorded" in page and "No evaluation" in page
+    assert "No step was recorded" in page and "has not been judged" in page
     for name in (
         "data.json",
         "reasons.json",

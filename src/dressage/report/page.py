@@ -99,8 +99,9 @@ def _findings(files: Files) -> list[dict[str, object]]:
             evidence = ", ".join(f"{shown(k, 60)} {shown(v, 60)}" for k, v in evidence.items())
         edit = mapping(f.get("edit"))
         found.append(
-            {**{k: f.get(k) for k in ("id", "where", "source", "step")}, "evidence": evidence}
+            {**{k: f.get(k) for k in ("id", "where", "source")}, "evidence": evidence}
             | {k: _sentence(f.get(k)) for k in ("cause", "remedy")}
+            | {"step": None if "step" in str(evidence) else f.get("step")}
             | {"severity": severity if severity in order else "info"}
             | {"edit": [f"{shown(k, 80)} = {setting(v)}" for k, v in edit.items()][:10]}
         )

@@ -65,7 +65,7 @@ def headline(files: Files) -> str:
     """The verdict, a sentence or two: the score, what it is worth beside the baseline."""
     judged = files.judged
     if not judged:
-        return "No evaluation was written for this run, so nothing is known about how good it is."
+        return "How good it is is not known: the run has not been judged."
     name = "r2" if judged.get("task") == "regression" else "accuracy"
     score = mapping(mapping(judged.get("metrics")).get(name))
     base = mapping(mapping(mapping(judged.get("baseline")).get("metrics")).get(name))
@@ -107,7 +107,7 @@ def trained(files: Files) -> str:
     if epochs:
         told.append(f"for {count(epochs)} epoch{'s' if epochs > 1 else ''}")
     elif len(steps):
-        told.append(f"for {count(int(steps[-1]))} steps")
+        told.append(f"for {count(int(steps[-1]))} step{'s' if steps[-1] > 1 else ''}")
     seconds = total_seconds(files)
     if seconds is not None:
         told.append(f"in {duration(seconds)}")
@@ -151,7 +151,7 @@ def tiles(files: Files) -> list[Tile]:
         found.append(Tile("training time", duration(seconds), f"{count(int(steps[-1]))} steps" if len(steps) else ""))
     if parameters(files) is not None:
         found.append(Tile("parameters", count(parameters(files))))
-    return found
+    return found if len(found) > 1 else []
 
 
 def parameters(files: Files) -> float | None:
