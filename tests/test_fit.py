@@ -13,7 +13,7 @@ from dressage.data.source import Part
 from dressage.fit import EndEvent, EpochEvent, StepEvent, fit, make_plan, new_state
 from dressage.fit.guard import WINDOW
 from dressage.models import build_model
-from dressage.recipe import Model, Recipe
+from dressage.recipe import Recipe
 
 ROWS, WIDTH = 96, 6
 
@@ -34,7 +34,12 @@ def cast(x: torch.Tensor) -> torch.Tensor:
 
 
 def recipe(**sections) -> Recipe:
-    base = {"seed": 5, "train": {"epochs": 3, "batch_size": 16}, "optim": {"lr": 0.01}, "regularize": {"dropout": 0.3, "weight_decay": 0.1}}
+    base = {
+        "seed": 5,
+        "train": {"epochs": 3, "batch_size": 16},
+        "optim": {"lr": 0.01},
+        "regularize": {"dropout": 0.3, "weight_decay": 0.1},
+    }
     for name, value in sections.items():
         base[name] = {**base[name], **value} if isinstance(value, dict) and isinstance(base.get(name), dict) else value
     return Recipe.model_validate(base)
@@ -51,12 +56,19 @@ def job(r: Recipe, *, images: bool = False, flat: bool = True, model: nn.Module 
 
 
 def same(a: dict, b: dict) -> bool:
-    return a.keys() == b.keys() and all(a[p].keys() == b[p].keys() and all(torch.equal(a[p][k], b[p][k]) for k in a[p]) for p in a)
+    return a.keys() == b.keys() and all(
+        a[p].keys() == b[p].keys() and all(torch.equal(a[p][k], b[p][k]) for k in a[p]) for p in a
+    )
 
 
 RECIPES = {
     "plain": {},
-    "everything": {"average": "ema(decay=0.9)", "optim": {"clip_norm": 0.5}, "train": {"accumulate": 3, "patience": 2}, "loss": {"label_smoothing": 0.1}},
+    "everything": {
+        "average": "ema(decay=0.9)",
+        "optim": {"clip_norm": 0.5},
+        "train": {"accumulate": 3, "patience": 2},
+        "loss": {"label_smoothing": 0.1},
+    },
     "sgd": {"optim": {"name": "nesterov", "lr": 0.05}, "schedule": {"name": "step(every=0.3)"}},
 }
 
@@ -79,7 +91,11 @@ def test_a_run_saved_at_any_step_and_put_back_goes_on_bit_for_bit(name, flat):
 
 
 def test_images_with_augmentation_and_batch_norm_are_exact_too():
-    r = recipe(augment=["horizontal_flip", "random_crop(padding=1)", "mixup(alpha=0.3)"], model={"name": "convnet", "width": 4, "depth": 1, "norm": "batch"}, average="ema(decay=0.5)")
+    r = recipe(
+        augment=["horizontal_flip", "random_crop(padding=1)", "mixup(alpha=0.3)"],
+        model={"name": "convnet", "width": 4, "depth": 1, "norm": "batch"},
+        average="ema(decay=0.5)",
+    )
     whole, batches, plan, validation = job(r, images=True)
     events = fit(whole, batches, plan, validation)
     for _ in range(7):
@@ -89,6 +105,27 @@ def test_images_with_augmentation_and_batch_norm_are_exact_too():
     state, batches, plan, validation = job(r, images=True)
     state.load(*middle)
     list(fit(state, batches, plan, validation))
+    assert same(state.tensors(), whole.tensors())
+
+
+def test_an_own_network_in_channels_last_is_exact_after_a_save_that_forgets_strides():
+    """A checkpoint holds contiguous tensors; fused AdamW takes the strides of its state for the parameter's."""
+
+    def network() -> nn.Module:
+        torch.manual_seed(0)
+        layers = nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Conv2d(4, 4, 3), nn.Flatten(), nn.Linear(64, 3)
+        return nn.Sequential(*layers).to(memory_format=torch.channels_last)
+
+    whole, batches, plan, _ = job(recipe(), images=True, model=network(), flat=False)
+    events = fit(whole, batches, plan)
+    for _ in range(4):
+        next(events)
+    tensors, numbers = whole.snapshot()
+    contiguous = {part: {k: v.contiguous() for k, v in named.items()} for part, named in tensors.items()}
+    list(events)
+    state, batches, plan, _ = job(recipe(), images=True, model=network(), flat=False)
+    state.load(contiguous, numbers)
+    list(fit(state, batches, plan))
     assert same(state.tensors(), whole.tensors())
 
 
@@ -114,7 +151,9 @@ def test_it_is_torchs_own_adamw():
     plain = build_model(r.model, (WIDTH,), 3, 0.0).double()
     decayed = [p for p in plain.parameters() if p.dim() > 1]
     other = [p for p in plain.parameters() if p.dim() <= 1]
-    optimizer = torch.optim.AdamW([{"params": decayed, "weight_decay": 0.1}, {"params": other, "weight_decay": 0.0}], lr=0.01, foreach=False)
+    optimizer = torch.optim.AdamW(
+        [{"params": decayed, "weight_decay": 0.1}, {"params": other, "weight_decay": 0.0}], lr=0.01, foreach=False
+    )
     batches.part = Part("train", batches.part.x.double(), batches.part.y, batches.part.rows)
     list(fit(state, batches, plan))
     for epoch in range(3):
@@ -129,7 +168,11 @@ def test_it_is_torchs_own_adamw():
 def test_a_steps_loss_and_gradient_do_not_depend_on_how_the_batch_is_cut():
     results = []
     for pieces in (1, 2, 3, 7):
-        r = recipe(train={"accumulate": pieces, "batch_size": 11}, regularize={"dropout": 0.0}, optim={"name": "sgd", "lr": 0.1})
+        r = recipe(
+            train={"accumulate": pieces, "batch_size": 11},
+            regularize={"dropout": 0.0},
+            optim={"name": "sgd", "lr": 0.1},
+        )
         state, batches, plan, _ = job(r)
         state.model.double()
         state = new_state(state.model, r)

@@ -35,7 +35,14 @@ def test_a_rate_must_be_a_finite_number_that_is_not_negative(value):
 
 
 @pytest.mark.parametrize(
-    "text", ["a = " + "[" * 3000 + "]" * 3000, "seed = " + "9" * 5000, "x" * (2 << 20), "seed = = 1", "a" + ".a" * 3000 + " = 1"]
+    "text",
+    [
+        "a = " + "[" * 3000 + "]" * 3000,
+        "seed = " + "9" * 5000,
+        "x" * (2 << 20),
+        "seed = = 1",
+        "a" + ".a" * 3000 + " = 1",
+    ],
 )
 def test_hostile_files_are_refused_in_one_line(tmp_path, text):
     (tmp_path / "r.toml").write_text(text)
@@ -56,7 +63,9 @@ def test_a_list_may_be_written_as_one_text():
 
 @given(lr=st.floats(0, 1e6), seed=st.integers(0, 2**63 - 1), target=st.text(st.characters(exclude_categories=["Cs"])))
 def test_what_is_written_is_read_back_equal(tmp_path_factory, lr, seed, target):
-    recipe = Recipe.model_validate({"seed": seed, "optim": {"lr": lr}, "data": {"target": target}, "augment": ["mixup(alpha=0.2)"]})
+    recipe = Recipe.model_validate(
+        {"seed": seed, "optim": {"lr": lr}, "data": {"target": target}, "augment": ["mixup(alpha=0.2)"]}
+    )
     file = tmp_path_factory.mktemp("toml") / "recipe.toml"
     file.write_text(to_toml(recipe, {"optim.lr": "why\nnot # \x00"}), encoding="utf-8", newline="")
     assert load_recipe(file) == recipe

@@ -48,7 +48,7 @@ class Interrupted(DressageError):
 
 
 def printable(value: object, limit: int = 600) -> str:
-    """Text that is safe on a terminal: control, bidirectional and unencodable characters are written as escapes."""
+    """One line that is safe on a terminal: line ends, control and bidirectional characters are written as escapes."""
     text = str(value)
     if len(text) > limit:
         text = text[: limit - 1] + "…"
@@ -57,7 +57,7 @@ def printable(value: object, limit: int = 600) -> str:
 
 def _is_plain(char: str) -> bool:
     bidirectional = "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u061c"
-    return char == "\n" or (char.isprintable() and char not in bidirectional)
+    return char.isprintable() and char not in bidirectional
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

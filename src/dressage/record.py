@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import FrameType
 
 from dressage.errors import Interrupted
@@ -31,6 +31,7 @@ def record(job: Job, folder: RunFolder, on_event: Callable[[Event], None] | None
         Saver(folder, job.recipe.train.checkpoint_seconds) as saver,
     ):
         recorder.cut(state.step)
+        saver.before_save = recorder.flush  # a curve never ends before the checkpoint that goes on with it
         if state.step == 0:
             saver.save(state)
         began = time.perf_counter()
@@ -57,6 +58,8 @@ def record(job: Job, folder: RunFolder, on_event: Callable[[Event], None] | None
             in_validation = state.step == last and state.batch == job.batches.steps_per_epoch
             if not in_validation:  # inside a step the state is not whole; the last checkpoint is
                 return None
+        finally:
+            stop.settle()
         if end is not None and end.reason == "nonfinite":
             recorder.cut(state.step)
         saver.save(state)
@@ -71,7 +74,8 @@ class Saver:
         self.seconds = seconds
         self.began = self.saved_at = time.monotonic()
         self.spent = 0.0
-        self.saved_step = -1
+        self.saved_at_position = (-1, -1)
+        self.before_save: Callable[[], None] = lambda: None
 
     def __enter__(self) -> Saver:
         return self
@@ -89,13 +93,14 @@ class Saver:
 
     def save(self, state: State) -> None:
         """Writes a checkpoint of this moment, unless it stands already or holds a number that is not finite."""
-        if state.step == self.saved_step or not state.is_finite():
+        if (state.step, state.epoch) == self.saved_at_position or not state.is_finite():
             return
         self.spent += self.writer.cost
+        self.before_save()
         self.writer.write(
             state.step, state.tensors(), state.numbers(), best=state.step if state.stale == 0 and state.best else None
         )
-        self.saved_at, self.saved_step = time.monotonic(), state.step
+        self.saved_at, self.saved_at_position = time.monotonic(), (state.step, state.epoch)
 
 
 class Overdue(BaseException):
@@ -107,8 +112,11 @@ class Stop:
     """Whether somebody asked for the end."""
 
     asked: bool = False
-    name: str = ""
-    found: dict[int, object] = field(default_factory=dict)
+
+    def settle(self) -> None:
+        """Nothing is computed any more: what is saved now may take its time."""
+        if threading.current_thread() is threading.main_thread():
+            signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 @contextmanager
@@ -124,7 +132,7 @@ def signals() -> Iterator[Stop]:
             raise Interrupted(
                 "stopped at once: the run is as its last checkpoint left it; go on with `dressage resume`"
             )
-        stop.asked, stop.name = True, signal.Signals(number).name
+        stop.asked = True
         signal.setitimer(signal.ITIMER_REAL, GRACE)
 
     def overdue(number: int, frame: FrameType | None) -> None:
@@ -135,6 +143,6 @@ def signals() -> Iterator[Stop]:
     try:
         yield stop
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        stop.settle()
         for number, handler in found.items():
             signal.signal(number, handler)

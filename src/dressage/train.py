@@ -23,7 +23,7 @@ from dressage.record import record
 from dressage.report import write_report
 from dressage.resolve import check_names
 from dressage.run import Run
-from dressage.store.checkpoint import newest, read_checkpoint
+from dressage.store.checkpoint import cut_checkpoints, newest, read_checkpoint
 from dressage.store.folder import RunFolder
 from dressage.store.reader import read_history
 from dressage.watch import nonfinite
@@ -84,6 +84,7 @@ def resume(
         if step is not None:
             saved = read_checkpoint(place.path, step)
             job.state.load(saved.tensors, saved.state)
+            cut_checkpoints(place.path, step)
         told = [f"passed over a damaged checkpoint: {reason}" for reason in damaged]
         for text in told:
             place.note(text)

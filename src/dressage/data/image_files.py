@@ -83,7 +83,7 @@ def is_image(name: str) -> bool:
 
 def shown(name: object, limit: int = 120) -> str:
     """A name as it can stand in one line on a terminal."""
-    return printable(name, limit).replace("\n", "\\n")
+    return printable(name, limit)
 
 
 def _part_folders(folder: Path, names: list[str]) -> dict[str, str]:

@@ -31,6 +31,13 @@ def _flat(parameters: list[nn.Parameter]) -> nn.Parameter:
     return flat
 
 
+def _laid_out_as(parameter: Tensor, tensor: Tensor) -> Tensor:
+    """A copy, since torch would share it and update it in place; in the parameter's strides, which fused kernels take for granted."""
+    if tensor.shape != parameter.shape:
+        return tensor.clone()
+    return torch.empty_like(parameter.detach(), dtype=tensor.dtype).copy_(tensor)
+
+
 def _view(flat: Tensor, like: Tensor, offset: int) -> Tensor:
     return flat.as_strided(like.shape, _dense_strides(like), flat.storage_offset() + offset)
 
@@ -53,8 +60,9 @@ def tensors_of(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
 
 def load_tensors(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
     """Puts back what `tensors_of` gave."""
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
         number, _, kind = name.partition(".")
-        state.setdefault(int(number), {})[kind] = tensor.clone()  # torch would share it, and then update it in place
+        state.setdefault(int(number), {})[kind] = _laid_out_as(parameters[int(number)], tensor)
     optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
