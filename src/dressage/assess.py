@@ -42,6 +42,7 @@ def assess_part(job: Job, part: Part) -> Evaluation:
         rows=part.rows,
         reference=source.y[job.parts["train"].rows],
         show=exhibit(source),
+        targets=[source.target] if source.target else (),
         seed=job.recipe.seed,
     )
 

@@ -56,7 +56,7 @@ def _by_task(facts: Facts) -> dict[str, Choice]:
 
 def _rows(facts: Facts) -> dict[str, Choice]:
     rows = facts.rows
-    width = 64 if rows < 500 else 128 if rows < 5000 else 256
+    width = 64 if rows < 1000 else 256
     batch = 16 if rows < 500 else 32 if rows < 3000 else 128 if rows < 50_000 else 512
     steps = 3000 if rows < 3000 else 8000 if rows < 50_000 else 20_000
     epochs = max(5, min(200, round(steps * batch / rows)))
@@ -65,7 +65,7 @@ def _rows(facts: Facts) -> dict[str, Choice]:
         "data.preprocess": Choice(["standardize"], "preset", "features of one scale train at one rate"),
         "model.name": Choice("mlp", "inferred", "rows of features"),
         "model.width": Choice(width, "preset", small),
-        "regularize.dropout": Choice(0.2 if rows < 5000 else 0.1, "preset", small),
+        "regularize.dropout": Choice(0.4 if rows < 5000 else 0.1, "preset", small),
         "regularize.weight_decay": Choice(0.1 if rows < 5000 else 0.01, "preset", small),
         "average": Choice("ema(decay=0.99)", "preset", "an average of the last steps varies less than the last step"),
         "optim.lr": Choice(2e-3, "preset", "AdamW on a small standardised network"),
@@ -78,38 +78,36 @@ def _rows(facts: Facts) -> dict[str, Choice]:
 
 
 def _images(facts: Facts) -> dict[str, Choice]:
-    rows, channels = facts.rows, facts.shape[-1]
-    side = min(facts.shape[0], facts.shape[1])
-    colour = channels == 3
-    name = "resnet" if colour else "convnet"
-    epochs = max(4, min(60, round((200_000 if colour else 300_000) / rows)))
-    augment = [f"random_crop(padding={max(1, side // (8 if colour else 14))})"]
-    if colour:
-        augment.insert(0, "horizontal_flip")
+    rows, colour = facts.rows, facts.shape[-1] == 3
+    height, width = facts.shape[:2]
+    what = f"{'colour' if colour else 'grey'} images of {width} x {height} pixels"
+    epochs = max(6, min(60, round((500_000 if colour else 400_000) / rows)))
+    shift = max(1, min(height, width) // (8 if colour else 14))
+    augment = ["horizontal_flip"] * colour + [f"random_crop(padding={shift})"]
+    moves = (
+        "photographs may shift and be mirrored"
+        if colour
+        else "grey images may shift, but not mirror: they may be signs"
+    )
+    large = rows >= 5000
+    counts = (
+        "a large validation part counts mistakes finely"
+        if large
+        else "a small validation part counts mistakes coarsely"
+    )
     return {
         "data.preprocess": Choice(["standardize_per_channel"], "preset", "each channel with mean 0 and deviation 1"),
-        "augment": Choice(
-            augment,
-            "preset",
-            "what may shift and mirror in photographs"
-            if colour
-            else "grey pictures may shift, but not mirror: they may be signs",
-        ),
-        "model.name": Choice(
-            name, "inferred", f"{'colour' if colour else 'grey'} images of {facts.shape[0]} x {facts.shape[1]} pixels"
-        ),
-        "model.width": Choice(16 if colour else 32, "preset", "trains in minutes on a processor"),
+        "augment": Choice(augment, "preset", moves),
+        "model.name": Choice("resnet" if colour else "convnet", "inferred", what),
+        "model.width": Choice(16, "preset", "trains in minutes on a processor"),
         "model.depth": Choice(1 if colour else 2, "preset", "trains in minutes on a processor"),
         "model.norm": Choice("batch", "preset", "less sensitive to rate and initialisation"),
+        "regularize.dropout": Choice(
+            0.0 if colour else 0.3, "preset", "the resnet is small" if colour else "before the large last layer"
+        ),
         "regularize.weight_decay": Choice(0.05, "preset", "decoupled, as AdamW is used on images"),
         "optim.lr": Choice(3e-3, "preset", "AdamW with batch norm and a cosine"),
         "train.batch_size": Choice(128 if rows >= 2000 else 32, "preset", f"for {rows} training images"),
         "train.epochs": Choice(epochs, "preset", f"for {rows} training images"),
-        "train.monitor": Choice(
-            "metric" if rows >= 5000 else "loss",
-            "preset",
-            "a large validation part counts mistakes well"
-            if rows >= 5000
-            else "a small validation part counts mistakes coarsely",
-        ),
+        "train.monitor": Choice("metric" if large else "loss", "preset", counts),
     }
