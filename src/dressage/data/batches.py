@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import islice, pairwise
 
 import torch
 from torch import Tensor
@@ -13,7 +13,7 @@ from dressage.augment.draw import key
 from dressage.data.source import Part
 from dressage.data.torch_dataset import StreamedDataset, loader
 
-GATHER_BYTES = 8 << 20  # one gather serves many small batches: dispatch costs more than copying there
+GATHER_BYTES = 512 << 10  # one gather serves many small batches: dispatch costs more than copying there
 
 
 class Batches:
@@ -39,12 +39,14 @@ class Batches:
     def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
         """The batches of an epoch from number `start` on, on the device."""
         order = self.order(epoch)
-        for first in range(start, self.steps_per_epoch, self.gathered):
+        # From the same gathers whatever `start` is: products may differ in their last bits with a batch's place in memory.
+        for first in range(start - start % self.gathered, self.steps_per_epoch, self.gathered):
             bounds = self.bounds[first : first + self.gathered + 1]
             chosen = self.part.rows[order[bounds[0] : bounds[-1]]]
             sizes = [b - a for a, b in pairwise(bounds)]
             taken = (self.part.x.index_select(0, chosen), self.part.y.index_select(0, chosen), chosen)
-            for x, y, rows in zip(*(torch.split(t.to(self.device), sizes) for t in taken), strict=True):
+            pieces = zip(*(torch.split(t.to(self.device), sizes) for t in taken), strict=True)
+            for x, y, rows in islice(pieces, max(0, start - first), None):
                 yield Batch(x, y, rows)
 
 

@@ -52,7 +52,7 @@ def make_plan(
     return Plan(
         objective=objectives.build(recipe.loss.name, recipe.loss.label_smoothing),
         augment=tuple(augmentations.build(written, classes) for written in recipe.augment),
-        cast=cast,
+        cast=_laid_out(cast, recipe.train.memory_format),
         factor=schedule(recipe.schedule.name, recipe.schedule.warmup, recipe.train.epochs * steps_per_epoch),
         average=averages.build(recipe.average),
         seed=recipe.seed,
@@ -67,3 +67,10 @@ def make_plan(
         stop_on_nonfinite=recipe.watch.nonfinite == "stop",
         unit=unit,
     )
+
+
+def _laid_out(cast: Callable[[Tensor], Tensor], memory_format: str) -> Callable[[Tensor], Tensor]:
+    """`cast` with its images in the layout of the weights: a convolution follows its input's."""
+    if memory_format != "contiguous":
+        return cast
+    return lambda x: cast(x).contiguous()
