@@ -28,7 +28,7 @@ def show(run: Path, /, *, output: Output | None = None) -> None:
         return
     text = [output.bold(f"{short(trained.folder)}  {trained.status}"), *lines(trained, output), ""]
     epochs = trained.history.epochs
-    names = [name for name in (epochs[-1] if epochs else {}) if name not in ("epoch", "step", "seconds")]
+    names = [name for name in (epochs[-1] if epochs else {}) if name not in ("epoch", "step", "seconds", "improved")]
     curves = {name: [float(e[name]) for e in epochs if isinstance(e.get(name), int | float)] for name in names}
     rows = [(name.replace("_", " "), v[0], v[-1], min(v), max(v), sparkline(v)) for name, v in curves.items() if v]
     text += table([f"{len(epochs)} epochs", "first", "last", "lowest", "highest", ""], rows, output) if rows else []
