@@ -25,8 +25,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     try:
         from dressage.cli.app import run
+        from dressage.stopping import terminating
 
-        run(words)
+        with terminating():
+            run(words)
         sys.stdout.flush()
     except BrokenPipeError:  # the reader of our output has gone, e.g. `dressage runs | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

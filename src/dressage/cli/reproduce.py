@@ -34,11 +34,16 @@ def reproduce(run: Path, data: str | None = None, /, *, model: str | None = None
         "run": str(run),
         "steps": found.steps,
         "first_difference": found.first_difference,
-        "recorded_loss": found.recorded,
-        "repeated_loss": found.repeated,
+        "recorded": found.recorded,
+        "repeated": found.repeated,
+        "what": found.what,
+        "machine": list(found.machine),
     }
     if found.first_difference is None:
         said = f"the same to the last bit: the losses of {found.steps:,} steps"
+    elif found.repeated is None:
+        said = f"differs from step {found.first_difference:,} on: the repetition ended before it"
     else:
-        said = f"differs from step {found.first_difference:,} on: loss {found.repeated!r}, recorded {found.recorded!r}"
-    output.result(record, [said])
+        numbers = f"{found.what} {found.repeated!r}, recorded {found.recorded!r}"
+        said = f"differs from step {found.first_difference:,} on: {numbers}"
+    output.result(record, [said, *found.machine])

@@ -23,12 +23,14 @@ def resume(run: Path, data: str | None = None, /, *, model: str | None = None, o
         FILE.py:Name, for a run that was trained with a network of your own.
     """
     from dressage import resume as go_on
-    from dressage.cli.load import load_network
+    from dressage.cli.load import load_network, load_run
     from dressage.cli.progress import Progress
     from dressage.cli.result import show_result
 
     output = output or Output()
     network = load_network(model, output)
+    if load_run(run, None, output).status == "finished":
+        output.note("finished already: nothing is left to train")
     with Progress(output) as progress:
         finished = go_on(run, data, model=network, on_event=progress, progress=progress.opening)
     show_result(finished, output)
