@@ -43,11 +43,19 @@ def _full(path: Path) -> Path:
     return path
 
 
+def _run(path: Path) -> Path:
+    RunFolder.create(path)
+    for name in ("recipe.toml", "data.json"):
+        (path / name).touch()
+    return path
+
+
 @pytest.mark.parametrize(
     ("make", "said"),
     [
         (lambda p: _full(p / "run"), "exists and is not empty; .*--out"),
-        (lambda p: RunFolder.create(p / "run").path, "is not empty; .*dressage resume"),
+        (lambda p: _run(p / "run"), "is not empty; .*dressage resume"),
+        (lambda p: RunFolder.create(p / "run").path, "is not empty; .*delete it: a training was killed"),
         (lambda p: _full(p / "run") / "thesis.txt", "is a file; .*--out"),
         (lambda p: _full(p / "run") / "thesis.txt" / "below", "is a file; .*--out"),
         (lambda p: p / ("n" * 300), "name too long"),

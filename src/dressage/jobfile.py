@@ -12,6 +12,7 @@ from dressage.data.describe import to_json
 from dressage.data.preprocess import Preprocess
 from dressage.errors import RunError, printable
 from dressage.files import read_bytes, read_json, write_atomic, write_json
+from dressage.models.likeness import likeness, unlike
 from dressage.prepare import Job
 from dressage.recipe import Recipe, load_recipe, to_toml
 from dressage.resolve import all_paths, value_at
@@ -68,10 +69,19 @@ class JobFile:
                 "expected the data of the run",
                 "give that data, or train anew",
             )
+        other = unlike(self.data["network"], likeness(job.state.model)) if "network" in self.data else []
+        if other:
+            more = f", and {len(other) - 5} more" if len(other) > 5 else ""
+            raise RunError.of(
+                self.folder,
+                f"the network is not the same: {'; '.join(other[:5])}{more}",
+                "expected the network of the run",
+                "give that network, or train anew",
+            )
 
     def machine_differences(self) -> list[str]:
         """What of the machine is not as it was, a sentence each."""
-        return differences(self.environment, environment())
+        return differences(self.environment, environment(self.recipe.train.device))
 
 
 def write_job(folder: Path, job: Job, data: object, *, own_model: bool) -> None:
@@ -92,11 +102,13 @@ def write_job(folder: Path, job: Job, data: object, *, own_model: bool) -> None:
     state, tensors = job.preprocess.to_state()
     described = to_json(job.source, {name: part.rows for name, part in job.parts.items()})
     described |= {"preprocess": state, "given": _as_given(data), "own_model": own_model, "outputs": job.outputs}
+    if own_model:
+        described["network"] = likeness(job.state.model)
     described["parameters"] = sum(p.numel() for p in job.state.model.parameters())
     write_tensors(folder / "data.safetensors", tensors)
     write_json(folder / "data.json", described)
     write_json(folder / "reasons.json", reasons)
-    write_json(folder / "environment.json", environment())
+    write_json(folder / "environment.json", environment(recipe.train.device))
     write_atomic(folder / "recipe.toml", to_toml(recipe, comments))
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -56,6 +57,8 @@ def prepare(
     Raises DataError, RecipeError or UsageError; nothing is written.
     """
     check_names(recipe)
+    if recipe.train.threads:  # before anything is summed up: what is fitted on the data depends on it, in its last bits
+        torch.set_num_threads(recipe.train.threads)
     source = open_data(data, recipe.data, y=y, progress=progress)
     rows = split(source, recipe.data, recipe.seed)
     resolved = resolve(recipe, facts_of(source, rows["train"]), own_model=model is not None)
@@ -63,6 +66,16 @@ def prepare(
     resolved = _settle_machine(resolved)
     parts = make_parts(source, rows, preprocess)
     return build(source, parts, preprocess, resolved, model)
+
+
+@contextmanager
+def threads_kept() -> Iterator[None]:
+    """Leaves torch's thread count, which a run sets for itself, as it was found."""
+    found = torch.get_num_threads()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(found)
 
 
 def facts_of(source: Source, train: Tensor) -> Facts:
@@ -126,7 +139,6 @@ def _settle_machine(resolved: Resolved) -> Resolved:
         resolved = resolved.put("train.device", device, "inferred", "the fastest device here")
     if train.threads == 0:
         return resolved.put("train.threads", torch.get_num_threads(), "inferred", "as torch finds them here")
-    torch.set_num_threads(train.threads)
     return resolved
 
 

@@ -1,69 +1,95 @@
-"""The consumer of a training that keeps it: curves, checkpoints, signals. What it is given by `fit` it writes down."""
+"""The consumer of a training that keeps it: curves and checkpoints. What it is given by `fit` it writes down."""
 
 from __future__ import annotations
 
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
-from types import FrameType
 
-from dressage.errors import Interrupted
+import torch
+from torch import Tensor
+
 from dressage.fit import EndEvent, EpochEvent, Event, State, StepEvent, fit
 from dressage.prepare import Job
+from dressage.stopping import Overdue, Stop
 from dressage.store.database import Recorder
 from dressage.store.folder import RunFolder
 from dressage.store.writer import CheckpointWriter
 
 COLUMNS = ("loss", "lr")
 SHARE = 0.01  # of the time that checkpoints at the end of an epoch may take
-GRACE = 3.0  # seconds from Ctrl-C to the end of what is being computed, so that all is saved within five
 
 
-def record(job: Job, folder: RunFolder, on_event: Callable[[Event], None] | None = None) -> EndEvent | None:
-    """Trains to the end and writes the curves and checkpoints on the way; None when a signal ended it, with its state saved."""
+def record(
+    job: Job, folder: RunFolder, stop: Stop, on_event: Callable[[Event], None] | None = None, seconds: float = 0.0
+) -> EndEvent | None:
+    """Trains to the end and writes the curves and checkpoints on the way; None when a signal ended it, with its state saved.
+
+    `seconds` were trained already, in a run that is resumed.
+    """
     state = job.state
     with (
-        signals() as stop,
         Recorder(folder.path, columns=COLUMNS) as recorder,
         Saver(folder, job.recipe.train.checkpoint_seconds) as saver,
+        closing(fit(state, job.batches, job.plan, job.parts.get("validation"))) as events,
     ):
         recorder.cut(state.step)
         saver.before_save = recorder.flush  # a curve never ends before the checkpoint that goes on with it
         if state.step == 0:
             saver.save(state)
-        began = time.perf_counter()
-        end = None
-        last = state.step
+        began = time.perf_counter() - seconds
+        end, before_validation = None, _epoch_done(job)
         try:
-            for event in fit(state, job.batches, job.plan, job.parts.get("validation")):
+            while not stop.asked and (event := stop.next(events)) is not None:
+                before_validation = _epoch_done(job)
                 if isinstance(event, StepEvent):
-                    last = event.step
                     recorder.step(event.step, (event.loss, event.lr))
                 elif isinstance(event, EpochEvent):
-                    seconds = time.perf_counter() - began
-                    recorder.epoch(
-                        event.epoch, event.step, {**event.metrics, "improved": event.improved, "seconds": seconds}
-                    )
+                    passed = {"seconds": time.perf_counter() - began}
+                    recorder.epoch(event.epoch, event.step, {**event.metrics, "improved": event.improved, **passed})
                 elif isinstance(event, EndEvent):
                     end = event
                 if on_event is not None:
                     on_event(event)
-                if stop.asked:
-                    break
-                saver.after(event, state)
+                if end is None:
+                    saver.after(event, state)
         except Overdue:
-            in_validation = state.step == last and state.batch == job.batches.steps_per_epoch
-            if not in_validation:  # inside a step the state is not whole; the last checkpoint is
+            # Inside a step the state is not whole, and the last checkpoint stands; a validation only reads the weights.
+            if before_validation is None or state.losses is not before_validation.losses:
                 return None
-        finally:
-            stop.settle()
+            before_validation.put_back(state)
         if end is not None and end.reason == "nonfinite":
             recorder.cut(state.step)
         saver.save(state)
         return end
+
+
+@dataclass(frozen=True, slots=True)
+class EpochDone:
+    """What a validation may change of the state, as it was before."""
+
+    numbers: dict[str, int | float]
+    best: dict[str, Tensor]
+    losses: list[Tensor]
+    """The very list: whoever moves the weights, puts another in its place or adds to it."""
+
+    def put_back(self, state: State) -> None:
+        """Takes back what a validation that was broken off has noted."""
+        for name, value in self.numbers.items():
+            setattr(state, name, value)
+        state.best = self.best
+
+
+def _epoch_done(job: Job) -> EpochDone | None:
+    """The state between the last step of an epoch and its validation; None at every other moment."""
+    state = job.state
+    return EpochDone(state.numbers(), state.best, state.losses) if state.batch == job.batches.steps_per_epoch else None
+
+
+def _is_sound(state: State) -> bool:
+    """Whether nothing that is not finite was met: what the guard would take back must not be gone on from."""
+    return state.is_finite() and (not state.losses or bool(torch.stack(state.losses).isfinite().all()))
 
 
 class Saver:
@@ -93,56 +119,12 @@ class Saver:
 
     def save(self, state: State) -> None:
         """Writes a checkpoint of this moment, unless it stands already or holds a number that is not finite."""
-        if (state.step, state.epoch) == self.saved_at_position or not state.is_finite():
+        if (state.step, state.epoch) == self.saved_at_position or not _is_sound(state):
             return
-        self.spent += self.writer.cost
+        began = time.monotonic()
         self.before_save()
+        self.spent += self.writer.cost + time.monotonic() - began
         self.writer.write(
             state.step, state.tensors(), state.numbers(), best=state.step if state.stale == 0 and state.best else None
         )
         self.saved_at, self.saved_at_position = time.monotonic(), (state.step, state.epoch)
-
-
-class Overdue(BaseException):
-    """Raised inside a computation that goes on for too long after Ctrl-C."""
-
-
-@dataclass(slots=True)
-class Stop:
-    """Whether somebody asked for the end."""
-
-    asked: bool = False
-
-    def settle(self) -> None:
-        """Nothing is computed any more: what is saved now may take its time."""
-        if threading.current_thread() is threading.main_thread():
-            signal.setitimer(signal.ITIMER_REAL, 0)
-
-
-@contextmanager
-def signals() -> Iterator[Stop]:
-    """Ctrl-C and SIGTERM ask for the end at the next event, or at most `GRACE` seconds later; a second one stops at once."""
-    stop = Stop()
-    if threading.current_thread() is not threading.main_thread():
-        yield stop
-        return
-
-    def ask(number: int, frame: FrameType | None) -> None:
-        if stop.asked:
-            raise Interrupted(
-                "stopped at once: the run is as its last checkpoint left it; go on with `dressage resume`"
-            )
-        stop.asked = True
-        signal.setitimer(signal.ITIMER_REAL, GRACE)
-
-    def overdue(number: int, frame: FrameType | None) -> None:
-        raise Overdue
-
-    handled = {signal.SIGINT: ask, signal.SIGTERM: ask, signal.SIGALRM: overdue}
-    found = {number: signal.signal(number, handler) for number, handler in handled.items()}
-    try:
-        yield stop
-    finally:
-        stop.settle()
-        for number, handler in found.items():
-            signal.signal(number, handler)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -14,16 +14,18 @@ from dressage.assess import assess
 from dressage.data.describe import Row, describe
 from dressage.errors import Diverged, Interrupted, RunError
 from dressage.files import write_json
-from dressage.fit import EndEvent, Event, PlanEvent, StepEvent, fit
+from dressage.fit import EndEvent, EpochEvent, Event, PlanEvent, StepEvent, fit
 from dressage.jobfile import read_job, write_job
 from dressage.models.foreign import Made
-from dressage.prepare import Job, ShowProgress, prepare
+from dressage.prepare import Job, ShowProgress, prepare, threads_kept
 from dressage.recipe import Recipe, as_recipe
 from dressage.record import record
+from dressage.repeat import Reproduction, compare
 from dressage.report import write_report
 from dressage.resolve import check_names
 from dressage.run import Run
-from dressage.store.checkpoint import cut_checkpoints, newest, read_checkpoint
+from dressage.stopping import Overdue, signals
+from dressage.store.checkpoint import cut_checkpoints, newest, read_checkpoint, require_same, steps
 from dressage.store.folder import RunFolder
 from dressage.store.reader import read_history
 from dressage.watch import nonfinite
@@ -53,11 +55,15 @@ def train(
     check_names(written)
     if out is not None:
         RunFolder.require_free(Path(out))
-    job = prepare(data, written, y=y, model=model, progress=progress)
-    folder = RunFolder.create(Path(out)) if out is not None else RunFolder.create_below(Path("runs"), job.source.name)
-    with folder.writing():
-        write_job(folder.path, job, data, own_model=model is not None)
-        return _carry_out(job, folder, model, on_event)
+    with threads_kept():
+        job = prepare(data, written, y=y, model=model, progress=progress)
+        place = (
+            RunFolder.create(Path(out)) if out is not None else RunFolder.create_below(Path("runs"), job.source.name)
+        )
+        with place.writing():
+            with place.discarded_on_error():
+                write_job(place.path, job, data, own_model=model is not None)
+            return _carry_out(job, place, model, on_event)
 
 
 def resume(
@@ -75,30 +81,17 @@ def resume(
     trained with a network of your own. Raises RunError, with the difference, when data or recipe are not the same.
     """
     place = RunFolder.open(Path(folder))
-    with place.writing():
-        job = _prepare_again(place, data, y, model, progress)
-        step, damaged = newest(place.path)
-        if step is None and damaged:
-            found = f"no checkpoint can be used ({damaged[0]})"
-            raise RunError.of(place.path, found, "expected one that verifies", "restore it from a copy, or train anew")
-        if step is not None:
-            saved = read_checkpoint(place.path, step)
-            job.state.load(saved.tensors, saved.state)
-            cut_checkpoints(place.path, step)
-        told = [f"passed over a damaged checkpoint: {reason}" for reason in damaged]
+    with place.writing(), threads_kept():
+        if place.is_finished():
+            if not (place.path / "report.html").exists():
+                write_report(place.path)
+            return Run(place.path, model)
+        _require_sound(place)
+        job, told = _prepare_again(place, data, y, model, progress)
+        told += _put_back(job, place)
         for text in told:
-            place.note(text)
+            place.note(text, step=job.state.step)
         return _carry_out(job, place, model, on_event, told)
-
-
-@dataclass(frozen=True, slots=True)
-class Reproduction:
-    """What repeating a run showed: `steps` were compared, `first_difference` is the first whose loss differs in any bit."""
-
-    steps: int
-    first_difference: int | None
-    recorded: float | None = None
-    repeated: float | None = None
 
 
 def reproduce(
@@ -110,43 +103,57 @@ def reproduce(
     on_event: OnEvent | None = None,
     progress: ShowProgress | None = None,
 ) -> Reproduction:
-    """Repeats a run from its first step and names the first step whose loss differs in any bit. Writes nothing."""
+    """Repeats a run from its first step and names the first step whose numbers differ in any bit. Writes nothing."""
     place = RunFolder.open(Path(folder))
     history = read_history(place.path)
-    recorded = (
-        dict(zip(history.steps.tolist(), history.columns["loss"].tolist(), strict=True)) if len(history.steps) else {}
-    )
-    job = _prepare_again(place, data, y, model, progress)
-    compared = 0
-    _announce(job, on_event)
-    for event in fit(job.state, job.batches, job.plan, job.parts.get("validation")):
-        if on_event is not None:
-            on_event(event)
-        if isinstance(event, StepEvent):
-            if event.step not in recorded:
-                break
-            again = struct.unpack("f", struct.pack("f", float(event.loss)))[0]
-            compared += 1
-            if struct.pack("f", again) != struct.pack("f", recorded[event.step]):
-                return Reproduction(compared, event.step, recorded[event.step], again)
-    return Reproduction(compared, None)
+    with threads_kept():
+        job, told = _prepare_again(place, data, y, model, progress)
+        last = int(history.steps[-1]) if len(history.steps) else 0
+        repeated = _repeated(job, last, on_event, told)
+        return replace(compare(history, repeated), machine=told)
+
+
+def _repeated(job: Job, last: int, on_event: OnEvent | None, told: Sequence[str]) -> Iterator[StepEvent | EpochEvent]:
+    """The steps and epochs of a job, taken again up to step `last`."""
+    _announce(job, on_event, told)
+    with closing(fit(job.state, job.batches, job.plan, job.parts.get("validation"))) as events:
+        for event in events:
+            if isinstance(event, StepEvent) and event.step > last:
+                return
+            if on_event is not None:
+                on_event(event)
+            if isinstance(event, StepEvent | EpochEvent):
+                yield event
 
 
 def _carry_out(
     job: Job, folder: RunFolder, made: Made | None, on_event: OnEvent | None, told: Sequence[str] = ()
 ) -> Run:
     torch.set_num_threads(job.recipe.train.threads)
-    folder.set_status("running", step=job.state.step)
-    _announce(job, on_event, told)
-    end = record(job, folder, on_event)
-    if end is None:
-        _stop(job, folder)
-    if end.reason == "nonfinite":
-        _diverge(job, folder, end)
-    write_json(folder.path / "evaluation.json", assess(job))
-    folder.set_status("finished", step=job.state.step, epochs=job.state.epoch, reason=end.reason)
-    write_report(folder.path)
-    return Run(folder.path, made)
+    with signals(folder.path) as stop:
+        folder.set_status("running", step=job.state.step)
+        _announce(job, on_event, told)
+        end = record(job, folder, stop, on_event, _seconds(folder, job.state.step))
+        if end is not None and end.reason == "nonfinite":
+            _diverge(job, folder, end)
+        try:
+            if end is None:
+                raise Overdue
+            with stop.giving_up():
+                evaluation = assess(job)
+        except Overdue:
+            _stop(job, folder)
+        # From here on all is done within a second: a wish to stop is granted by finishing.
+        write_json(folder.path / "evaluation.json", evaluation)
+        folder.set_status("finished", step=job.state.step, epochs=job.state.epoch, reason=end.reason)
+        write_report(folder.path)
+        return Run(folder.path, made)
+
+
+def _seconds(folder: RunFolder, step: int) -> float:
+    """Seconds that a run had been trained for at a step, as its last epoch up to there has them."""
+    epochs = [e for e in read_history(folder.path).epochs if e["step"] <= step] if step else []
+    return float(epochs[-1].get("seconds", 0.0)) if epochs else 0.0
 
 
 def _announce(job: Job, on_event: OnEvent | None, told: Sequence[str] = ()) -> None:
@@ -158,13 +165,11 @@ def _announce(job: Job, on_event: OnEvent | None, told: Sequence[str] = ()) -> N
 
 
 def _stop(job: Job, folder: RunFolder) -> NoReturn:
-    folder.set_status("interrupted", step=job.state.step, epochs=job.state.epoch)
+    step = max(steps(folder.path), default=0)
+    folder.set_status("interrupted", step=step, epochs=job.state.epoch)
     write_report(folder.path)
     raise Interrupted.of(
-        folder.path,
-        f"stopped at step {job.state.step}",
-        "the state is saved",
-        f"go on with `dressage resume {folder.path}`",
+        folder.path, f"stopped at step {step}", "the state is saved", f"go on with `dressage resume {folder.path}`"
     )
 
 
@@ -177,9 +182,18 @@ def _diverge(job: Job, folder: RunFolder, end: EndEvent) -> None:
     raise Diverged.of(folder.path, finding.evidence, finding.cause, finding.remedy)
 
 
+def _require_sound(folder: RunFolder) -> None:
+    """Raises Diverged, with what was found, for a run that ended so: going on would end there again."""
+    if folder.status()["status"] == "diverged":
+        found = next(iter(read_history(folder.path).findings[::-1]), {})
+        told = [str(found.get(name) or "not recorded") for name in ("evidence", "cause", "remedy")]
+        raise Diverged.of(folder.path, f"diverged, and would again at {told[0]}", told[1], f"train anew: {told[2]}")
+
+
 def _prepare_again(
     folder: RunFolder, data: object, y: object, model: Made | None, progress: ShowProgress | None
-) -> Job:
+) -> tuple[Job, list[str]]:
+    """The job of a run, ready for its first step, and what of the machine has changed since."""
     known = read_job(folder.path)
     if data is None:
         data = known.given_data
@@ -197,6 +211,28 @@ def _prepare_again(
             "expected that network again",
             "give it with --model FILE.py:Name or model=",
         )
+    if model is not None and not known.own_model:
+        raise RunError.of(
+            folder.path,
+            f"it was trained with the model {known.recipe.model.name}",
+            "expected no network of your own",
+            "leave out --model, or train anew",
+        )
     job = prepare(data, known.recipe, y=y, model=model, progress=progress)
     known.require_same(job)
-    return job
+    changed = known.machine_differences()
+    return job, [f"the machine is not as it was, so last bits may differ: {'; '.join(changed)}"] if changed else []
+
+
+def _put_back(job: Job, folder: RunFolder) -> list[str]:
+    """Loads the newest checkpoint that verifies into the job and removes later ones; which were damaged."""
+    step, damaged = newest(folder.path)
+    if step is None and damaged:
+        found = f"no checkpoint can be used ({damaged[0]})"
+        raise RunError.of(folder.path, found, "expected one that verifies", "restore it from a copy, or train anew")
+    if step is not None:
+        saved = read_checkpoint(folder.path, step)
+        require_same(saved.tensors["model"], job.state.model.state_dict(), folder.path)
+        job.state.load(saved.tensors, saved.state)
+        cut_checkpoints(folder.path, step)
+    return [f"passed over a damaged checkpoint: {reason}" for reason in damaged]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Generator
 
 import torch
 
@@ -17,7 +17,7 @@ from dressage.fit.step import take_step
 from dressage.fit.validate import recalibrate, validate
 
 
-def fit(state: State, batches: Batches, plan: Plan, validation: Part | None = None) -> Iterator[Event]:
+def fit(state: State, batches: Batches, plan: Plan, validation: Part | None = None) -> Generator[Event]:
     """Trains `state` to the end of the plan, from wherever it stands.
 
     Yields a StepEvent after each step, an EpochEvent after each epoch, and an EndEvent. After any event `state` is whole:
@@ -31,7 +31,7 @@ def fit(state: State, batches: Batches, plan: Plan, validation: Part | None = No
         _put_back(found, state.device)
 
 
-def _train(state: State, batches: Batches, plan: Plan, validation: Part | None) -> Iterator[Event]:
+def _train(state: State, batches: Batches, plan: Plan, validation: Part | None) -> Generator[Event]:
     guard = Guard(state, batches, plan)
     while state.epoch < plan.epochs and not _is_over(state, plan):
         state.model.train()

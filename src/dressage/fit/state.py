@@ -70,12 +70,13 @@ class State:
 
     def load(self, tensors: Mapping[str, Mapping[str, Tensor]], numbers: Mapping[str, Any]) -> None:
         """Puts back what `tensors` and `numbers` gave, bit for bit."""
+        # The losses first: a new list says that the weights are being moved, should this be broken off.
+        self.losses = list(tensors["epoch"]["losses"].to(self.device).unbind()) if "epoch" in tensors else []
         self.model.load_state_dict(tensors["model"])
         load_tensors(self.optimizer, tensors["optimizer"])
         if self.averaged is not None:
             self.averaged.load_state_dict(tensors["average"])
         self.best = {name: tensor.clone() for name, tensor in tensors.get("best", {}).items()}
-        self.losses = list(tensors["epoch"]["losses"].to(self.device).unbind()) if "epoch" in tensors else []
         for name, value in numbers.items():
             setattr(self, name, value)
 

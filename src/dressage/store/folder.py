@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -24,6 +25,18 @@ _REQUIRED = ("status.json", "recipe.toml", "data.json")
 _STATUS_LIMIT = 2**20
 _PATIENCE = 0.3  # seconds that a writer waits, as long as a reader may hold the lock to see whether there is a writer
 
+_HELD: set[int] = set()
+"""Open locks. A worker process that is forked closes its copies: else it would hold a run whose writer was killed."""
+
+
+def _let_go() -> None:
+    for handle in _HELD:
+        os.close(handle)
+    _HELD.clear()
+
+
+os.register_at_fork(after_in_child=_let_go)
+
 
 @dataclass(frozen=True, slots=True)
 class RunFolder:
@@ -40,7 +53,10 @@ class RunFolder:
             if path.exists() and not path.is_dir():
                 raise _taken(path, "is a file")
             if path.exists() and any(path.iterdir()):
-                resume = f", or go on with it: dressage resume {path}" if (path / "status.json").exists() else ""
+                complete = all((path / name).is_file() for name in _REQUIRED)
+                resume = f", or go on with it: dressage resume {path}" if complete else ""
+                if not complete and (path / "status.json").is_file():
+                    resume = ", or delete it: a training was killed here before its first step"
                 raise _taken(path, "exists and is not empty", resume)
             nearest = next(place for place in (path, *path.absolute().parents) if os.path.lexists(place))
             if not nearest.is_dir():
@@ -112,13 +128,31 @@ class RunFolder:
             raise RunError.of(path, "is no run folder", f"expected one with {', '.join(_REQUIRED)}", repair)
         if missing:
             found = f"is an incomplete run folder without {', '.join(missing)}"
-            raise RunError.of(path, found, "expected all that a run begins with", "copy it again, or repeat the run")
+            repair = (
+                "its training was killed before the first step: delete it and train again"
+                if ("recipe.toml" in missing and not (path / "checkpoints").exists())
+                else "copy it again, or repeat the run"
+            )
+            raise RunError.of(path, found, "expected all that a run begins with", repair)
         status = read_json(path / "status.json", _STATUS_LIMIT)
         version = status.get("format")
         if not isinstance(version, int) or version > FORMAT:
             expected = f"this is dressage {__version__}, which reads up to format {FORMAT}"
             raise RunError.of(path, f"is of format {version!r}", expected, "update dressage: pip install -U dressage")
         return cls(path)
+
+    @contextmanager
+    def discarded_on_error(self) -> Iterator[None]:
+        """While a new run is being laid down: should that fail or be stopped, nothing of it stays."""
+        try:
+            yield
+        except BaseException:
+            shutil.rmtree(self.path, ignore_errors=True)
+            raise
+
+    def is_finished(self) -> bool:
+        """Whether the run has come to its end and was judged."""
+        return self.status()["status"] == "finished" and (self.path / "evaluation.json").is_file()
 
     def file(self, name: str) -> Path:
         """The path of a file of the run. Raises RunError for a name that leads out of the folder."""
@@ -136,12 +170,14 @@ class RunFolder:
                 other = os.pread(handle, 20, 0).decode(errors="replace").strip() or "unknown"
                 repair = "wait until it ends, or stop it"
                 raise RunError.of(self.path, f"process {other} is writing this run", "expected one writer", repair)
+            _HELD.add(handle)
             os.truncate(handle, 0)
             os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
             for left in self.path.glob(f"{TEMPORARY}*"):
                 left.unlink(missing_ok=True)
             yield
         finally:
+            _HELD.discard(handle)
             os.close(handle)  # lets go of the lock
 
     def set_status(self, status: State, *, step: int = 0, **facts: object) -> None:
