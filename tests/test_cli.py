@@ -238,6 +238,39 @@ def test_text_forms() -> None:
     assert lines == ["name   n", "字     5", "long  10"]
 
 
+def test_a_long_table_of_columns_is_cut_and_nothing_steers_the_terminal() -> None:
+    from dressage.cli.described import MOST, described_lines
+    from dressage.data.describe import Row
+
+    rows = [Row("data", "x", "64 features"), *(Row("column", f"c{i}", "number\x1b[31m") for i in range(64))]
+    lines = list(described_lines([*rows, Row("warning", "", "look " * 100)]))
+    assert len(lines) == 1 + MOST + 1 and "data.json" in lines[-2]
+    assert lines[-1].startswith("warning") and lines[-1].endswith("look")
+    assert "\x1b" not in "".join(lines)
+
+
+def test_progress_is_a_line_an_epoch_where_nobody_watches(capsys: pytest.CaptureFixture[str]) -> None:
+    import torch
+
+    from dressage.cli.progress import Progress
+    from dressage.fit import EpochEvent, PlanEvent, StepEvent
+
+    with Progress(Output()) as progress:
+        progress(PlanEvent(100, 0, 10, 2, []))
+        for epoch in (1, 2):
+            for step in range(10 * epoch - 9, 10 * epoch + 1):
+                progress(StepEvent(step, epoch, torch.tensor(0.5), 1e-3))
+            progress(
+                EpochEvent(10 * epoch, epoch, {"train_loss": 0.5, "val_loss": 1e-9, "val_accuracy": 1.0}, epoch == 1)
+            )
+    said = capsys.readouterr()
+    head, first, second = said.err.splitlines()
+    assert said.out == ""
+    assert head.split() == ["epoch", "train", "loss", "validation", "loss", "accuracy", "rate", "time", "left"]
+    assert first.split()[:5] == ["1/2", "0.5000", "1.00e-09", "1.0000", "1.00e-03"] and first.endswith("best")
+    assert second.split()[-1] == "0:00"
+
+
 def test_colour_only_where_it_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     class Terminal:
         def isatty(self) -> bool:
