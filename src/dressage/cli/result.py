@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from dressage.run import Run
 
 CONFUSIONS = 5
+AGAINST_BASELINE = {
+    "worse": "that is worse than the baseline, which looks at no input",
+    "unclear": "that cannot be told from the baseline, which looks at no input: its score lies within the interval",
+}
 
 
 def show_result(run: Run, output: Output) -> None:
@@ -42,8 +46,8 @@ def lines(run: Run, output: Output) -> Iterator[str]:
             text = cell(sentence(run.evaluation[part]), 300)
             yield output.bold(text) if part == "test" else text
     judged: Mapping[str, Any] = run.evaluation.get("test") or run.evaluation.get("validation") or {}
-    if verdict(judged) in ("worse", "unclear"):
-        yield "that is no better than the baseline, which looks at no input"
+    if verdict(judged) in AGAINST_BASELINE:
+        yield AGAINST_BASELINE[verdict(judged)]
     if judged.get("confused"):
         yield "confused: " + "; ".join(_confusion(c) for c in judged["confused"][:CONFUSIONS])
     for finding in run.findings:

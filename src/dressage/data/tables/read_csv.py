@@ -110,7 +110,7 @@ def _parse(data: bytes, records: Records, first: int, dialect: Dialect, name: st
         ragged.append(row)
         return "skip"
 
-    body = pa.py_buffer(data).slice(int(records.start[first]))
+    body = _arrows_own(data).slice(int(records.start[first]))
     table = _arrow(body, records, dialect, note, name)
     if ragged:
         ragged.clear()
@@ -130,6 +130,13 @@ def _parse(data: bytes, records: Records, first: int, dialect: Dialect, name: st
             cause,
         )
     return table
+
+
+def _arrows_own(data: bytes) -> pa.Buffer:
+    """A copy in Arrow's memory: its threads may hold the buffer longer than Python lives, and a Python buffer aborts then."""
+    buffer = pa.allocate_buffer(len(data))
+    pa.FixedSizeBufferWriter(buffer).write(data)
+    return buffer
 
 
 def _arrow(
