@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import torch
 from torch import Tensor
 
@@ -48,7 +49,24 @@ def open_inputs(data: object, preprocess: Preprocess, *, y: object = None) -> In
 
 def _read_table(data: object, preprocess: Preprocess) -> Inputs:
     rows = preprocess.table(Path(data) if isinstance(data, str | os.PathLike) else pa.table(data))
-    return Inputs(rows.x, rows.y, rows.ids, rows.notes)
+    return Inputs(rows.x, rows.y, rows.ids, [*rows.notes, *_unknown_words(rows.x, preprocess)])
+
+
+def _unknown_words(x: pa.Table, preprocess: Preprocess) -> list[str]:
+    """A note for each column with words that have no feature of their own: the network cannot tell them apart."""
+    notes = []
+    for encoding in preprocess.encodings:
+        if encoding.kind != "category":
+            continue
+        words = x[encoding.name].drop_null()
+        unknown = words.filter(pc.invert(pc.is_in(words, pa.array(encoding.levels, words.type))))
+        if len(unknown):
+            treated = "as other" if encoding.other else "as none of them"
+            notes.append(
+                f"{encoding.name}: {len(unknown)} cells hold words that the training had rarely or never, "
+                f"e.g. '{unknown[0].as_py()}'; they count {treated}"
+            )
+    return notes
 
 
 def _read_tensors(data: object, preprocess: Preprocess) -> Inputs:
