@@ -206,9 +206,11 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def damaged(finished: Path, tmp_path: Path) -> tuple[Path, list[Path]]:
-    """A copy of the run, and the files of weights in it."""
+    """A copy of the run as if it had been stopped at its last step, and the files of weights in it."""
     shutil.copytree(finished, tmp_path / "copy")
     run = tmp_path / "copy" / "run"
+    status = run / "status.json"
+    status.write_text(status.read_text().replace('"finished"', '"interrupted"'))
     weights = sorted(run.glob("checkpoints/*/model.safetensors"))
     assert weights
     return run, weights
