@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from dressage.fit.flat import can_flatten, flatten, load_tensors, tensors_of
+from dressage.fit.update import FusedAdam, fused_adam
 from dressage.optim import catalogue as optimizers
 from dressage.optim import decay_groups
 from dressage.recipe import Recipe
@@ -30,7 +31,7 @@ class State:
     averaged: nn.Module | None = None
     """The network with averaged weights, when the recipe names an average."""
     averaged_weights: list[Tensor] = field(default_factory=list)
-    """The averages of `weights()`, in the same order."""
+    """The averages of `weights`, in the same order."""
     step: int = 0
     epoch: int = 0
     batch: int = 0
@@ -43,11 +44,21 @@ class State:
     """Epochs since the best value."""
     best: dict[str, Tensor] = field(default_factory=dict)
     """Weights at the best value."""
+    device: torch.device = field(init=False)
+    """Where the network lies."""
+    weights: list[Tensor] = field(init=False)
+    """The trained tensors: the flat buffers, or each parameter."""
+    _kernel: FusedAdam | None = field(init=False, default=None)
 
-    @property
-    def device(self) -> torch.device:
-        """Where the network lies."""
-        return next(self.model.parameters()).device
+    def __post_init__(self) -> None:
+        self.device = next(self.model.parameters()).device
+        self.weights = [p for group in self.optimizer.param_groups for p in group["params"]]
+
+    def kernel(self) -> FusedAdam | None:
+        """The short way of the optimiser's update, once its state is there."""
+        if self._kernel is None:
+            self._kernel = fused_adam(self.optimizer)
+        return self._kernel
 
     @property
     def judged(self) -> nn.Module:
@@ -74,6 +85,7 @@ class State:
         self.losses = list(tensors["epoch"]["losses"].to(self.device).unbind()) if "epoch" in tensors else []
         self.model.load_state_dict(tensors["model"])
         load_tensors(self.optimizer, tensors["optimizer"])
+        self._kernel = None  # it held the tensors that were replaced
         if self.averaged is not None:
             self.averaged.load_state_dict(tensors["average"])
         self.best = {name: tensor.clone() for name, tensor in tensors.get("best", {}).items()}
@@ -87,10 +99,6 @@ class State:
             for part, named in self.tensors().items()
         }
         return parts, self.numbers()
-
-    def weights(self) -> list[Tensor]:
-        """The trained tensors: the flat buffers, or each parameter."""
-        return [p for group in self.optimizer.param_groups for p in group["params"]]
 
     def is_finite(self) -> bool:
         """Whether every weight and statistic is a finite number; waits for the device."""

@@ -21,11 +21,11 @@ def take_step(state: State, batch: Batch, plan: Plan) -> Tensor:
     loss = backward(state, x, y, plan)
     if plan.clip_norm:
         clip_norm_(gradients(state), plan.clip_norm)
-    update(state.optimizer, plan.lr * plan.factor(state.step))
+    update(state.optimizer, state.kernel(), plan.lr * plan.factor(state.step))
     state.step += 1
     state.batch += 1
     if plan.average is not None:
-        plan.average.update(state.weights(), state.averaged_weights, state.step - 1)
+        plan.average.update(state.weights, state.averaged_weights, state.step - 1)
     state.losses.append(loss)
     return loss
 
@@ -80,4 +80,4 @@ def clear_gradients(state: State) -> None:
 
 def gradients(state: State) -> list[Tensor]:
     """The gradients that the optimiser will use."""
-    return [p.grad for p in state.weights() if p.grad is not None]
+    return [p.grad for p in state.weights if p.grad is not None]

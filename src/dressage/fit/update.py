@@ -2,54 +2,76 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.optim.adam import adam
 
 
-def update(optimizer: torch.optim.Optimizer, lr: float) -> None:
-    """`optimizer.step()` at rate `lr`.
+@dataclass(frozen=True, slots=True)
+class FusedAdam:
+    """The kernel that torch's fused Adam and AdamW call, on the state that the optimiser keeps.
 
-    For torch's fused Adam and AdamW, once their state is there, torch's functional form is called on that same state:
-    the hooks and checks around `step` cost more than the update of a small network.
+    Only the hooks and checks around `optimizer.step` are left out: they cost more than the update of a small network.
     """
+
+    optimizer: torch.optim.Optimizer
+    groups: list[tuple[list[Tensor], list[Tensor], list[Tensor], list[Tensor], dict[str, Any]]]
+    """For each group the parameters, both averages, the steps, and the settings."""
+    steps: list[Tensor]
+    decoupled: bool
+
+    def step(self, lr: float) -> bool:
+        """One update at rate `lr`; False, and nothing done, when a parameter has no gradient."""
+        gradients = [[p.grad for p in group[0]] for group in self.groups]
+        if any(g is None for group in gradients for g in group):
+            return False
+        kernel = torch._fused_adamw_ if self.decoupled else torch._fused_adam_
+        with torch.no_grad():
+            torch._foreach_add_(self.steps, 1)
+            for (parameters, means, squares, steps, settings), grads in zip(self.groups, gradients, strict=True):
+                kernel(parameters, grads, means, squares, [], steps, lr=lr, amsgrad=False, maximize=False, **settings)  # type: ignore[arg-type]
+        return True
+
+
+def fused_adam(optimizer: torch.optim.Optimizer) -> FusedAdam | None:
+    """The short way for this optimiser; None for another one, or before its first step has made its state."""
+    if type(optimizer) not in (torch.optim.Adam, torch.optim.AdamW):
+        return None
+    groups = [group for group in optimizer.param_groups if group["params"]]
+    states = [[optimizer.state.get(p, {}) for p in group["params"]] for group in groups]
+    if not all("exp_avg" in s for group in states for s in group) or not all(_is_plain(group) for group in groups):
+        return None
+    made = [
+        (
+            list(group["params"]),
+            [s["exp_avg"] for s in states_of_group],
+            [s["exp_avg_sq"] for s in states_of_group],
+            [s["step"] for s in states_of_group],
+            {
+                "beta1": group["betas"][0],
+                "beta2": group["betas"][1],
+                "weight_decay": group["weight_decay"],
+                "eps": group["eps"],
+            },
+        )
+        for group, states_of_group in zip(groups, states, strict=True)
+    ]
+    return FusedAdam(
+        optimizer, made, [s["step"] for group in states for s in group], type(optimizer) is torch.optim.AdamW
+    )
+
+
+def _is_plain(group: dict[str, Any]) -> bool:
+    one_kind = len({(p.device, p.dtype) for p in group["params"]}) == 1
+    return bool(one_kind and group["fused"] and not (group["amsgrad"] or group["maximize"] or group["capturable"]))
+
+
+def update(optimizer: torch.optim.Optimizer, kernel: FusedAdam | None, lr: float) -> None:
+    """`optimizer.step()` at rate `lr`."""
+    if kernel is not None and kernel.step(lr):
+        return
     for group in optimizer.param_groups:
         group["lr"] = lr
-    if type(optimizer) in (torch.optim.Adam, torch.optim.AdamW) and all(
-        _is_plain(optimizer, g) for g in optimizer.param_groups
-    ):
-        for group in optimizer.param_groups:
-            _fused_adam(optimizer, group, lr)
-    else:
-        optimizer.step()
-
-
-def _is_plain(optimizer: torch.optim.Optimizer, group: dict[str, Any]) -> bool:
-    ready = all(p.grad is not None and "exp_avg" in optimizer.state.get(p, ()) for p in group["params"])
-    return bool(ready and group["fused"] and not (group["amsgrad"] or group["maximize"] or group["capturable"]))
-
-
-@torch.no_grad()
-def _fused_adam(optimizer: torch.optim.Optimizer, group: dict[str, Any], lr: float) -> None:
-    parameters: list[Tensor] = group["params"]
-    states = [optimizer.state[p] for p in parameters]
-    beta1, beta2 = group["betas"]
-    adam(
-        parameters,
-        [p.grad for p in parameters if p.grad is not None],
-        [s["exp_avg"] for s in states],
-        [s["exp_avg_sq"] for s in states],
-        [],
-        [s["step"] for s in states],
-        fused=True,
-        amsgrad=False,
-        beta1=beta1,
-        beta2=beta2,
-        lr=lr,
-        weight_decay=group["weight_decay"],
-        eps=group["eps"],
-        maximize=False,
-        decoupled_weight_decay=group["decoupled_weight_decay"],
-    )
+    optimizer.step()
