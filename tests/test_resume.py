@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import sys
+import time
 from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from same import bits
 from torch import nn
 from torch.utils.data import Dataset
 
 import dressage
 from dressage import record
-from dressage.errors import Diverged, Interrupted, RunError, UsageError
+from dressage.errors import Diverged, RunError, UsageError
 from dressage.fit import StepEvent
-from dressage.store.blocks import to_row
 from dressage.store.checkpoint import newest, read_checkpoint
 from dressage.store.folder import RunFolder
-from dressage.store.reader import read_history
+from same import bits
 
 JOB = import_module("dressage.train")
 
@@ -154,7 +155,7 @@ def test_a_run_killed_after_any_event_goes_on_bit_for_bit(name, tmp_path, monkey
 
 def test_nothing_depends_on_where_checkpoints_were_made(tmp_path, no_report):
     """What the photographs are compared with, against a run that nobody looked at."""
-    data, recipe, own = case("table", tmp_path)
+    data, recipe, _ = case("table", tmp_path)
     often = {**recipe, "train": {**recipe["train"], "checkpoint_seconds": 1e-9}}
     plain = bits(dressage.train(data[0], recipe=recipe, out=tmp_path / "a").folder)
     assert bits(dressage.train(data[0], recipe=often, out=tmp_path / "b").folder) == plain
@@ -296,7 +297,7 @@ def test_data_may_move_but_not_vanish(tmp_path, no_report):
 def test_data_from_python_must_be_given_again_and_be_the_same(tmp_path, no_report):
     x, y = pictures()
     folder = stopped(tmp_path / "run", x, y=y)
-    with pytest.raises(RunError, match="data given from Python.*resume"):
+    with pytest.raises(RunError, match=r"data given from Python.*resume"):
         dressage.resume(folder)
     other = x.copy()
     other[0, 0, 0, 0] ^= 1
@@ -368,7 +369,7 @@ def test_a_diverged_run_is_explained_and_not_repeated(tmp_path, no_report):
     recipe = {**SHORT, "optim": {"name": "sgd", "lr": 1e12}, "schedule": {"name": "constant", "warmup": 0}}
     with pytest.raises(Diverged, match="step"):
         dressage.train(table(tmp_path), recipe=recipe, out=tmp_path / "run")
-    with pytest.raises(Diverged, match="diverged, and would again at step .*lower the rate"):
+    with pytest.raises(Diverged, match=r"diverged, and would again at step .*lower the rate"):
         dressage.resume(tmp_path / "run", on_event=lambda event: pytest.fail("something was trained"))
     assert dressage.load(tmp_path / "run").status == "diverged"
 
@@ -404,6 +405,34 @@ def test_what_cannot_be_laid_down_leaves_nothing(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="No space"):
         dressage.train(table(tmp_path), recipe=SHORT, out=tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_a_worker_process_does_not_hold_the_run(tmp_path):
+    """It may outlive a writer that was killed by seconds."""
+    folder = RunFolder.create(tmp_path / "run")
+    with folder.writing():
+        worker = os.fork()
+        if worker == 0:
+            time.sleep(20)
+            os._exit(0)
+    try:
+        until = time.monotonic() + 5
+        while folder.is_held():  # it lets go as soon as it runs
+            assert time.monotonic() < until
+    finally:
+        os.kill(worker, signal.SIGKILL)
+        os.waitpid(worker, 0)
+
+
+def test_the_data_is_prepared_with_the_threads_of_the_run(tmp_path, monkeypatch, no_report):
+    prepare = import_module("dressage.prepare")
+    used, fitted = [], prepare.fit_preprocess
+    monkeypatch.setattr(
+        prepare, "fit_preprocess", lambda *given: used.append(torch.get_num_threads()) or fitted(*given)
+    )
+    folder = stopped(tmp_path / "run", table(tmp_path), {**SHORT, "train": {**SHORT["train"], "threads": 2}})
+    dressage.resume(folder)
+    assert used == [2, 2]
 
 
 def test_a_damaged_last_checkpoint_costs_steps_but_no_bit(tmp_path, no_report):
