@@ -34,7 +34,10 @@ class Folder(Dataset[tuple[torch.Tensor, int]]):
     def __init__(self, root: Path) -> None:
         classes = sorted(p.name for p in root.iterdir())
         self.files = [(f, i) for i, c in enumerate(classes) for f in sorted((root / c).iterdir())]
-        self.mean, self.sd = torch.tensor([0.49, 0.48, 0.45]).view(3, 1, 1), torch.tensor([0.25, 0.24, 0.26]).view(3, 1, 1)
+        self.mean, self.sd = (
+            torch.tensor([0.49, 0.48, 0.45]).view(3, 1, 1),
+            torch.tensor([0.25, 0.24, 0.26]).view(3, 1, 1),
+        )
 
     def __len__(self) -> int:
         return len(self.files)
@@ -126,7 +129,10 @@ def main() -> None:
         theirs.append(count / by_loader(args.folder)[0])
         own.append(count / ours.epoch(number)[0])
     ratio = statistics.median(a / b for a, b in zip(own, theirs, strict=True))
-    print(f"later epochs, images/s: {statistics.median(theirs):,.0f} and {statistics.median(own):,.0f}, ratio {ratio:.1f} (n={ROUNDS})")
+    print(
+        f"later epochs, images/s: {statistics.median(theirs):,.0f} and {statistics.median(own):,.0f}, "
+        f"ratio {ratio:.1f} (n={ROUNDS})"
+    )
     print(f"this process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:,.0f} MiB at most")
     if not args.no_memory:
         print(f"dressage.train on it: {memory(args.folder):,.0f} MiB at most above import torch")

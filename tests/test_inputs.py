@@ -53,7 +53,7 @@ def test_arrays_with_labels_by_name_and_of_another_shape():
     assert open_inputs(x[:3], preprocess, y=["c", "a", "b"]).y.tolist() == [2, 0, 1]
     with pytest.raises(DataError, match=r"samples of shape \(5,\).*expected \(4,\)"):
         open_inputs(np.zeros((2, 5)), preprocess)
-    with pytest.raises(DataError, match="'d'.*expected the classes of the training"):
+    with pytest.raises(DataError, match=r"'d'.*expected the classes of the training"):
         open_inputs(x[:1], preprocess, y=["d"])
 
 

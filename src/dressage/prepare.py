@@ -16,15 +16,15 @@ from dressage.data.preprocess import Preprocess, fit_preprocess
 from dressage.data.source import Part, Source
 from dressage.data.split import split
 from dressage.fit import Plan, State, make_plan, new_state
-from dressage.fit.speed import fastest, in_format
+from dressage.fit.speed import in_format
 from dressage.models import build_model
 from dressage.models.foreign import Made, build_foreign, check_forward
 from dressage.presets import Facts
 from dressage.recipe import Recipe
 from dressage.resolve import Resolved, check_names, resolve
+from dressage.settle import settle_device, settle_speed
 
 ShowProgress = Callable[[str, int, int], None]
-SHORT_RUN = 200  # steps; in fewer, measuring which form is fastest costs more than it can save
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ def prepare(
     rows = split(source, recipe.data, recipe.seed)
     resolved = resolve(recipe, facts_of(source, rows["train"]), own_model=model is not None)
     preprocess = fit_preprocess(source, rows["train"], resolved.recipe.data.preprocess)
-    resolved = _settle_machine(resolved)
+    resolved = settle_device(resolved)
     parts = make_parts(source, rows, preprocess)
     return build(source, parts, preprocess, resolved, model)
 
@@ -103,7 +103,7 @@ def build(
     device = torch.device(recipe.train.device)
     batches = _batches(source, parts["train"], recipe, device)
     model = build_network(recipe, preprocess.input_shape, outputs, made).to(device)
-    resolved = _settle_speed(resolved, model, batches, preprocess, outputs)
+    resolved = settle_speed(resolved, model, batches, preprocess.cast, outputs)
     recipe = resolved.recipe
     state = new_state(in_format(model, recipe.train.memory_format), recipe, flat=made is None)
     plan = make_plan(recipe, batches.steps_per_epoch, outputs, preprocess.cast, _unit(preprocess))
@@ -130,34 +130,3 @@ def _batches(source: Source, part: Part, recipe: Recipe, device: torch.device) -
 
 def _unit(preprocess: Preprocess) -> float:
     return 1.0 if preprocess.target.scale is None else float(preprocess.target.scale.mean())
-
-
-def _settle_machine(resolved: Resolved) -> Resolved:
-    train = resolved.recipe.train
-    if train.device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-        resolved = resolved.put("train.device", device, "inferred", "the fastest device here")
-    if train.threads == 0:
-        return resolved.put("train.threads", torch.get_num_threads(), "inferred", "as torch finds them here")
-    return resolved
-
-
-def _settle_speed(
-    resolved: Resolved, model: nn.Module, batches: Batches, preprocess: Preprocess, classes: int
-) -> Resolved:
-    train = resolved.recipe.train
-    if "auto" not in (train.precision, train.memory_format):
-        return resolved
-    if train.epochs * batches.steps_per_epoch < SHORT_RUN:
-        precision = "float32" if train.precision == "auto" else train.precision
-        memory = "contiguous" if train.memory_format == "auto" else train.memory_format
-        why = "a run too short to measure which form is faster"
-    else:
-        batch = next(iter(batches.epoch(0)))
-        plan = make_plan(resolved.recipe, batches.steps_per_epoch, classes, preprocess.cast)
-        choice = fastest(model, preprocess.cast(batch.x), batch.y, plan.objective, train.precision, train.memory_format)
-        precision, memory, why = choice.precision, choice.memory_format, choice.why
-    for path, value in (("train.precision", precision), ("train.memory_format", memory)):
-        if resolved.reasons[path].origin != "given" or getattr(train, path[6:]) == "auto":
-            resolved = resolved.put(path, value, "measured", why)
-    return resolved

@@ -19,7 +19,7 @@ from dressage.optim import catalogue as optimizers
 from dressage.optim.averages import catalogue as averages
 from dressage.optim.schedules import catalogue as schedules
 from dressage.presets import Choice, Facts, presets_for
-from dressage.recipe import SECTIONS, Recipe
+from dressage.recipe import SECTIONS, Recipe, cut_at_commas
 
 Origin = Literal["given", "preset", "inferred", "default", "measured"]
 
@@ -60,15 +60,21 @@ class Resolved:
 
 def check_names(recipe: Recipe) -> None:
     """Raises RecipeError, with all errors at once, unless every technique and option named exists."""
-    problems = []
-    for path, family in FAMILIES.items():
-        for written in _techniques(recipe, path):
-            try:
-                family.check(written)
-            except RecipeError as error:
-                problems.append(f"{path}: {error}")
+    problems = name_problems(recipe.model_dump())
     if problems:
         raise RecipeError("\n".join(problems))
+
+
+def name_problems(written: Mapping[str, object]) -> list[str]:
+    """The same errors, a line each, of a recipe as it was written, whatever else may be wrong with it."""
+    problems = []
+    for path, family in FAMILIES.items():
+        for technique in _techniques(written, path):
+            try:
+                family.check(technique)
+            except RecipeError as error:
+                problems.append(f"{path}: {error}")
+    return problems
 
 
 def resolve(recipe: Recipe, facts: Facts, *, own_model: bool = False) -> Resolved:
@@ -119,9 +125,12 @@ def _with(recipe: Recipe, values: Mapping[str, object]) -> Recipe:
     return Recipe.model_validate(content)
 
 
-def _techniques(recipe: Recipe, path: str) -> list[str]:
-    written = value_at(recipe, path)
-    return list(written) if isinstance(written, list) else [str(written)]
+def _techniques(written: Mapping[str, object], path: str) -> list[str]:
+    section, _, name = path.rpartition(".")
+    inside = written.get(section) if section else written
+    value = inside.get(name) if isinstance(inside, Mapping) else None
+    texts = cut_at_commas(value) if path in ("augment", "data.preprocess") else [value]
+    return [text for text in texts if isinstance(text, str)] if isinstance(texts, list) else []
 
 
 def _check_against_data(recipe: Recipe, facts: Facts) -> None:

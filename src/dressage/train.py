@@ -22,7 +22,7 @@ from dressage.recipe import Recipe, as_recipe
 from dressage.record import record
 from dressage.repeat import Reproduction, compare
 from dressage.report import write_report
-from dressage.resolve import check_names
+from dressage.resolve import check_names, name_problems
 from dressage.run import Run
 from dressage.stopping import Overdue, signals
 from dressage.store.checkpoint import cut_checkpoints, newest, read_checkpoint, require_same, steps
@@ -51,7 +51,7 @@ def train(
     `on_event` gets every event; `progress(what, done, total)` is told of the reading.
     Raises DataError, RecipeError or UsageError before anything is written; Diverged and Interrupted with the state saved.
     """
-    written = as_recipe(recipe)
+    written = as_recipe(recipe, also=name_problems)
     check_names(written)
     if out is not None:
         RunFolder.require_free(Path(out))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache, wraps
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
@@ -40,7 +40,7 @@ def with_recipe(command: Callable[..., None]) -> Callable[..., None]:
                 value = options.pop(key)
                 if value is not None:
                     _put(given, path, _list(value, field) if is_list(field) else value)
-        command(*args, **options, recipe=load_recipe(recipe, given))
+        command(*args, **options, recipe=load_recipe(recipe, given, _wrong_names))
 
     file = Annotated[Path | None, Parameter(help="Recipe (TOML); the options below are laid over it.")]
     added = [_keyword("recipe", file), *(_keyword(key, _option(path, field)) for key, (path, field) in fields.items())]
@@ -121,3 +121,10 @@ def _put(nested: dict[str, Any], path: str, value: object) -> None:
     for key in above:
         nested = nested.setdefault(key, {})
     nested[last] = value
+
+
+def _wrong_names(written: Mapping[str, object]) -> list[str]:
+    """Techniques that do not exist: asked for only when something else is wrong too, since it imports torch."""
+    from dressage.resolve import name_problems
+
+    return name_problems(written)

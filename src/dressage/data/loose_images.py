@@ -62,7 +62,5 @@ def _files(path: Path) -> tuple[Path, list[str]]:
     for folder, folders, files in os.walk(root):  # links to folders are not followed
         folders[:] = sorted(f for f in folders if not f.startswith("."))
         inside = os.path.relpath(folder, root)
-        found += [
-            os.path.normpath(os.path.join(inside, f)) for f in sorted(files) if is_image(f) and not f.startswith(".")
-        ]
+        found += [os.path.normpath(f"{inside}/{f}") for f in sorted(files) if is_image(f) and not f.startswith(".")]
     return root, found

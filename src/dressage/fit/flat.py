@@ -32,7 +32,7 @@ def _flat(parameters: list[nn.Parameter]) -> nn.Parameter:
 
 
 def _laid_out_as(parameter: Tensor, tensor: Tensor) -> Tensor:
-    """A copy, since torch would share it and update it in place; in the parameter's strides, which fused kernels take for granted."""
+    """A copy (torch would share it and update it in place) in the parameter's strides, which fused kernels take for granted."""
     if tensor.shape != parameter.shape:
         return tensor.clone()
     return torch.empty_like(parameter.detach(), dtype=tensor.dtype).copy_(tensor)

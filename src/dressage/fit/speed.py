@@ -1,52 +1,86 @@
-"""Which number format and memory layout this machine trains this network fastest in: measured, not assumed."""
+"""Which number format, memory layout and threads this machine trains this network fastest with: measured, not assumed."""
 
 from __future__ import annotations
 
 import copy
 import statistics
 import time
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from dressage.objective import Objective
+from dressage.recipe import Train
 
 Precision = Literal["float32", "bf16"]
 MemoryFormat = Literal["contiguous", "channels_last"]
+MARGIN = 0.9  # a change must save a tenth: less is within the noise of a few repeats
 REPEATS = 3
-MARGIN = 0.9  # a change must save a tenth: less than that is within the noise of three repeats
+ENOUGH = 0.05  # seconds of steps that are timed for each form, and three steps at least
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """One way to carry out a step."""
+
+    precision: Precision
+    memory_format: MemoryFormat
+    threads: int
+
+    def __str__(self) -> str:
+        return f"{self.precision} {self.memory_format} with {self.threads} thread{'s' * (self.threads > 1)}"
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The fastest form, and its time as a share of the plain one's."""
+    """The fastest form, and what was measured."""
 
-    precision: Precision
-    memory_format: MemoryFormat
+    form: Form
     why: str
 
 
-def fastest(model: nn.Module, x: Tensor, y: Tensor, objective: Objective, precision: str, memory_format: str) -> Choice:
+def fastest(model: nn.Module, x: Tensor, y: Tensor, objective: Objective, train: Train) -> Choice:
     """Times forward and backward of copies of `model` on one batch, for the forms that `auto` leaves open.
 
-    Only networks with convolutions are timed; others run in float32 as they are. The model, its gradients and the
-    generators are left untouched.
+    Formats and layouts are timed for networks with convolutions; others run in float32 as they are. One thread is taken
+    where more save less than a tenth: many small steps wait for each other's threads. The model, its gradients, the
+    generators and the thread count are left untouched.
     """
-    forms = [(p, m) for p in _precisions(precision, x) for m in _formats(memory_format)]
+    threads = train.threads or torch.get_num_threads()
+    forms = [Form(p, m, threads) for p in _precisions(train.precision, x) for m in _formats(train.memory_format)]
     convolutional = any(isinstance(m, nn.Conv1d | nn.Conv2d | nn.Conv3d) for m in model.modules())
-    if len(forms) == 1 or not convolutional or x.dim() != 4:
-        form = forms[0]
-        return Choice(form[0], form[1], "as given" if len(forms) == 1 else "no convolutions: the plain form")
-    with torch.random.fork_rng(devices=[x.device] if x.device.type == "cuda" else []):
-        seconds = _time_all(model, x, y, objective, forms)
-    plain = seconds[forms[0]]
+    forms = forms if convolutional and x.dim() == 4 else forms[:1]
+    with _left_as_found(x.device):
+        form, said = _quickest(model, x, y, objective, forms)
+        if train.threads == 0 and threads > 1 and x.device.type == "cpu":
+            single = replace(form, threads=1)
+            form, more = _quickest(model, x, y, objective, [single, form])
+            said += more
+    return Choice(form, "; ".join(said) or "nothing to choose between")
+
+
+def _quickest(
+    model: nn.Module, x: Tensor, y: Tensor, objective: Objective, forms: Sequence[Form]
+) -> tuple[Form, list[str]]:
+    """The form with the shortest median time; the first unless another saves a tenth. Rounds are interleaved."""
+    if len(forms) == 1:
+        return forms[0], []
+    steps = {form: _step(model, x, y, objective, form) for form in forms}
+    times: dict[Form, list[float]] = {form: [] for form in forms}
+    for form in forms:
+        _timed(steps[form], form)  # a warm-up
+    while len(times[forms[0]]) < REPEATS or sum(times[forms[0]]) < ENOUGH:
+        for form in forms:
+            times[form].append(_timed(steps[form], form))
+    seconds = {form: statistics.median(spent) for form, spent in times.items()}
     best = min(forms, key=lambda form: seconds[form])
-    if seconds[best] > MARGIN * plain:
-        best = forms[0]
-    why = ", ".join(f"{p} {m} {seconds[p, m] / plain:.2f}" for p, m in forms)
-    return Choice(best[0], best[1], f"time of a step here, relative to the first: {why}")
+    plain = seconds[forms[0]]
+    measured = ", ".join(f"{form} {seconds[form] / plain:.2f}" for form in forms)
+    return (best if seconds[best] <= MARGIN * plain else forms[0]), [f"time of a step here, relative: {measured}"]
 
 
 def _precisions(written: str, x: Tensor) -> list[Precision]:
@@ -72,31 +106,37 @@ def has_bf16(device: torch.device) -> bool:
     return device.type == "cpu" and bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
-def _time_all(
-    model: nn.Module, x: Tensor, y: Tensor, objective: Objective, forms: list[tuple[Precision, MemoryFormat]]
-) -> dict[tuple[str, str], float]:
-    copies = {form: in_format(copy.deepcopy(model), form[1]).train() for form in forms}
-    times: dict[tuple[str, str], list[float]] = {form: [] for form in forms}
-    for repeat in range(REPEATS + 1):
-        for form in forms:
-            spent = _time_once(copies[form], x, y, objective, form)
-            if repeat:  # the first is a warm-up
-                times[form].append(spent)
-    return {form: statistics.median(spent) for form, spent in times.items()}
+def _step(model: nn.Module, x: Tensor, y: Tensor, objective: Objective, form: Form) -> Callable[[], None]:
+    twin = in_format(copy.deepcopy(model), form.memory_format).train()
+
+    def step() -> None:
+        twin.zero_grad(set_to_none=True)
+        laid_out = x.contiguous(memory_format=_torch_format(form.memory_format)) if x.dim() == 4 else x
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=form.precision == "bf16"):
+            outputs = twin(laid_out)
+        torch.autograd.backward(objective.loss(outputs.float(), y))
+        if x.device.type == "cuda":
+            torch.cuda.synchronize(x.device)
+
+    return step
 
 
-def _time_once(
-    model: nn.Module, x: Tensor, y: Tensor, objective: Objective, form: tuple[Precision, MemoryFormat]
-) -> float:
-    model.zero_grad(set_to_none=True)
-    _wait(x.device)
+def _timed(step: Callable[[], None], form: Form) -> float:
+    if torch.get_num_threads() != form.threads:
+        torch.set_num_threads(form.threads)
     start = time.perf_counter()
-    x = x.contiguous(memory_format=_torch_format(form[1]))
-    with torch.autocast(x.device.type, torch.bfloat16, enabled=form[0] == "bf16"):
-        outputs = model(x)
-    torch.autograd.backward(objective.loss(outputs.float(), y))
-    _wait(x.device)
+    step()
     return time.perf_counter() - start
+
+
+@contextmanager
+def _left_as_found(device: torch.device) -> Iterator[None]:
+    threads = torch.get_num_threads()
+    try:
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def in_format(model: nn.Module, memory_format: str) -> nn.Module:
@@ -106,8 +146,3 @@ def in_format(model: nn.Module, memory_format: str) -> nn.Module:
 
 def _torch_format(name: str) -> torch.memory_format:
     return torch.channels_last if name == "channels_last" else torch.contiguous_format
-
-
-def _wait(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)

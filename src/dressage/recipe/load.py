@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,20 +13,25 @@ from dressage.errors import RecipeError, UsageError, nearest, printable
 from dressage.recipe.schema import Recipe
 
 LARGEST_FILE = 1 << 20
+Check = Callable[[Mapping[str, object]], list[str]]
+"""Errors found in what was written, a line each."""
 DEEPEST = 20
 
 
-def load_recipe(file: Path | None = None, overrides: Mapping[str, object] | None = None) -> Recipe:
+def load_recipe(
+    file: Path | None = None, overrides: Mapping[str, object] | None = None, also: Check | None = None
+) -> Recipe:
     """The recipe in `file` (or an empty one) with `overrides`, a nested mapping, laid over it.
 
     Numbers may be written as text. Raises UsageError when the file cannot be read and RecipeError with every error of the
-    recipe, one a line, each with its path, what was found, what was expected and the nearest spelling.
+    recipe, one a line, each with its path, what was found, what was expected and the nearest spelling; `also` finds more
+    of them in what was written.
     """
     written = read_toml(file) if file else {}
-    return as_recipe(_merge(written, overrides or {}), str(file) if file else "recipe")
+    return as_recipe(_merge(written, overrides or {}), str(file) if file else "recipe", also)
 
 
-def as_recipe(values: Recipe | Mapping[str, object] | None, where: str = "recipe") -> Recipe:
+def as_recipe(values: Recipe | Mapping[str, object] | None, where: str = "recipe", also: Check | None = None) -> Recipe:
     """A Recipe from what a person gives: a Recipe, a nested mapping, or nothing."""
     if isinstance(values, Recipe):
         return values
@@ -37,7 +42,8 @@ def as_recipe(values: Recipe | Mapping[str, object] | None, where: str = "recipe
     try:
         return Recipe.model_validate(dict(values or {}))
     except ValidationError as error:
-        raise RecipeError("\n".join(_explain(where, e) for e in error.errors(include_url=False))) from None
+        problems = [_explain(where, e) for e in error.errors(include_url=False)]
+        raise RecipeError("\n".join([*problems, *(also(values or {}) if also else [])])) from None
 
 
 def read_toml(file: Path) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 
-def _cut_at_commas(value: object) -> object:
+def cut_at_commas(value: object) -> object:
     """`"a,b(c=1,d=2)"` -> `["a", "b(c=1,d=2)"]`: a list may be written as one text, as on a command line."""
     if not isinstance(value, str):
         return value
@@ -26,8 +26,8 @@ def _cut_at_commas(value: object) -> object:
 
 
 Technique = Annotated[str, Field(min_length=1, max_length=500)]
-Techniques = Annotated[list[Technique], BeforeValidator(_cut_at_commas), Field(max_length=100)]
-Names = Annotated[list[str], BeforeValidator(_cut_at_commas)]
+Techniques = Annotated[list[Technique], BeforeValidator(cut_at_commas), Field(max_length=100)]
+Names = Annotated[list[str], BeforeValidator(cut_at_commas)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 
 
@@ -149,7 +149,7 @@ class Train(Section):
     device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?|mps)$")] = "auto"
     """Where the network runs."""
     threads: Annotated[int, Field(ge=0, le=1024)] = 0
-    """Processor threads; 0: as torch finds them. Part of the run's record, since sums differ in their last bits."""
+    """Processor threads; 0: what is measured to be faster here. Part of the run's record, since sums differ in their last bits."""
     checkpoint_seconds: Annotated[float, Field(gt=0)] = 60.0
     """Longest time between two checkpoints."""
 

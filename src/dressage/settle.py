@@ -1,0 +1,57 @@
+"""What of a recipe only the machine can tell: device, number format, memory layout, threads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor, nn
+
+from dressage.data.batches import Batches
+from dressage.fit.plan import make_plan
+from dressage.fit.speed import fastest
+from dressage.resolve import Origin, Resolved, value_at
+
+SHORT_RUN = 200  # steps; in fewer, measuring which form is fastest costs more than it can save
+PATHS = ("train.precision", "train.memory_format", "train.threads")
+
+
+def settle_device(resolved: Resolved) -> Resolved:
+    """The recipe with a device."""
+    if resolved.recipe.train.device != "auto":
+        return resolved
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    return resolved.put("train.device", device, "inferred", "the fastest device here")
+
+
+def settle_speed(
+    resolved: Resolved, model: nn.Module, batches: Batches, cast: Callable[[Tensor], Tensor], classes: int
+) -> Resolved:
+    """The recipe with the form in which this machine takes steps of `model` fastest; what was given stays."""
+    train = resolved.recipe.train
+    if train.threads and "auto" not in (train.precision, train.memory_format):
+        return resolved
+    plan = make_plan(resolved.recipe, batches.steps_per_epoch, classes, cast)
+    if train.epochs * batches.steps_per_epoch < SHORT_RUN:
+        usual = {
+            "train.precision": "float32",
+            "train.memory_format": "contiguous",
+            "train.threads": torch.get_num_threads(),
+        }
+        return _put(resolved, usual, "inferred", "a run too short to measure what is faster")
+    batch = next(iter(batches.epoch(0)))
+    choice = fastest(model, plan.cast(batch.x), batch.y, plan.objective, train)
+    form = choice.form
+    return _put(
+        resolved,
+        dict(zip(PATHS, (form.precision, form.memory_format, form.threads), strict=True)),
+        "measured",
+        choice.why,
+    )
+
+
+def _put(resolved: Resolved, values: Mapping[str, object], origin: Origin, why: str) -> Resolved:
+    for path, value in values.items():
+        if value_at(resolved.recipe, path) in ("auto", 0):
+            resolved = resolved.put(path, value, origin, why)
+    return resolved
