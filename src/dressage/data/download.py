@@ -50,6 +50,8 @@ def fetch(remote: Remote, folder: Path, instead: str, progress: Progress | None 
         part.replace(path)
     except (urllib.error.URLError, HTTPException, TimeoutError, OSError) as error:
         reason = getattr(error, "reason", None) or error
+        if isinstance(error, urllib.error.HTTPError):
+            error.close()  # it holds the answer's socket
         raise DataError.of(
             remote.url, f"cannot be fetched ({reason})", "expected the net, and room for the file", instead
         ) from None
