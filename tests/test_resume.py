@@ -424,15 +424,26 @@ def test_a_worker_process_does_not_hold_the_run(tmp_path):
         os.waitpid(worker, 0)
 
 
-def test_the_data_is_prepared_with_the_threads_of_the_run(tmp_path, monkeypatch, no_report):
+def test_what_comes_before_the_first_step_does_not_depend_on_threads(tmp_path, monkeypatch, no_report):
+    """Those of the run are measured after it, and known before it when the run goes on."""
     prepare = import_module("dressage.prepare")
-    used, fitted = [], prepare.fit_preprocess
-    monkeypatch.setattr(
-        prepare, "fit_preprocess", lambda *given: used.append(torch.get_num_threads()) or fitted(*given)
-    )
-    folder = stopped(tmp_path / "run", table(tmp_path), {**SHORT, "train": {**SHORT["train"], "threads": 2}})
-    dressage.resume(folder)
-    assert used == [2, 2]
+    used = []
+
+    def spied(name: str) -> None:
+        real = getattr(prepare, name)
+        monkeypatch.setattr(prepare, name, lambda *given: used.append(torch.get_num_threads()) or real(*given))
+
+    spied("fit_preprocess")
+    spied("build_network")
+    found = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        folder = stopped(tmp_path / "run", table(tmp_path), {**SHORT, "train": {**SHORT["train"], "threads": 2}})
+        torch.set_num_threads(1)
+        dressage.resume(folder)
+    finally:
+        torch.set_num_threads(found)
+    assert used == [1, 1, 1, 1]
 
 
 def test_a_damaged_last_checkpoint_costs_steps_but_no_bit(tmp_path, no_report):

@@ -69,31 +69,32 @@ def killed_and_resumed(fork: Parent, place: Path, kind: str, out: str, when: lis
     return hits
 
 
-def trials(fork: Parent, place: Path, kind: str, count: int, seed: int, epochs: int | None = None) -> int:
-    """`count` runs that are killed once to three times at random moments of their whole life; the kills that hit."""
+def trials(fork: Parent, place: Path, kind: str, kills: int, seed: int, epochs: int | None = None) -> int:
+    """Runs that are killed up to three times at random moments of their whole life, until `kills` have hit; how many."""
     whole = train(fork, kind, f"whole-{seed}", epochs)
     assert whole.code == 0, whole.said
-    expected, draw, hits = bits(place / f"whole-{seed}"), random.Random(seed), 0
-    for number in range(count):
-        out = f"{kind}-{seed}-{number}"
+    expected, draw = bits(place / f"whole-{seed}"), random.Random(seed)
+    hits = runs = 0
+    while hits < kills:
+        runs += 1
+        out = f"{kind}-{seed}-{runs}"
         when = [draw.uniform(0, whole.seconds) for _ in range(draw.choice((1, 1, 2, 3)))]
         hits += killed_and_resumed(fork, place, kind, out, when, epochs)
         assert bits(place / out) == expected, (out, when)
         assert RunFolder.open(place / out).status()["status"] == "finished"
         shutil.rmtree(place / out)
-    return hits
+    print(f"{kind}, seed {seed}: {hits} kills in {runs} runs, {runs} of {runs} with the same bits")
+    return runs
 
 
 def test_killed_at_random_times_the_run_ends_in_the_same_bits(fork, place):
-    assert trials(fork, place, "digits", 5, seed=1, epochs=8) >= 3
+    assert trials(fork, place, "digits", 5, seed=1, epochs=8) >= 2
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("kind", "seed"), [("digits", 2), ("digits", 3), ("pictures", 4), ("pictures", 5)])
 def test_a_hundred_of_a_hundred_kills_resume_to_the_same_bits(kind, seed, fork, place):
-    hits = trials(fork, place, kind, 25, seed)
-    print(f"{kind}, seed {seed}: 25 of 25 runs the same, {hits} kills hit")
-    assert hits >= 25
+    assert trials(fork, place, kind, 25, seed) >= 8
 
 
 @pytest.mark.slow

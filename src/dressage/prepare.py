@@ -57,22 +57,27 @@ def prepare(
     Raises DataError, RecipeError or UsageError; nothing is written.
     """
     check_names(recipe)
-    if recipe.train.threads:  # before anything is summed up: what is fitted on the data depends on it, in its last bits
-        torch.set_num_threads(recipe.train.threads)
     source = open_data(data, recipe.data, y=y, progress=progress)
     rows = split(source, recipe.data, recipe.seed)
     resolved = resolve(recipe, facts_of(source, rows["train"]), own_model=model is not None)
-    preprocess = fit_preprocess(source, rows["train"], resolved.recipe.data.preprocess)
+    with threads_kept(1):
+        preprocess = fit_preprocess(source, rows["train"], resolved.recipe.data.preprocess)
     resolved = settle_device(resolved)
     parts = make_parts(source, rows, preprocess)
     return build(source, parts, preprocess, resolved, model)
 
 
 @contextmanager
-def threads_kept() -> Iterator[None]:
-    """Leaves torch's thread count, which a run sets for itself, as it was found."""
+def threads_kept(inside: int | None = None) -> Iterator[None]:
+    """Leaves torch's thread count as it was found; `inside` is the one to use meanwhile.
+
+    What comes before the first step is computed by one: sums and factorisations differ in their last bits with the
+    threads, and those of the run are measured only then.
+    """
     found = torch.get_num_threads()
     try:
+        if inside is not None:
+            torch.set_num_threads(inside)
         yield
     finally:
         torch.set_num_threads(found)
@@ -102,7 +107,8 @@ def build(
     outputs = facts_of(source, parts["train"].rows).outputs
     device = torch.device(recipe.train.device)
     batches = _batches(source, parts["train"], recipe, device)
-    model = build_network(recipe, preprocess.input_shape, outputs, made).to(device)
+    with threads_kept(1):
+        model = build_network(recipe, preprocess.input_shape, outputs, made).to(device)
     resolved = settle_speed(resolved, model, batches, preprocess.cast, outputs)
     recipe = resolved.recipe
     state = new_state(in_format(model, recipe.train.memory_format), recipe, flat=made is None)
