@@ -94,6 +94,7 @@ def serve() -> None:
 
 def _trial(job: dict[str, Any]) -> dict[str, float]:
     began = time.monotonic()
+    Path(job["out"]).write_text("")
     child = os.fork()
     if child == 0:
         _child(job)
