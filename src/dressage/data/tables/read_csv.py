@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -104,17 +105,29 @@ def _refuse_wide_fields(data: bytes, records: Records, dialect: Dialect, name: s
 
 
 def _parse(data: bytes, records: Records, first: int, dialect: Dialect, name: str) -> pa.Table:
+    body = _arrows_own(data).slice(int(records.start[first]))
+    try:
+        return _arrow(body, records, dialect)
+    except pa.ArrowException as error:
+        _refuse_ragged(body, records, first, dialect, name)
+        raise DataError.of(
+            name,
+            str(error).split("\n")[0][:200],
+            "expected a CSV with the same number of cells in every line",
+            "correct the file",
+        ) from None
+
+
+def _refuse_ragged(body: pa.Buffer, records: Records, first: int, dialect: Dialect, name: str) -> None:
     ragged: list[Any] = []
 
     def note(row: Any) -> str:
         ragged.append(row)
         return "skip"
 
-    body = _arrows_own(data).slice(int(records.start[first]))
-    table = _arrow(body, records, dialect, note, name)
+    with suppress(pa.ArrowException):
+        _arrow(body, records, dialect, note)
     if ragged:
-        ragged.clear()
-        _arrow(body, records, dialect, note, name, threads=False)  # only a single thread knows the row numbers
         at = ragged[0]
         line = (
             f"line {records.line[first + at.number - 1]}" if first + at.number <= len(records) else f"row {at.number}"
@@ -129,7 +142,6 @@ def _parse(data: bytes, records: Records, first: int, dialect: Dialect, name: st
             f"expected {at.expected_columns} as in the first line",
             cause,
         )
-    return table
 
 
 def _arrows_own(data: bytes) -> pa.Buffer:
@@ -140,32 +152,28 @@ def _arrows_own(data: bytes) -> pa.Buffer:
 
 
 def _arrow(
-    body: pa.Buffer, records: Records, dialect: Dialect, handler: Callable[[Any], str], name: str, threads: bool = True
+    body: pa.Buffer, records: Records, dialect: Dialect, handler: Callable[[Any], str] | None = None
 ) -> pa.Table:
+    """With a handler in one thread: only that knows the numbers of rows.
+
+    Without one where there are several, since a thread that lets go of a handler when Python is ending aborts the process.
+    """
     longest = int((records.stop - records.start).max()) + 4
-    try:
-        return pyarrow.csv.read_csv(
-            pa.BufferReader(body),
-            read_options=pyarrow.csv.ReadOptions(
-                column_names=_plain(dialect.names), use_threads=threads, block_size=max(1 << 20, 2 * longest)
-            ),
-            parse_options=pyarrow.csv.ParseOptions(
-                delimiter=dialect.delimiter,
-                quote_char=dialect.quote,
-                newlines_in_values=True,
-                invalid_row_handler=handler,
-            ),
-            convert_options=pyarrow.csv.ConvertOptions(
-                null_values=list(MISSING), strings_can_be_null=True, decimal_point=dialect.decimal
-            ),
-        ).rename_columns(list(dialect.names))
-    except pa.ArrowException as error:
-        raise DataError.of(
-            name,
-            str(error).split("\n")[0][:200],
-            "expected a CSV with the same number of cells in every line",
-            "correct the file",
-        ) from None
+    return pyarrow.csv.read_csv(
+        pa.BufferReader(body),
+        read_options=pyarrow.csv.ReadOptions(
+            column_names=_plain(dialect.names), use_threads=handler is None, block_size=max(1 << 20, 2 * longest)
+        ),
+        parse_options=pyarrow.csv.ParseOptions(
+            delimiter=dialect.delimiter,
+            quote_char=dialect.quote,
+            newlines_in_values=True,
+            invalid_row_handler=handler,
+        ),
+        convert_options=pyarrow.csv.ConvertOptions(
+            null_values=list(MISSING), strings_can_be_null=True, decimal_point=dialect.decimal
+        ),
+    ).rename_columns(list(dialect.names))
 
 
 def _plain(names: Sequence[str]) -> list[str]:
