@@ -390,3 +390,12 @@ def test_digits_of_scikit_learn() -> None:
     still = x[parts["train"].numpy()].std(0) == 0  # scikit-learn leaves a constant's new values as they are
     expected[:, still] = 0
     np.testing.assert_allclose(pre.apply(source.x).numpy(), expected, atol=1e-5)
+
+
+def test_a_column_too_large_to_be_squared_is_named():
+    table = pa.table(
+        {"a": [float(i) for i in range(30)], "huge": [1e300] * 29 + [-1e300], "y": [i % 3 + 0.5 for i in range(30)]}
+    )
+    source = open_table(table, Data(target="y", task="regression"))
+    with pytest.raises(DataError, match="huge has values that are not finite"):
+        fit_preprocess(source, torch.arange(30), ["standardize"])

@@ -221,6 +221,10 @@ def _fit_table(source: Source, rows: Tensor, steps: Sequence[Step]) -> tuple[lis
         [step for step in steps if isinstance(step, Affine | Quantile)] if any(e.numbers() for e in encodings) else []
     )
     fitted = fit_numeric(
-        numeric, lambda start, stop: encode(table.slice(start, stop - start), encodings)[0], table.num_rows, width
+        numeric,
+        lambda start, stop: encode(table.slice(start, stop - start), encodings)[0],
+        table.num_rows,
+        width,
+        [name for e in encodings for name in e.numbers()],
     )
     return encodings, fitted

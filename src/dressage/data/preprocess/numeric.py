@@ -37,9 +37,16 @@ class Fitted:
 
 
 def fit_numeric(
-    steps: Sequence[Affine | Quantile], read: Callable[[int, int], Tensor], rows: int, width: int
+    steps: Sequence[Affine | Quantile],
+    read: Callable[[int, int], Tensor],
+    rows: int,
+    width: int,
+    names: Sequence[str] = (),
 ) -> list[Fitted]:
-    """Fits each step on what those before it make of the training rows; `read(start, stop)`: float64 `(n, ...)`."""
+    """Fits each step on what those before it make of the training rows; `read(start, stop)`: float64 `(n, ...)`.
+
+    Raises DataError for a feature, by its name where it has one, whose values are not finite or too large to be squared.
+    """
     done: list[Fitted] = []
 
     def pieces() -> Iterator[Tensor]:
@@ -52,9 +59,9 @@ def fit_numeric(
             at = int((~m.var.isfinite()).flatten().nonzero()[0])
             raise DataError.of(
                 "data",
-                f"feature {at} has values that are not finite (NaN or inf)",
-                "expected finite numbers",
-                "fill or remove these rows",
+                f"{names[at] if at < len(names) else f'feature {at}'} has values that are not finite (NaN or inf) or too large",
+                "expected finite numbers below 1e150",
+                "fill or remove these rows, or leave the column out with data.ignore",
             )
         done.append(
             Fitted(*step.fit(m)) if isinstance(step, Affine) else _fit_quantile(step, m, torch.cat(list(pieces())))

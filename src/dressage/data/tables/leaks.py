@@ -29,7 +29,9 @@ def _same_amounts(values: Values, y: np.ndarray[tuple[int, ...], np.dtype[np.flo
     """Equal but for scale and shift (correlation of ±1 to 1e-10)."""
     if values.kind != "number" or values.data.null_count or len(y) < 5:
         return False
-    a, b = values.data.to_numpy() - np.mean(values.data.to_numpy()), y.astype(np.float64) - y.mean(dtype=np.float64)
+    x = values.data.to_numpy()
+    x = x / max(np.abs(x).max(), np.finfo(float).tiny)  # so that squares of huge numbers stay finite
+    a, b = x - x.mean(), y.astype(np.float64) - y.mean(dtype=np.float64)
     scale = np.sqrt((a * a).sum() * (b * b).sum())
     return bool(scale > 0 and abs((a * b).sum() / scale) > 1 - 1e-10)
 
