@@ -1,6 +1,6 @@
 """Whether bf16 costs accuracy: the same recipe in float32 and in bf16, on real images, over seeds.
 
-    python benchmarks/precision.py IMAGES.npz [--seeds 5]     # x_train, y_train, x_test, y_test
+python benchmarks/precision.py IMAGES.npz [--seeds 5]     # x_train, y_train, x_test, y_test
 """
 
 from __future__ import annotations
@@ -46,7 +46,9 @@ def main() -> None:
             seconds[precision].append(spent)
     for precision, found in scores.items():
         spread = f"{statistics.mean(found):.4f} ± {statistics.stdev(found):.4f}"
-        print(f"{precision:<8} accuracy {spread} (n={args.seeds}), {statistics.median(seconds[precision]):.1f} s of training")
+        print(
+            f"{precision:<8} accuracy {spread} (n={args.seeds}), {statistics.median(seconds[precision]):.1f} s of training"
+        )
     differences = [a - b for a, b in zip(scores["bf16"], scores["float32"], strict=True)]
     half = 2.78 * statistics.stdev(differences) / len(differences) ** 0.5 if args.seeds == 5 else float("nan")
     print(f"bf16 − float32: {statistics.mean(differences):+.4f}, 95 % interval ± {half:.4f} (t, 4 degrees of freedom)")
