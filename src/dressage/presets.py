@@ -36,7 +36,7 @@ class Facts:
 
 def presets_for(recipe: Recipe, facts: Facts, own_model: bool) -> Mapping[str, Choice]:
     """A choice for each path where the data asks for something else than the plain default."""
-    choices = _images(facts) if facts.kind == "images" else _rows(facts)
+    choices = _images(facts) if facts.kind == "images" else _rows(recipe, facts)
     choices |= _by_task(facts)
     batch = int(choices["train.batch_size"].value)  # type: ignore[call-overload]
     if batch > facts.rows:
@@ -54,12 +54,13 @@ def _by_task(facts: Facts) -> dict[str, Choice]:
     return {"loss.name": Choice("cross_entropy", "inferred", f"the target is one of {facts.outputs} classes")}
 
 
-def _rows(facts: Facts) -> dict[str, Choice]:
+def _rows(recipe: Recipe, facts: Facts) -> dict[str, Choice]:
     rows = facts.rows
     width = 64 if rows < 1000 else 256
     batch = 16 if rows < 500 else 32 if rows < 3000 else 128 if rows < 50_000 else 512
     steps = 3000 if rows < 3000 else 8000 if rows < 50_000 else 20_000
-    epochs = max(5, min(200, round(steps * batch / rows)))
+    taken = recipe.train.batch_size if "batch_size" in recipe.train.model_fields_set else batch
+    epochs = max(5, min(200, round(steps * min(taken, rows) / rows)))
     small = f"for {rows} training rows"
     return {
         "data.preprocess": Choice(["standardize"], "preset", "features of one scale train at one rate"),

@@ -1,0 +1,92 @@
+"""The short way of an update and the choice of the fastest form: the same numbers, and nothing left behind."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from dressage.fit.speed import Form, fastest
+from dressage.fit.update import fused_adam, update
+from dressage.objective import catalogue as objectives
+from dressage.recipe import Train
+
+
+def networks(kind: type[torch.optim.Optimizer], dtype: torch.dtype):
+    torch.manual_seed(0)
+    a = nn.Sequential(nn.Linear(5, 7), nn.Tanh(), nn.Linear(7, 3)).to(dtype)
+    b = copy.deepcopy(a)
+
+    def optimizer(net):
+        decayed, other = [p for p in net.parameters() if p.dim() > 1], [p for p in net.parameters() if p.dim() <= 1]
+        groups = [{"params": decayed, "weight_decay": 0.1}, {"params": other, "weight_decay": 0.0}]
+        return kind(groups, lr=0.01, betas=(0.8, 0.95), fused=True)
+
+    return (a, optimizer(a)), (b, optimizer(b))
+
+
+@pytest.mark.parametrize("kind", [torch.optim.Adam, torch.optim.AdamW])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_kernel_gives_torchs_own_step_bit_for_bit(kind, dtype):
+    (a, ours), (b, torchs) = networks(kind, dtype)
+    for i in range(12):
+        lr = 0.01 / (1 + i)
+        x = torch.randn(9, 5, dtype=dtype, generator=torch.Generator().manual_seed(i))
+        for net, optimizer in ((a, ours), (b, torchs)):
+            optimizer.zero_grad()
+            net(x).square().sum().backward()
+        kernel = fused_adam(ours)
+        assert (kernel is None) == (i == 0), "torch makes the state in the first step"
+        update(ours, kernel, lr)
+        for group in torchs.param_groups:
+            group["lr"] = lr
+        torchs.step()
+    for p, q in zip(a.parameters(), b.parameters(), strict=True):
+        assert torch.equal(p, q)
+    for p, q in zip(ours.state.values(), torchs.state.values(), strict=True):
+        assert all(torch.equal(p[name], q[name]) for name in p)
+
+
+def test_a_parameter_without_gradient_is_skipped_as_torch_does():
+    (a, ours), _ = networks(torch.optim.AdamW, torch.float32)
+    for i in range(3):
+        ours.zero_grad(set_to_none=True)
+        a(torch.ones(2, 5)).sum().backward()
+        if i == 2:
+            a[0].weight.grad = None
+            before = a[0].weight.detach().clone(), a[2].weight.detach().clone()
+        update(ours, fused_adam(ours), 0.1)
+    assert torch.equal(a[0].weight, before[0]) and not torch.equal(a[2].weight, before[1])
+
+
+def test_rate_zero_moves_nothing():
+    (a, ours), _ = networks(torch.optim.AdamW, torch.float32)
+    before = [p.detach().clone() for p in a.parameters()]
+    for _ in range(3):
+        ours.zero_grad()
+        a(torch.ones(2, 5)).sum().backward()
+        update(ours, fused_adam(ours), 0.0)
+    assert all(torch.equal(p, q) for p, q in zip(a.parameters(), before, strict=True))
+
+
+def test_choosing_the_fastest_form_leaves_no_trace():
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Dropout(0.5), nn.Flatten(), nn.Linear(144, 2))
+    before, noise, threads = copy.deepcopy(net.state_dict()), torch.get_rng_state(), torch.get_num_threads()
+    x, y = torch.randn(4, 3, 8, 8), torch.tensor([0, 1, 0, 1])
+    noise = torch.get_rng_state()
+    choice = fastest(net, x, y, objectives.build("cross_entropy", 0.0), Train())
+    assert choice.form.precision in ("float32", "bf16") and "relative" in choice.why
+    assert torch.equal(noise, torch.get_rng_state()) and torch.get_num_threads() == threads
+    assert all(torch.equal(v, before[k]) for k, v in net.state_dict().items())
+    assert all(p.grad is None for p in net.parameters())
+
+
+def test_what_is_given_is_not_measured():
+    given = Train(precision="float32", memory_format="channels_last", threads=1)
+    net, x = nn.Conv2d(3, 2, 8), torch.randn(2, 3, 8, 8)
+    choice = fastest(
+        nn.Sequential(net, nn.Flatten()), x, torch.tensor([0, 1]), objectives.build("cross_entropy", 0.0), given
+    )
+    assert choice.form == Form("float32", "channels_last", 1)
