@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from contextlib import nullcontext
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 import torch
@@ -364,3 +367,18 @@ def test_records_begin_where_the_csv_module_says(rows: list[list[str]]) -> None:
     ends = [reader.line_num for _ in reader]
     assert records.line.tolist() == [1, *(end + 1 for end in ends[:-1])] and not records.open_quote
     assert np.all(records.stop > records.start)
+
+
+@pytest.mark.parametrize("last", ["", "1,2,3,4\n"])
+def test_threads_of_arrow_hold_no_python_object(opened: Open, monkeypatch: pytest.MonkeyPatch, last: str) -> None:
+    """They may outlive Python, and one that lets go of its handler then aborts the process."""
+    read, told = pyarrow.csv.read_csv, []
+
+    def watched(file: object, *, read_options: Any, parse_options: Any, **options: Any) -> object:
+        told.append((read_options.use_threads, parse_options.invalid_row_handler is not None))
+        return read(file, read_options=read_options, parse_options=parse_options, **options)
+
+    monkeypatch.setattr(pyarrow.csv, "read_csv", watched)
+    with pytest.raises(DataError, match="4 cells") if last else nullcontext():
+        opened(PLAIN + last)
+    assert told == [(True, False), (False, True)][: 2 if last else 1]
