@@ -6,8 +6,10 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from pydantic.fields import FieldInfo
+
 from dressage.cli.options import default_of, fields_of, kind_of
-from dressage.recipe import SECTIONS, Recipe
+from dressage.recipe import CHOSEN, SECTIONS, Recipe
 from dressage.resolve import FAMILIES
 
 PAGE = Path(__file__).with_name("recipe.md")
@@ -51,9 +53,14 @@ def _table(above: str) -> Iterator[str]:
                 f"`{path}`",
                 field.description or "",
                 kind + (f", {limits}" if limits else ""),
-                f"`{default_of(field)}`",
+                _default(path, field),
             ]
             yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _default(path: str, field: FieldInfo) -> str:
+    text = default_of(path, field)
+    return text if path in CHOSEN else f"`{text}`"
 
 
 def _limits(metadata: list[object]) -> Iterator[str]:

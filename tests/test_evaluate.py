@@ -236,7 +236,7 @@ def test_sentences() -> None:
     assert sentence(e) == "test accuracy 0.972 (95 % interval 0.950–0.985, n = 360), majority class 0.100"
     number = judge("regression", np.array([1.0, 2, 3, 4.5]), np.array([1.0, 2, 3, 4]), part="validation")
     assert sentence(number).startswith("validation R² 0.950 (95 % interval ")
-    assert "RMSE 0.250, mean of the training part 1.118" in sentence(number)
+    assert "RMSE 0.250; the mean of the training part has RMSE 1.118" in sentence(number)
 
 
 def test_misfits_are_told() -> None:

@@ -7,8 +7,8 @@ import itertools
 import pytest
 
 from dressage.errors import RecipeError
-from dressage.presets import Facts
-from dressage.recipe import Recipe
+from dressage.presets import Facts, presets_for
+from dressage.recipe import CHOSEN, Recipe
 from dressage.resolve import FAMILIES, all_paths, check_names, resolve, value_at
 
 DIGITS = Facts("classification", "array", 1200, (64,), 10)
@@ -96,3 +96,8 @@ def test_every_family_of_the_recipe_has_a_value_there():
     for path, family in FAMILIES.items():
         value = value_at(Recipe(), path)
         assert value == [] or value in family
+
+
+def test_the_help_says_which_values_are_chosen_for_the_data():
+    chosen = {path for facts in (DIGITS, PHOTOS, GREY, PRICES) for path in presets_for(Recipe(), facts, False)}
+    assert chosen == CHOSEN

@@ -41,7 +41,7 @@ class Catalogue(Mapping[str, Entry[T]]):
     def __getitem__(self, name: str) -> Entry[T]:
         if name not in self._entries:
             raise RecipeError.of(
-                self.family, f"'{name}' is not known", nearest(name, self), f"see `dressage list {self.family}`"
+                f"'{name}'", f"no such {self.family}", nearest(name, self), f"see `dressage list {self.family}`"
             )
         return self._entries[name]
 

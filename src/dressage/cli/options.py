@@ -13,7 +13,7 @@ from cyclopts import Group, Parameter
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from dressage.recipe import Recipe, load_recipe
+from dressage.recipe import CHOSEN, Recipe, load_recipe
 
 ALIASES = {"data.target": "--target", "data.group": "--group"}
 
@@ -76,8 +76,10 @@ def kind_of(field: FieldInfo) -> str:
     )
 
 
-def default_of(field: FieldInfo) -> str:
-    """The default of a field as one would write it."""
+def default_of(path: str, field: FieldInfo) -> str:
+    """The default of a field as one would write it, or that it is chosen when the data is known."""
+    if path in CHOSEN:
+        return "chosen for the data"
     value = field.get_default(call_default_factory=True)
     if isinstance(value, list | tuple):
         return ", ".join(map(str, value)) or "none"
@@ -90,7 +92,7 @@ def _option(path: str, field: FieldInfo) -> object:
     kind = kind_of(field)
     parameter = Parameter(
         name=[f"--{path}", *([ALIASES[path]] if path in ALIASES else [])],
-        help=f"{field.description} [{f'{kind}; ' if '|' in kind else ''}default: {default_of(field)}]",
+        help=f"{field.description} [{f'{kind}; ' if '|' in kind else ''}default: {default_of(path, field)}]",
         group=_group(section, order),
         metavar={"number": "NUMBER", "whole number": "N"}.get(kind, "NAME"),
         show_default=False,

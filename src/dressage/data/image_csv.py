@@ -37,7 +37,7 @@ def list_csv(path: Path, section: recipe.Data) -> Listing | None:
     listing = _listing(path, rows, column)
     listing.labels = [row[label] for row in rows]
     listing.parts = [part_of(row[part]) if part is not None else "" for row in rows]
-    listing.assumed["columns"] = f"path {names[column]}, label {names[label]}" + (
+    listing.assumed["columns"] = f"paths in '{names[column]}', labels in '{names[label]}'" + (
         f", parts from {names[part]}" if part is not None else ""
     )
     if section.group:

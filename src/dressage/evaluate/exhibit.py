@@ -7,6 +7,7 @@ import io
 import math
 import re
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -74,8 +75,12 @@ def exhibit(source: Source) -> Callable[[int], Mapping[str, Any]]:
 
 
 def short(value: object) -> str:
-    """At most 120 characters of a value; a number in six digits."""
+    """At most 120 characters of a value; a number in six digits, a day without its midnight, `–` where there is none."""
+    if value is None:
+        return "–"
     text = f"{value:.6g}" if isinstance(value, float) else str(value)
+    if isinstance(value, datetime):
+        text = text.removesuffix(" 00:00:00")
     return text if len(text) <= SIGNS else text[: SIGNS - 1] + "…"
 
 

@@ -54,7 +54,7 @@ def sentence(evaluation: Mapping[str, Any]) -> str:
     if name == "accuracy":
         return f"{head}, {beside} {digits(_estimate(base, name).get('value'))}"
     own, other = _estimate(evaluation, "rmse").get("value"), _estimate(base, "rmse").get("value")
-    return f"{head}, RMSE {digits(own)}, {beside} {digits(other)}"
+    return f"{head}, RMSE {digits(own)}; the {beside} has RMSE {digits(other)}"
 
 
 def verdict(evaluation: Mapping[str, Any]) -> Literal["better", "unclear", "worse", "unknown"]:

@@ -2,6 +2,7 @@
 
 from dressage.recipe.load import as_recipe as as_recipe
 from dressage.recipe.load import load_recipe as load_recipe
+from dressage.recipe.schema import CHOSEN as CHOSEN
 from dressage.recipe.schema import SECTIONS as SECTIONS
 from dressage.recipe.schema import Data as Data
 from dressage.recipe.schema import Loss as Loss

@@ -99,6 +99,9 @@ def _explain(where: str, error: Any) -> str:
     else:
         found = f"{str(given)[:80]!r} given" if not isinstance(given, BaseModel | Mapping) else "a table given"
         expected = error["msg"].replace("Input should be", "expected").replace("Value error, ", "")
+        expected = (
+            expected.partition(", unable to parse")[0].replace("a valid ", "a ").replace("integer", "whole number")
+        )
     return str(RecipeError.of(f"{where}: {printable(path, 200)}", found, expected, "see `dressage recipe schema`"))
 
 

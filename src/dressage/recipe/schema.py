@@ -181,3 +181,24 @@ class Recipe(Section):
 
 
 SECTIONS = ("data", "model", "loss", "regularize", "optim", "schedule", "train", "watch")
+
+CHOSEN = frozenset(
+    {
+        "augment",
+        "average",
+        "data.preprocess",
+        "loss.name",
+        "model.name",
+        "model.width",
+        "model.depth",
+        "model.norm",
+        "regularize.dropout",
+        "regularize.weight_decay",
+        "optim.lr",
+        "train.epochs",
+        "train.batch_size",
+        "train.monitor",
+        "train.patience",
+    }
+)
+"""Paths that `dressage.presets` may choose for the data: what is written above is not what a run then has."""

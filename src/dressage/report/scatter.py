@@ -12,7 +12,7 @@ from dressage.report.plots import tick_text, ticks
 from dressage.report.svg import dot, line, svg, words
 from dressage.report.text import listing, mapping
 
-SIDE, LEFT, TOP, BOTTOM = 380, 62, 12, 44
+SIDE, LEFT, RIGHT, TOP, BOTTOM = 400, 74, 28, 12, 44
 
 
 def scatter_svg(evaluation: Mapping[str, Any]) -> str:
@@ -25,7 +25,7 @@ def scatter_svg(evaluation: Mapping[str, Any]) -> str:
     low, high = float(known.min()), float(known.max())
     room = (high - low) * 0.04 or 1.0
     low, high = low - room, high + room
-    inner = SIDE - LEFT - TOP
+    inner = SIDE - LEFT - RIGHT
 
     def place(value: float) -> float:
         return (value - low) / (high - low) * inner
@@ -35,7 +35,7 @@ def scatter_svg(evaluation: Mapping[str, Any]) -> str:
     parts = []
     for tick in ticks(low, high, 5):
         at, text = place(tick), tick_text(tick)
-        parts.append(line("grid", LEFT, floor - at, SIDE - TOP, floor - at))
+        parts.append(line("grid", LEFT, floor - at, SIDE - RIGHT, floor - at))
         parts.append(words(text, LEFT - 8, floor - at + 4, "end"))
         parts.append(words(text, LEFT + at, floor + 18, "middle"))
     parts.append(line("mark", LEFT, floor, LEFT + inner, TOP, stroke_dasharray="4 3"))

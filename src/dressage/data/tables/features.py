@@ -55,6 +55,8 @@ def summarize(values: Values) -> str:
             ((c["counts"], c["values"]) for c in pc.value_counts(values.data.drop_null()).to_pylist()),
             key=lambda c: (-c[0], c[1]),
         )
+        if len(counts) > 3 and counts[0][0] == 1:  # shares of one row each say nothing
+            return f"{len(counts)} different, e.g. {_clip(counts[0][1])}"
         shown = ", ".join(f"{_clip(word)} {100 * count / known:.0f} %" for count, word in counts[:3])
         return shown + (f", and {len(counts) - 3} more" if len(counts) > 3 else "")
     ends = pc.min_max(values.data).as_py()
