@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import copy
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from dressage.fit.speed import Form, fastest
+from dressage.fit.speed import Choice, Form, fastest
 from dressage.fit.update import fused_adam, update
+from dressage.measured import measured_file, recall, remember
 from dressage.objective import catalogue as objectives
-from dressage.recipe import Train
+from dressage.prepare import prepare
+from dressage.recipe import Recipe, Train
 
 
 def networks(kind: type[torch.optim.Optimizer], dtype: torch.dtype):
@@ -90,3 +93,33 @@ def test_what_is_given_is_not_measured():
         nn.Sequential(net, nn.Flatten()), x, torch.tensor([0, 1]), objectives.build("cross_entropy", 0.0), given
     )
     assert choice.form == Form("float32", "channels_last", 1)
+
+
+def test_what_was_measured_is_kept_for_the_same_network_batch_and_machine(tmp_path, monkeypatch):
+    monkeypatch.setenv("DRESSAGE_CACHE", str(tmp_path / "cache"))
+    net, x = nn.Linear(4, 2), torch.randn(8, 4)
+    file = measured_file(net, x, Train())
+    assert recall(file) is None
+    remember(file, Choice(Form("bf16", "channels_last", 3), "because"))
+    assert recall(measured_file(nn.Linear(4, 2), x + 1, Train())) == Choice(Form("bf16", "channels_last", 3), "because")
+    others = (net, x[:4], Train()), (nn.Linear(4, 3), x, Train()), (net, x, Train(threads=1))
+    assert [recall(measured_file(*other)) for other in others] == [None, None, None]
+    for harm in (
+        "",
+        "{}",
+        '{"precision": "float8", "memory_format": "contiguous", "threads": 1, "why": ""}',
+        '{"threads": -1}',
+    ):
+        file.write_text(harm)
+        assert recall(file) is None
+
+
+def test_two_runs_of_a_recipe_take_the_same_form_whatever_is_measured(tmp_path, monkeypatch):
+    monkeypatch.setenv("DRESSAGE_CACHE", str(tmp_path / "cache"))
+    told = iter([Form("float32", "contiguous", 1), Form("float32", "contiguous", 2)])
+    monkeypatch.setattr("dressage.settle.fastest", lambda *_: Choice(next(told), "measured"))
+    x = np.random.default_rng(0).normal(size=(60, 4)).astype("float32")
+    recipe = Recipe.model_validate({"train": {"epochs": 100}})
+    jobs = [prepare(x, recipe, y=(x[:, 0] > 0).astype(int)) for _ in range(2)]
+    assert [job.recipe.train.threads for job in jobs] == [1, 1]
+    assert {job.resolved.reasons["train.threads"].origin for job in jobs} == {"measured"}
