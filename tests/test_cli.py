@@ -87,7 +87,7 @@ def test_train_help_has_every_field_under_its_section() -> None:
         (["train", "x", "--optim.lt=3"], ["--optim.lt:", "did you mean --optim.lr?"]),
         (["train", "x", "--optim.lr"], ["--optim.lr", "no value given"]),
         (["train", "x", "y"], ["y: one word too many"]),
-        (["train", "x", "--json", "--jsn"], ["--jsn", "did you mean --json?"]),
+        (["train", "x", "--jsn"], ["--jsn", "did you mean --json?"]),
         (["train", "x", "--seed", "1", "--seed", "2"], ["--seed", "twice"]),
         (["train", "x", "--optim.lr", "fast"], ["optim.lr", "'fast'", "number"]),
         (["train", "x", "--optim.lr", "-1"], ["optim.lr", "greater than or equal to 0"]),
@@ -283,3 +283,28 @@ def test_colour_only_where_it_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not Output(plain=True).lively(terminal)  # type: ignore[arg-type]
     monkeypatch.setenv("NO_COLOR", "1")
     assert not Output().lively(terminal)  # type: ignore[arg-type]
+
+
+def test_json_says_what_failed_and_how_the_run_stands(tmp_path: Path) -> None:
+    answer = call("train", "digitz", "--json")
+    assert answer.json == {"error": answer.errors[0].removeprefix("error: "), "exit_code": 3}
+    run = tmp_path / "run"
+    answer = call("train", "iris", "--json", "--out", run, "--optim.name", "sgd", "--optim.lr", "1e30")
+    assert (answer.code, answer.json["exit_code"]) == (4, 4) and answer.errors[0].endswith(answer.json["error"])
+    assert (answer.json["run"], answer.json["status"], answer.json["scores"]) == (str(run), "diverged", {})
+    (finding,) = answer.json["findings"]
+    shown = call("show", run).out
+    assert finding["evidence"] in shown and finding["remedy"] in shown and "next:" not in shown
+    check_refused(call("show", tmp_path), 2, f"`dressage runs {tmp_path}`")
+
+
+def test_an_error_of_the_users_network_is_not_called_a_bug_of_dressage(tmp_path: Path) -> None:
+    net = tmp_path / "net.py"
+    net.write_text(
+        "from torch import nn\n\n\nclass Net(nn.Linear):\n    def __init__(self, shape, outputs):\n"
+        "        super().__init__(*shape, outputs)\n\n    def forward(self, x):\n"
+        "        if self.training:\n            raise ValueError('late')\n        return super().forward(x)\n"
+    )
+    answer = call("train", "iris", "--model", f"{net}:Net", "--out", tmp_path / "run")
+    assert answer.code == 2 and "net.py line 10: your network raised ValueError: late" in answer.errors[0]
+    assert "bug" not in answer.err

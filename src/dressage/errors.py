@@ -10,11 +10,15 @@ class DressageError(Exception):
     """The root of every error that dressage raises on purpose; the CLI prints it in one line and exits with `exit_code`."""
 
     exit_code = 2
+    where: object = None
+    """What it is about: the run's folder in Diverged and Interrupted."""
 
     @classmethod
     def of(cls, where: object, found: str, expected: str, repair: str) -> DressageError:
         """`where: found; expected; repair`, the one form of every message."""
-        return cls(f"{printable(where)}: {printable(found)}; {printable(expected)}; {printable(repair)}")
+        error = cls(f"{printable(where)}: {printable(found)}; {printable(expected)}; {printable(repair)}")
+        error.where = where
+        return error
 
 
 class UsageError(DressageError):

@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from traceback import walk_tb
 
 from dressage import __version__
-from dressage.errors import DressageError, printable
+from dressage.errors import Diverged, DressageError, Interrupted, printable
 
 BUG = 70  # EX_SOFTWARE of sysexits.h
 STOPPED_BY_SIGINT = 130
 PIPE_CLOSED = 141
+OWN = "dressage_user_"  # how modules of `--model` are called (dressage.models.foreign)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -39,8 +43,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         if os.environ.get("DRESSAGE_TRACEBACK"):
             raise
-        return _report(error)
+        code = _report(error)
+        if "--json" in words and isinstance(error, DressageError):
+            _print_json(error)
+        return code
     return 0
+
+
+def _print_json(error: DressageError) -> None:
+    """The last line of a command that failed: the error, and how the run stands where there is one."""
+    from dressage.cli.output import to_json
+
+    known: dict[str, object] = {}
+    if isinstance(error, Diverged | Interrupted):
+        from dressage import load
+        from dressage.cli.result import as_dict
+
+        with suppress(DressageError, OSError):
+            known = as_dict(load(str(error.where)))
+    print(to_json({**known, "error": str(error), "exit_code": error.exit_code}), flush=True)
 
 
 def _report(error: Exception) -> int:
@@ -57,9 +78,21 @@ def _report(error: Exception) -> int:
         _print_error(f"{where}: {error.strerror}; expected a place that can be read and written; see `dressage doctor`")
         return DressageError.exit_code
     found = f"{type(error).__name__}: {error}".replace("\n", " ")
+    if place := _own_place(error):
+        _print_error(
+            f"{place}: your network raised {found}; expected it to take every batch; correct it, and train anew"
+        )
+        return DressageError.exit_code
     repair = "run again with DRESSAGE_TRACEBACK=1 and report what it prints"
     _print_error(f"this is a bug in dressage: {found}; expected no such exception; {repair}")
     return BUG
+
+
+def _own_place(error: Exception) -> str:
+    """`FILE line N` where an error passed through the file of `--model`, else nothing."""
+    frames = list(walk_tb(error.__traceback__))
+    own = [(f.f_code.co_filename, line) for f, line in frames if f.f_globals.get("__name__", "").startswith(OWN)]
+    return f"{Path(own[-1][0]).name} line {own[-1][1]}" if own else ""
 
 
 def _print_error(message: str) -> None:

@@ -51,10 +51,13 @@ def lines(run: Run, output: Output) -> Iterator[str]:
     if judged.get("confused"):
         yield "confused: " + "; ".join(_confusion(c) for c in judged["confused"][:CONFUSIONS])
     for finding in run.findings:
-        yield f"{cell(finding.get('severity', 'finding'))}: {cell(finding.get('cause', finding.get('id')), 400)}"
-    folder = short(run.folder)
-    yield f"report: {short(run.folder / 'report.html')}"
-    yield f"next: dressage predict {folder} NEW_DATA    dressage show {folder}"
+        said = [cell(finding[key], 400) for key in ("evidence", "cause", "remedy") if finding.get(key)]
+        yield f"{cell(finding.get('severity', 'finding'))}: {'; '.join(said or [cell(finding.get('id'))])}"
+    if (run.folder / "report.html").is_file():
+        yield f"report: {short(run.folder / 'report.html')}"
+    steps = {"finished": "predict {} NEW_DATA", "interrupted": "resume {}"}
+    if run.status in steps:
+        yield f"next: dressage {steps[run.status].format(short(run.folder))}"
 
 
 def _confusion(confused: Mapping[str, Any]) -> str:

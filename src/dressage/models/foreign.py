@@ -137,10 +137,9 @@ def _run(where: str, path: Path) -> ModuleType:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
         del sys.modules[name]
-        line = f" (line {error.lineno})" if isinstance(error, SyntaxError) else ""
         raise UsageError.of(
             where,
-            f"running it raised {type(error).__name__}: {error}{line}",
+            f"running it raised {type(error).__name__}: {error}",
             "expected a file that runs",
             "try `python` on it",
         ) from error

@@ -125,6 +125,8 @@ class RunFolder:
             raise RunError.of(path, found, "expected the folder of a run", repair)
         missing = [name for name in _REQUIRED if not (path / name).is_file()]
         if len(missing) == len(_REQUIRED):
+            if any(path.glob("*/status.json")):
+                repair = f"give one of those that `dressage runs {path}` names"
             raise RunError.of(path, "is no run folder", f"expected one with {', '.join(_REQUIRED)}", repair)
         if missing:
             found = f"is an incomplete run folder without {', '.join(missing)}"
