@@ -74,5 +74,5 @@ def _target(raw: Raw, target: Column, task: Task, classes: Sequence[str], notes:
             notes.append(f"{missing} rows have no target, so nothing is scored")
         return None
     if task == "regression":
-        return torch.from_numpy(pc.cast(values.data, pa.float32(), safe=False).to_numpy())
+        return torch.tensor(pc.cast(values.data, pa.float32(), safe=False).to_numpy())
     return class_numbers(values, classes, target.name, raw)
