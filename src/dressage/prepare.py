@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +16,7 @@ from dressage.data.open import open_data
 from dressage.data.preprocess import Preprocess, fit_preprocess
 from dressage.data.source import Part, Source
 from dressage.data.split import split
+from dressage.errors import RecipeError
 from dressage.fit import Plan, State, make_plan, new_state
 from dressage.fit.speed import in_format
 from dressage.models import build_model
@@ -109,6 +111,7 @@ def build(
     batches = _batches(source, parts["train"], recipe, device)
     with threads_kept(1):
         model = build_network(recipe, preprocess.input_shape, outputs, made).to(device)
+    _check_batch_norm(model, batches, recipe.train.accumulate)
     resolved = settle_speed(resolved, model, batches, preprocess.cast, outputs)
     recipe = resolved.recipe
     state = new_state(in_format(model, recipe.train.memory_format), recipe, flat=made is None)
@@ -125,6 +128,17 @@ def build_network(recipe: Recipe, shape: tuple[int, ...], outputs: int, made: Ma
             check_forward(own, shape, outputs)
             return own
         return build_model(recipe.model, shape, outputs, recipe.regularize.dropout)
+
+
+def _check_batch_norm(model: nn.Module, batches: Batches, pieces: int) -> None:
+    """Raises RecipeError where batch norm would have to take the spread of a single row."""
+    if any(isinstance(m, nn.BatchNorm1d) for m in model.modules()):
+        smallest = min(b - a for a, b in pairwise(batches.bounds))
+        if min(len(piece) for piece in torch.arange(smallest).chunk(pieces)) < 2:
+            found = "a piece of a batch has a single row"
+            raise RecipeError.of(
+                "train.batch_size", found, "batch norm needs two", "take larger batches, or layer norm"
+            )
 
 
 def _batches(source: Source, part: Part, recipe: Recipe, device: torch.device) -> Batches:
