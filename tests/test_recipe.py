@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dressage.errors import RecipeError, UsageError
-from dressage.recipe import Recipe, load_recipe, to_toml
+from dressage.recipe import Recipe, as_recipe, load_recipe, to_toml
 
 
 def test_an_override_lies_over_the_file_and_only_given_fields_are_set(tmp_path):
@@ -69,3 +69,10 @@ def test_what_is_written_is_read_back_equal(tmp_path_factory, lr, seed, target):
     file = tmp_path_factory.mktemp("toml") / "recipe.toml"
     file.write_text(to_toml(recipe, {"optim.lr": "why\nnot # \x00"}), encoding="utf-8", newline="")
     assert load_recipe(file) == recipe
+
+
+def test_what_is_written_otherwise_in_python_is_told():
+    with pytest.raises(RecipeError, match=r"expected \{'train': \{'epochs': …\}\}"):
+        as_recipe({"train.epochs": 2})
+    with pytest.raises(RecipeError, match="load_recipe"):
+        as_recipe("my.toml")

@@ -48,6 +48,8 @@ def predict(
         output.result({"predictions": str(out), "rows": len(rows)}, [f"{len(rows):,} predictions in {short(out)}"])
     elif output.json:
         output.result({"rows": [dict(zip(head, row, strict=True)) for row in rows]}, [])
+    elif sys.stdout.isatty():  # names come from the data: none may steer the terminal
+        output.result({}, [cell(line, 100_000) for line in as_csv(head, rows).splitlines()])
     else:
         sys.stdout.write(as_csv(head, rows))
 

@@ -61,6 +61,12 @@ def build_foreign(made: Made, shape: tuple[int, ...], outputs: int) -> nn.Module
     """
     if isinstance(made, nn.Module):
         return made
+    if not callable(made):
+        found, expected = (
+            f"{type(made).__name__} given",
+            "expected an nn.Module, its class, or a function that makes one",
+        )
+        raise UsageError.of("model", found, expected, "give the network itself: model=Net")
     where = f"model {getattr(made, '__name__', type(made).__name__)}"
     given = {"shape": shape, "outputs": outputs}
     try:

@@ -35,6 +35,13 @@ def as_recipe(values: Recipe | Mapping[str, object] | None, where: str = "recipe
     """A Recipe from what a person gives: a Recipe, a nested mapping, or nothing."""
     if isinstance(values, Recipe):
         return values
+    if isinstance(values, str | Path):
+        raise RecipeError.of(
+            where,
+            f"the text {str(values)!r} given",
+            "expected a Recipe or a mapping",
+            "read files with load_recipe(Path)",
+        )
     if values is not None and not isinstance(values, Mapping):
         raise RecipeError.of(
             where, f"{type(values).__name__} given", "expected a Recipe or a mapping", "e.g. {'optim': {'lr': 1e-3}}"
@@ -96,6 +103,9 @@ def _explain(where: str, error: Any) -> str:
         *above, key = error["loc"]
         known = _fields_at(above)
         found, expected = f"unknown key '{printable(key, 80)}'", nearest(str(key), known)
+        section, _, name = str(key).partition(".")
+        if not above and name in _fields_at([section]):
+            expected = f"expected {{'{section}': {{'{name}': …}}}}"
     else:
         found = f"{str(given)[:80]!r} given" if not isinstance(given, BaseModel | Mapping) else "a table given"
         expected = error["msg"].replace("Input should be", "expected").replace("Value error, ", "")
