@@ -11,15 +11,16 @@ from typing import Any
 from dressage.data.describe import to_json
 from dressage.data.preprocess import Preprocess
 from dressage.errors import RunError, printable
-from dressage.files import read_bytes, read_json, write_atomic, write_json
+from dressage.files import read_json, write_atomic, write_json
 from dressage.models.likeness import likeness, unlike
 from dressage.prepare import Job
 from dressage.recipe import Recipe, load_recipe, to_toml
 from dressage.resolve import all_paths, value_at
 from dressage.store.environment import differences, environment
+from dressage.store.manifest import read_verified
 from dressage.store.tensors import read_tensors, write_tensors
 
-TENSORS_LIMIT = 1 << 30
+TENSORS = "data.safetensors"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +55,10 @@ class JobFile:
         return int(self.data["outputs"])
 
     def preprocess(self) -> Preprocess:
-        """The fitted preprocessing, as it was stored."""
-        file = self.folder / "data.safetensors"
-        return Preprocess.from_state(self.data["preprocess"], read_tensors(read_bytes(file, TENSORS_LIMIT), file))
+        """The fitted preprocessing, as it was stored. Raises RunError where its numbers are not those that were written."""
+        size, digest = self.data["tensors"]
+        content = read_verified(self.folder, TENSORS, size, digest)
+        return Preprocess.from_state(self.data["preprocess"], read_tensors(content, self.folder / TENSORS))
 
     def require_same(self, job: Job) -> None:
         """Raises RunError, with the differences, unless `job` has the data and the recipe of this run."""
@@ -105,7 +107,7 @@ def write_job(folder: Path, job: Job, data: object, *, own_model: bool) -> None:
     if own_model:
         described["network"] = likeness(job.state.model)
     described["parameters"] = sum(p.numel() for p in job.state.model.parameters())
-    write_tensors(folder / "data.safetensors", tensors)
+    described["tensors"] = write_tensors(folder / TENSORS, tensors)
     write_json(folder / "data.json", described)
     write_json(folder / "reasons.json", reasons)
     write_json(folder / "environment.json", environment(recipe.train.device))

@@ -83,6 +83,7 @@ def resume(
     place = RunFolder.open(Path(folder))
     with place.writing(), threads_kept():
         if place.is_finished():
+            read_job(place.path)  # a recipe that was changed since is refused here too
             if not (place.path / "report.html").exists():
                 write_report(place.path)
             return Run(place.path, model)

@@ -94,8 +94,9 @@ def open_table(data: str | Path | pa.Table, section: Data, *, name: str = "table
 
 def read_raw(data: str | Path | pa.Table, name: str = "table", expected: Sequence[str] = ()) -> Raw:
     """The table as it is, its columns not yet understood; `expected` are column names known from a training."""
+    least = 1 if expected else 2  # to learn from, a target and a feature; to predict, a feature may be enough
     if isinstance(data, pa.Table):
-        return from_arrow(data, name)
+        return from_arrow(data, name, least)
     path = Path(data)
     if not path.is_file():
         raise DataError.of(path, "there is no such file", "expected a CSV or Parquet file", "check the path")
@@ -106,7 +107,7 @@ def read_raw(data: str | Path | pa.Table, name: str = "table", expected: Sequenc
         raise DataError.of(
             path, error.strerror or "it cannot be read", "expected a readable file", "check its permissions"
         ) from None
-    return read_parquet(path) if parquet else read_csv(path, expected)
+    return read_parquet(path, least) if parquet else read_csv(path, expected)
 
 
 def _check_names(raw: Raw, section: Data) -> None:

@@ -33,18 +33,18 @@ class Raw:
         return ", ".join(self.call(row) for row in rows[:5]) + (f" and {len(rows) - 5} more" if len(rows) > 5 else "")
 
 
-def read_parquet(path: Path) -> Raw:
+def read_parquet(path: Path, least: int = 2) -> Raw:
     """The table in a Parquet file; rows are called by their number from 0. Raises DataError when it is damaged."""
     try:
         table = pyarrow.parquet.read_table(path, page_checksum_verification=True, partitioning=None)
     except (pa.ArrowException, OSError) as error:
         found = "it is not a whole Parquet file (" + str(error).split("\n")[0][:120] + ")"
         raise DataError.of(path.name, found, "expected a Parquet file", "write or copy it again") from None
-    return from_arrow(table, path.name)
+    return from_arrow(table, path.name, least)
 
 
-def from_arrow(table: pa.Table, name: str) -> Raw:
-    """A frame as an Arrow table; the index columns that pandas adds are left out. Raises DataError."""
+def from_arrow(table: pa.Table, name: str, least: int = 2) -> Raw:
+    """A frame as an Arrow table of `least` columns; the index columns that pandas adds are left out. Raises DataError."""
     keep = [i for i, column in enumerate(table.column_names) if not re.fullmatch(r"__index_level_\d+__", column)]
     table = table.select(keep)
     twins = (
@@ -61,7 +61,7 @@ def from_arrow(table: pa.Table, name: str) -> Raw:
         )
     if table.num_rows == 0:
         raise DataError.of(name, "the table has no rows", "expected at least one row", "give another table")
-    if table.num_columns < 2:
+    if table.num_columns < least:
         raise DataError.of(
             name,
             f"it has {table.num_columns} column",

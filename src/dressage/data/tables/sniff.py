@@ -69,7 +69,7 @@ def to_utf8(data: bytes, name: str) -> tuple[bytes, str]:
 def sniff(sample: str, name: str, expected: Collection[str] = ()) -> Dialect:
     """How `sample`, the beginning of a CSV in whole records, is written; `expected` are names known from a training.
 
-    Raises DataError when there is one column only, or a column name twice.
+    Raises DataError when there is one column only (and none is known), or a column name twice.
     """
     sample, told = _excel_hint(sample)
     quote = (
@@ -78,7 +78,7 @@ def sniff(sample: str, name: str, expected: Collection[str] = ()) -> Dialect:
         else '"'
     )
     delimiter, rows = (told, _parse(sample, told, quote)) if told else _delimiter(sample, quote)
-    if len(rows[0]) < 2 and max(map(len, rows)) < 2:
+    if not expected and len(rows[0]) < 2 and max(map(len, rows)) < 2:
         raise DataError.of(
             name,
             "it has one column only",
