@@ -86,3 +86,16 @@ def test_data_that_cannot_be_learned_from_is_refused():
     x, _ = rows()
     with pytest.raises(DataError):
         prepare(x, as_recipe(None), y=np.zeros(60, int))
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
+def test_a_device_that_is_not_there_is_refused():
+    x, y = rows()
+    with pytest.raises(RecipeError, match=r"train\.device: cuda:1 given; no CUDA device is there"):
+        prepare(x, as_recipe({"train": {"device": "cuda:1"}}), y=y)
+
+
+def test_a_network_larger_than_memory_is_refused_before_it_is_built():
+    x, y = rows()
+    with pytest.raises(RecipeError, match=r"model: 167,\d+,\d+,\d+ parameters, which take .* to train"):
+        prepare(x, as_recipe({"model": {"width": 65536, "depth": 40}}), y=y)

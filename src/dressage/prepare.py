@@ -12,20 +12,23 @@ from torch import Tensor, nn
 
 from dressage.augment.draw import key
 from dressage.data.batches import Batches, StreamedBatches
+from dressage.data.npz import available_memory
 from dressage.data.open import open_data
 from dressage.data.preprocess import Preprocess, fit_preprocess
 from dressage.data.source import Part, Source
 from dressage.data.split import split
 from dressage.errors import RecipeError
+from dressage.files import size_text
 from dressage.fit import Plan, State, make_plan, new_state
 from dressage.fit.speed import in_format
 from dressage.models import build_model
 from dressage.models.foreign import Made, build_foreign, check_forward
 from dressage.presets import Facts
-from dressage.recipe import Recipe
-from dressage.resolve import Resolved, check_names, resolve
+from dressage.recipe import Recipe, as_recipe
+from dressage.resolve import Resolved, check_names, name_problems, resolve
 from dressage.settle import settle_device, settle_speed
 
+BYTES_A_PARAMETER = 16  # float32 weight, gradient and two averages of the optimiser
 ShowProgress = Callable[[str, int, int], None]
 
 
@@ -52,12 +55,19 @@ class Job:
 
 
 def prepare(
-    data: object, recipe: Recipe, *, y: object = None, model: Made | None = None, progress: ShowProgress | None = None
+    data: object,
+    recipe: Recipe | Mapping[str, object] | None = None,
+    *,
+    y: object = None,
+    model: Made | None = None,
+    progress: ShowProgress | None = None,
 ) -> Job:
     """Opens the data, splits it, fits the preprocessing on the training part, settles the recipe and builds the network.
 
+    `fit(job.state, job.batches, job.plan, job.parts.get("validation"))` then trains it.
     Raises DataError, RecipeError or UsageError; nothing is written.
     """
+    recipe = as_recipe(recipe, also=name_problems)
     check_names(recipe)
     source = open_data(data, recipe.data, y=y, progress=progress)
     rows = split(source, recipe.data, recipe.seed)
@@ -121,6 +131,8 @@ def build(
 
 def build_network(recipe: Recipe, shape: tuple[int, ...], outputs: int, made: Made | None) -> nn.Module:
     """The network of a recipe, or the user's own; its first weights are keyed by the seed."""
+    if made is None:
+        _check_memory(recipe, shape, outputs)
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(key(recipe.seed, "init"))
         if made is not None:
@@ -128,6 +140,21 @@ def build_network(recipe: Recipe, shape: tuple[int, ...], outputs: int, made: Ma
             check_forward(own, shape, outputs)
             return own
         return build_model(recipe.model, shape, outputs, recipe.regularize.dropout)
+
+
+def _check_memory(recipe: Recipe, shape: tuple[int, ...], outputs: int) -> None:
+    """Raises RecipeError for a network whose weights, gradients and optimiser state do not fit into this machine's memory."""
+    if recipe.train.device != "cpu":
+        return
+    with torch.device("meta"):  # shapes without numbers
+        model = build_model(recipe.model, shape, outputs, recipe.regularize.dropout)
+    count = sum(p.numel() for p in model.parameters())
+    needed, there = count * BYTES_A_PARAMETER, available_memory()
+    if needed > there:
+        found = f"{count:,} parameters, which take {size_text(needed)} to train"
+        raise RecipeError.of(
+            "model", found, f"this machine has {size_text(there)} free", "take a smaller width or depth"
+        )
 
 
 def _check_batch_norm(model: nn.Module, batches: Batches, pieces: int) -> None:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from dressage.data.batches import Batches
+from dressage.errors import RecipeError
 from dressage.fit.plan import make_plan
 from dressage.fit.speed import fastest
 from dressage.measured import measured_file, recall, remember
@@ -18,8 +19,20 @@ PATHS = ("train.precision", "train.memory_format", "train.threads")
 
 
 def settle_device(resolved: Resolved) -> Resolved:
-    """The recipe with a device."""
-    if resolved.recipe.train.device != "auto":
+    """The recipe with a device. Raises RecipeError where the given one is not there."""
+    given = resolved.recipe.train.device
+    if given.startswith("cuda") and int(given[5:] or 0) >= torch.cuda.device_count():
+        found = (
+            f"{torch.cuda.device_count()} CUDA devices are there"
+            if torch.cuda.is_available()
+            else "no CUDA device is there"
+        )
+        raise RecipeError.of("train.device", f"{given} given", found, "leave it out, or see `dressage doctor`")
+    if given == "mps" and not torch.backends.mps.is_available():
+        raise RecipeError.of(
+            "train.device", "mps given", "this machine has none", "leave it out, or see `dressage doctor`"
+        )
+    if given != "auto":
         return resolved
     device = "cuda" if torch.cuda.is_available() else "cpu"
     return resolved.put("train.device", device, "inferred", "the fastest device here")

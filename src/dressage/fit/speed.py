@@ -52,7 +52,7 @@ def fastest(model: nn.Module, x: Tensor, y: Tensor, objective: Objective, train:
     """
     threads = train.threads or torch.get_num_threads()
     forms = [Form(p, m, threads) for p in _precisions(train.precision, x) for m in _formats(train.memory_format)]
-    if len(forms) == 4:  # bf16 in both layouts is too close to choose the same one twice, and one seed shall give one run
+    if len(forms) == 4:  # bf16 in both layouts is too close to choose between
         forms.remove(Form("bf16", "contiguous", threads))
     convolutional = any(isinstance(m, nn.Conv1d | nn.Conv2d | nn.Conv3d) for m in model.modules())
     forms = forms if convolutional and x.dim() == 4 else forms[:1]
