@@ -1,6 +1,7 @@
 """Every block of code in the README and in docs/ runs, in order, in one folder a page.
 
-A block after the comment `<!-- long -->` runs only with the slow tests, one after `<!-- not run -->` never.
+A block after the comment `<!-- long -->` runs only with the slow tests, one after `<!-- not run -->` never. A command that
+ends in `# Ctrl-C` gets one as soon as it has saved something.
 """
 
 from __future__ import annotations
@@ -10,12 +11,15 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from signal import SIGINT
+from time import monotonic, sleep
 
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
 BLOCK = re.compile(r"(?:<!-- (?P<mark>[a-z ]+) -->\n)?```(?P<kind>python|sh|console)\n(?P<code>.*?)^```", re.S | re.M)
+CTRL_C = re.compile(r"^(?P<command>.*?) +# Ctrl-C\n", re.M)
 SECONDS = 120
 
 
@@ -32,8 +36,26 @@ def run(kind: str, code: str, folder: Path) -> subprocess.CompletedProcess[str]:
     env = {**os.environ, "PATH": path, "OMP_NUM_THREADS": "1"}
     if kind == "console":
         code = "\n".join(line[2:] for line in code.splitlines() if line.startswith("$ "))
+    while kind != "python" and (stopped := CTRL_C.search(code)):
+        before, code = code[: stopped.start()], code[stopped.end() :]
+        assert not before.strip(), "the first command of its block"
+        done = stop(stopped["command"], folder, env)
+        assert done.returncode == 5, f"{stopped['command']}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
     command = [sys.executable, "-c", code] if kind == "python" else ["sh", "-euc", code]
     return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=SECONDS, check=False)
+
+
+def stop(command: str, folder: Path, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Carries out a command and presses Ctrl-C once there is a checkpoint that was not there before."""
+    known = set(folder.glob("**/checkpoints/*"))
+    pipe = subprocess.PIPE
+    begun = subprocess.Popen(["sh", "-c", f"exec {command}"], cwd=folder, env=env, stdout=pipe, stderr=pipe, text=True)
+    until = monotonic() + SECONDS
+    while set(folder.glob("**/checkpoints/*")) <= known and begun.poll() is None and monotonic() < until:
+        sleep(0.05)
+    begun.send_signal(SIGINT)
+    out, err = begun.communicate(timeout=SECONDS)
+    return subprocess.CompletedProcess(command, begun.returncode, out, err)
 
 
 def is_left_out(code: str, mark: str, slow: bool) -> bool:
