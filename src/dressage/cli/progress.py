@@ -65,6 +65,8 @@ class Progress:
         self._epochs, self._total = event.epochs, event.total_steps
         for line in described_lines(event.described):
             self._output.note(line)
+        if event.step:
+            self._output.note(f"goes on after step {event.step:,} of {event.total_steps:,}")
 
     def _step(self, event: StepEvent, now: float) -> None:
         self._next = now + REFRESH
