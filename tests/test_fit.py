@@ -12,6 +12,7 @@ from dressage.data.batches import Batches
 from dressage.data.source import Part
 from dressage.fit import EndEvent, EpochEvent, StepEvent, fit, make_plan, new_state
 from dressage.fit.guard import WINDOW
+from dressage.fit.step import network_input
 from dressage.models import build_model
 from dressage.recipe import Recipe
 
@@ -127,6 +128,16 @@ def test_an_own_network_in_channels_last_is_exact_after_a_save_that_forgets_stri
     state.load(contiguous, numbers)
     list(fit(state, batches, plan))
     assert same(state.tensors(), whole.tensors())
+
+
+def test_an_augmentation_named_twice_draws_twice():
+    r = recipe(augment=["horizontal_flip", "horizontal_flip"], model={"name": "convnet", "width": 4, "depth": 1})
+    state, batches, plan, _ = job(r, images=True)
+    batch = next(iter(batches.epoch(0)))
+    x, _ = network_input(state, batch, plan)
+    plain = cast(batch.x)
+    turned = [not torch.equal(a, b) for a, b in zip(x, plain, strict=True)]
+    assert any(turned) and not all(turned), "two equal draws would cancel in every sample"
 
 
 def test_flat_parameters_give_what_separate_ones_give():

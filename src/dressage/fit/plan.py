@@ -25,12 +25,12 @@ class Plan:
     """Everything of a training that does not change while it runs."""
 
     objective: Objective
-    augment: Sequence[Transform]
+    augment: Sequence[tuple[int, Transform]]
+    """Each with a key of its own, so that a technique that is named twice draws twice."""
     cast: Callable[[Tensor], Tensor]
     factor: Callable[[int], float]
     """Share of the learning rate at a step."""
     average: Average | None
-    seed: int
     noise: int
     """Key of the noise of steps: dropout and what a foreign network draws."""
     lr: float
@@ -51,11 +51,13 @@ def make_plan(
     """The plan of a resolved recipe. `cast` maps a batch `(B, ...)` to the float input of the network."""
     return Plan(
         objective=objectives.build(recipe.loss.name, recipe.loss.label_smoothing),
-        augment=tuple(augmentations.build(written, classes) for written in recipe.augment),
+        augment=tuple(
+            (key(recipe.seed, "augment", place), augmentations.build(written, classes))
+            for place, written in enumerate(recipe.augment)
+        ),
         cast=_laid_out(cast, recipe.train.memory_format),
         factor=schedule(recipe.schedule.name, recipe.schedule.warmup, recipe.train.epochs * steps_per_epoch),
         average=averages.build(recipe.average),
-        seed=recipe.seed,
         noise=key(recipe.seed, "noise"),
         lr=recipe.optim.lr,
         epochs=recipe.train.epochs,

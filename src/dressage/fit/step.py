@@ -40,10 +40,8 @@ def seed_noise(plan: Plan, step: int, device: torch.device) -> None:
 
 def network_input(state: State, batch: Batch, plan: Plan) -> tuple[Tensor, Tensor]:
     """The augmented batch as the network gets it, and its targets."""
-    if plan.augment:
-        draw = Draw(plan.seed, state.epoch, state.step, batch.rows)
-        for transform in plan.augment:
-            batch = transform(batch, draw)
+    for own_key, transform in plan.augment:
+        batch = transform(batch, Draw(own_key, state.epoch, state.step, batch.rows))
     return plan.cast(batch.x), batch.y
 
 
