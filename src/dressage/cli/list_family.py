@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from importlib import import_module
 from typing import Any
@@ -32,6 +33,9 @@ OTHER_NAMES = {
     "augmentations": "augment",
     "sets": "data",
 }
+
+
+NOTES = r"\b(?:L6|C784|R5|CMU3|DR10)\b"
 
 
 def list_family(family: str | None = None, /, *, output: Output | None = None) -> None:
@@ -93,3 +97,5 @@ def _lines(entries: list[Entry[Any]], output: Output) -> Iterator[str]:
         for label, text in (("formula", entry.formula), ("source", entry.source)):
             if text:
                 yield f"    {label:<8} {cell(text, 300)}"
+    if notes := sorted({word for entry in entries for word in re.findall(NOTES, entry.source)}):
+        yield f"({', '.join(notes)}: lecture notes on deep learning, from which dressage was begun)"
