@@ -138,7 +138,10 @@ def _name(metric: str) -> str:
 
 
 def _number(value: float) -> str:
-    return f"{value:.4f}" if 1e-3 <= abs(value) < 1e4 or value == 0 else f"{value:.2e}"
+    size = abs(value)
+    if 100 <= size < 1e8:
+        return f"{value:,.1f}"
+    return f"{value:.4f}" if 1e-3 <= size < 100 or value == 0 else f"{value:.2e}"
 
 
 def _line(cells: list[str]) -> str:
