@@ -279,7 +279,7 @@ def test_rows_of_numbers_are_no_images(name: str) -> None:
         ("random_crop(pading=2)", "random_crop"),
         ("mixup(alpha=0.0)", "mixup.alpha"),
         ("mixup(alpha=1e999)", "mixup.alpha"),
-        ("mixupp", "augment"),
+        ("mixupp", "'mixupp'"),
     ],
 )
 def test_bad_options(written: str, where: str) -> None:

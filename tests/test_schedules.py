@@ -75,7 +75,7 @@ def test_warm_up() -> None:
         ("step(every=0.0)", "step.every"),
         ("step(factor=2.0)", "step.factor"),
         ("step(every=1e999)", "step.every"),
-        ("cosin", "schedule"),
+        ("cosin", "'cosin'"),
         ("cosine(flor=0.1)", "cosine"),
     ],
 )
