@@ -24,7 +24,7 @@ from dressage.repeat import Reproduction, compare
 from dressage.report import write_report
 from dressage.resolve import check_names, name_problems
 from dressage.run import Run
-from dressage.stopping import Overdue, signals
+from dressage.stopping import Overdue, Stop, signals
 from dressage.store.checkpoint import cut_checkpoints, newest, read_checkpoint, require_same, steps
 from dressage.store.folder import RunFolder
 from dressage.store.reader import read_history
@@ -57,13 +57,19 @@ def train(
         RunFolder.require_free(Path(out))
     with threads_kept():
         job = prepare(data, written, y=y, model=model, progress=progress)
-        place = (
-            RunFolder.create(Path(out)) if out is not None else RunFolder.create_below(Path("runs"), job.source.name)
-        )
-        with place.writing():
-            with place.discarded_on_error():
-                write_job(place.path, job, data, own_model=model is not None)
-            return _carry_out(job, place, model, on_event)
+        with (
+            signals() as stop
+        ):  # from the moment a folder is made, a wish to stop leaves a run that can be gone on with
+            place = (
+                RunFolder.create(Path(out))
+                if out is not None
+                else RunFolder.create_below(Path("runs"), job.source.name)
+            )
+            stop.where = place.path
+            with place.writing():
+                with place.discarded_on_error():
+                    write_job(place.path, job, data, own_model=model is not None)
+                return _carry_out(job, place, model, stop, on_event)
 
 
 def resume(
@@ -92,7 +98,8 @@ def resume(
         told += _put_back(job, place)
         for text in told:
             place.note(text, step=job.state.step)
-        return _carry_out(job, place, model, on_event, told)
+        with signals(place.path) as stop:
+            return _carry_out(job, place, model, stop, on_event, told)
 
 
 def reproduce(
@@ -128,27 +135,26 @@ def _repeated(job: Job, last: int, on_event: OnEvent | None, told: Sequence[str]
 
 
 def _carry_out(
-    job: Job, folder: RunFolder, made: Made | None, on_event: OnEvent | None, told: Sequence[str] = ()
+    job: Job, folder: RunFolder, made: Made | None, stop: Stop, on_event: OnEvent | None, told: Sequence[str] = ()
 ) -> Run:
     torch.set_num_threads(job.recipe.train.threads)
-    with signals(folder.path) as stop:
-        folder.set_status("running", step=job.state.step)
-        _announce(job, on_event, told)
-        end = record(job, folder, stop, on_event, _seconds(folder, job.state.step))
-        if end is not None and end.reason == "nonfinite":
-            _diverge(job, folder, end)
-        try:
-            if end is None:
-                raise Overdue
-            with stop.giving_up():
-                evaluation = assess(job)
-        except Overdue:
-            _stop(job, folder)
-        # From here on all is done within a second: a wish to stop is granted by finishing.
-        write_json(folder.path / "evaluation.json", evaluation)
-        folder.set_status("finished", step=job.state.step, epochs=job.state.epoch, reason=end.reason)
-        write_report(folder.path)
-        return Run(folder.path, made)
+    folder.set_status("running", step=job.state.step)
+    _announce(job, on_event, told)
+    end = record(job, folder, stop, on_event, _seconds(folder, job.state.step))
+    if end is not None and end.reason == "nonfinite":
+        _diverge(job, folder, end)
+    try:
+        if end is None:
+            raise Overdue
+        with stop.giving_up():
+            evaluation = assess(job)
+    except Overdue:
+        _stop(job, folder)
+    # From here on all is done within a second: a wish to stop is granted by finishing.
+    write_json(folder.path / "evaluation.json", evaluation)
+    folder.set_status("finished", step=job.state.step, epochs=job.state.epoch, reason=end.reason)
+    write_report(folder.path)
+    return Run(folder.path, made)
 
 
 def _seconds(folder: RunFolder, step: int) -> float:
