@@ -70,6 +70,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("sets", nargs="*", default=SETS)
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--first", type=int, default=0, help="the first seed: splits that no setting was chosen on")
     parser.add_argument("--alone", action="store_true", help="dressage only")
     parser.add_argument("--set", action="append", default=[], help="section.name=value of the recipe")
     args = parser.parse_args()
@@ -84,7 +85,7 @@ def main() -> None:
         classify = name != "diabetes"
         scores: dict[str, list[float]] = {}
         seconds = []
-        for seed in range(args.seeds):
+        for seed in range(args.first, args.first + args.seeds):
             xs, xt, ys, yt = train_test_split(x, y, test_size=0.2, random_state=seed, stratify=y if classify else None)
             start = time.perf_counter()
             own = by_dressage(xs.astype(np.float32), ys, xt.astype(np.float32), yt, seed, classify, settings)

@@ -115,3 +115,19 @@ def test_nothing_in_a_run_folder_is_code(run):
     }
     assert kinds <= {".toml", ".json", ".safetensors", ".db", ".html"}
     json.loads((one.folder / "evaluation.json").read_text())
+
+
+def test_what_is_judged_and_kept_is_the_best_epoch_and_not_the_last(tmp_path):
+    generator = np.random.default_rng(3)
+    x = generator.normal(size=(200, 6)).astype("float32")
+    y = (x[:, 0] + generator.normal(0, 2, 200) > 0).astype(int)  # mostly noise: it is soon learned by heart
+    settings = {
+        "train": {"epochs": 40, "patience": 0},
+        "optim": {"lr": 0.02},
+        "average": "none",
+        "regularize": {"dropout": 0},
+    }
+    one = dressage.train(x, y=y, recipe=settings, out=tmp_path / "r")
+    losses = [epoch["val_loss"] for epoch in one.history.epochs]
+    assert losses[-1] > min(losses) * 1.1, "the last epoch is clearly not the best, or this shows nothing"
+    assert one.evaluation["validation"]["metrics"]["log_loss"]["value"] == pytest.approx(min(losses), rel=1e-4)
