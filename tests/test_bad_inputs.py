@@ -144,6 +144,7 @@ RECIPES = [
     ("35 rate as a word", "[optim]\nlr = 'fast'\n", ["optim.lr", "fast"]),
     ("35 negative rate", "[optim]\nlr = -1e-3\n", ["optim.lr", "-0.001"]),
     ("35 rate that is no number", "[optim]\nlr = nan\n", ["optim.lr", "nan"]),
+    ("group and time", "[data]\ngroup = 'a'\ntime = 'b'\n", ["recipe.toml", "data.time", "data.group"]),
     ("36 batch larger than the data", "[train]\nbatch_size = 100000\n", ["train.batch_size", "100000"]),
     ("37 nested deep", "x = " + "[" * 3000 + "]" * 3000, ["nested"]),
     ("37 an integer of 5,000 digits", "seed = " + "9" * 5000, ["recipe.toml"]),

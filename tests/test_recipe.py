@@ -28,6 +28,15 @@ def test_all_errors_come_at_once_each_with_its_path_and_nearest_spelling():
     assert any("train.epochs" in line and "'many' given" in line for line in lines)
 
 
+def test_group_and_time_exclude_each_other_and_are_told_with_the_other_errors():
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(None, {"data": {"time": "when", "group": "site", "test": 2}})
+    time, test = sorted(str(caught.value).splitlines(), reverse=True)
+    assert time == "recipe: data.time: 'when' given; expected no data.group beside it; take one of them out"
+    assert "data.test" in test
+    assert load_recipe(None, {"data": {"time": "", "group": "site"}}).data.group == "site"
+
+
 @pytest.mark.parametrize("value", ["nan", "inf", float("nan"), "fast", -1e-3])
 def test_a_rate_must_be_a_finite_number_that_is_not_negative(value):
     with pytest.raises(RecipeError, match=r"optim\.lr"):

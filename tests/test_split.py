@@ -191,11 +191,6 @@ def test_parts_that_are_not_wanted() -> None:
         (measured(20), Data(validation=0.5, test=0.5), "leave nothing to train on"),
         (measured(20, group=torch.arange(20) % 2), Data(group="g"), "2 groups for 3 parts"),
         (
-            measured(20, group=torch.arange(20), time=torch.arange(20.0)),
-            Data(group="g", time="t"),
-            "both data.group and data.time",
-        ),
-        (
             measured(20, given={"train": torch.arange(15), "test": torch.arange(10, 20)}),
             Data(),
             "in two of the given parts",

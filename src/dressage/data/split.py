@@ -116,8 +116,6 @@ def _check_pool(source: Source, pool: Rows, shares: Shares) -> None:
 
 
 def _cut(source: Source, section: Data, pool: Rows, shares: Shares, seed: int) -> dict[str, Rows]:
-    if section.group and section.time:
-        raise DataError.of("data", "both data.group and data.time are given", "expected one of them", "take one out")
     if section.time and source.time is not None:
         return _by_time(pool, source.time.numpy(), shares)
     order = keyed_order(pool, seed)

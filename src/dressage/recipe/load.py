@@ -112,7 +112,8 @@ def _explain(where: str, error: Any) -> str:
         expected = (
             expected.partition(", unable to parse")[0].replace("a valid ", "a ").replace("integer", "whole number")
         )
-    return str(RecipeError.of(f"{where}: {printable(path, 200)}", found, expected, "see `dressage recipe schema`"))
+    repair = error.get("ctx", {}).get("repair", "see `dressage recipe schema`")
+    return str(RecipeError.of(f"{where}: {printable(path, 200)}", found, expected, repair))
 
 
 def _fields_at(path: list[Any]) -> list[str]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 
 
 def cut_at_commas(value: object) -> object:
@@ -45,7 +46,7 @@ class Data(Section):
     group: str = ""
     """Column whose equal values never land in two splits."""
     time: str = ""
-    """Column to split by: training before validation before test."""
+    """Column to split by: training before validation before test; not beside `group`."""
     task: Literal["auto", "classification", "regression"] = "auto"
     """What the target is; auto: found from the data."""
     ignore: Names = []
@@ -64,6 +65,13 @@ class Data(Section):
     """Largest size of the decoded image cache, in GiB."""
     workers: Annotated[int, Field(ge=0, le=64)] = 0
     """Background workers that read a torch Dataset; the run is the same with any number."""
+
+    @field_validator("time")
+    @classmethod
+    def _not_beside_group(cls, time: str, others: ValidationInfo) -> str:
+        if time and others.data.get("group"):
+            raise PydanticCustomError("one_of", "expected no data.group beside it", {"repair": "take one of them out"})
+        return time
 
 
 class Model(Section):
