@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 import shutil
@@ -18,6 +19,7 @@ from dressage.errors import RunError, UsageError
 from dressage.files import sha256
 from dressage.report import curve_picture, run_html, write_report
 from dressage.report.advice import hints
+from dressage.report.command import repeat_command
 from dressage.report.confusion import confusion_svg
 from dressage.report.curves import best_epoch, charts, metric_names, thin
 from dressage.report.gather import Nothing, gather
@@ -248,6 +250,48 @@ def test_any_json_makes_a_page(tmp_path: Path, seed: int) -> None:
         report_runs.write(tmp_path, name, spoilt)
     assert len(write_report(tmp_path).read_text()) > 50_000
     assert run_html(tmp_path).startswith("<div")
+
+
+@pytest.mark.parametrize(
+    ("folder", "command"),
+    [
+        ("runs/first", "dressage reproduce runs/first"),
+        ("here/runs/first", "dressage reproduce runs/first"),  # given by its whole path
+        ("../else where", "dressage reproduce '../else where'"),
+        ("-x", "dressage reproduce ./-x"),
+        ("away", "dressage reproduce {root}/away"),
+    ],
+)
+def test_the_last_line_repeats_the_run_from_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str, command: str
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    place = tmp_path / folder if folder.startswith(("here", "away")) else Path(folder)
+    place.mkdir(parents=True)
+    page = write_report(place).read_text()
+    last = page[page.index("<footer>") : page.index("</footer>")]
+    assert html.unescape(last).count(f"<code>{command.format(root=tmp_path)}</code>") == 1
+    if not folder.startswith("away"):
+        assert str(tmp_path) not in page
+
+
+@pytest.mark.parametrize(
+    ("data", "command"),
+    [
+        ({"given": "/data/x.csv"}, "dressage reproduce mine"),
+        ({"given": "digits", "own_model": True}, "dressage reproduce mine --model FILE.py:Name"),
+        ({"given": None}, "dressage.reproduce('mine', x, y=y)"),
+        ({"given": None, "own_model": True}, "dressage.reproduce('mine', x, y=y, model=…)"),
+    ],
+)
+def test_what_a_repetition_needs_is_in_its_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: dict[str, Any], command: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("mine").mkdir()
+    report_runs.write(Path("mine"), "data.json", data)
+    assert repeat_command(gather(Path("mine"))) == command
 
 
 def test_the_card_of_a_notebook(runs: dict[str, Path]) -> None:

@@ -38,6 +38,8 @@ class Nothing:
 class Files:
     """The content of a run folder, as it was found: nothing in it is trusted to have the right form."""
 
+    folder: Path
+    """As it was given."""
     name: str
     recipe: Mapping[str, Any]
     reasons: Mapping[str, Any]
@@ -65,6 +67,7 @@ def gather(folder: Path) -> Files:
     evaluation = _json(folder / "evaluation.json", gaps)
     judged = {part: mapping(evaluation.get(part)) for part in PARTS}
     return Files(
+        folder=folder,
         name=folder.resolve().name,
         recipe=_toml(folder / "recipe.toml", gaps),
         reasons=_json(folder / "reasons.json", gaps),

@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from dressage.report import tables
 from dressage.report.advice import hints
+from dressage.report.command import repeat_command
 from dressage.report.confusion import LABELS, confusion_svg
 from dressage.report.curves import Chart, charts
 from dressage.report.gather import Files
@@ -67,6 +68,7 @@ def render(files: Files) -> str:
         data_columns=tables.data_columns(files.data),
         environment=tables.environment(files.environment),
         gaps=files.gaps,
+        repeat=repeat_command(files),
     )
 
 
