@@ -81,6 +81,17 @@ def test_paths_that_are_none(path: str) -> None:
     assert "\x1b" not in text
 
 
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [("iris.csv", ""), ("wnie.csv", "wine.csv"), ("WINE.csv", "wine.csv"), ("wine.par", "wine.parquet")],
+)
+def test_a_file_that_is_not_there_gets_the_nearest_stem(tmp_path: Path, given: str, meant: str) -> None:
+    for name in ("wine.csv", "wine.parquet", "notes.doc"):
+        (tmp_path / name).touch()
+    told = refused(tmp_path / given)
+    assert f"did you mean '{meant}'?" in told if meant else "did you mean" not in told
+
+
 def test_a_folder_that_says_nothing_is_listed(tmp_path: Path) -> None:
     (tmp_path / "notes.doc").touch()
     assert "notes.doc" in refused(tmp_path)

@@ -108,12 +108,15 @@ def _open_text(text: str, section: recipe.Data, progress: Progress | None) -> So
 
 
 def _siblings(path: Path) -> str:
-    """What the folder holds that is spelt nearly so."""
+    """What the folder holds that is spelt nearly so; a suffix alone makes no likeness."""
     try:
         names = sorted(p.name for p in path.parent.iterdir())
     except OSError:
         return f"expected an existing path; there is no folder {shown(path.parent)} either"
-    close = get_close_matches(path.name, names, n=1, cutoff=0.5)
+    stems = [Path(name).stem.lower() for name in names]
+    near = get_close_matches(path.stem.lower(), stems, n=1, cutoff=0.6)
+    alike = [name for name, stem in zip(names, stems, strict=True) if stem in near]
+    close = get_close_matches(path.name.lower(), alike, n=1, cutoff=0)
     return f"did you mean '{close[0]}'?" if close else "expected an existing path"
 
 
