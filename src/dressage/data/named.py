@@ -76,24 +76,30 @@ CIFAR_ROWS, CIFAR_RECORD = 10_000, 1 + 3 * 32 * 32
 def open_named(name: str, section: recipe.Data, *, progress: Progress | None = None) -> Source:
     """The set of that name (`NAMES`). Raises DataError: unknown name with the nearest spelling, no net, bad checksum.
 
-    Fetched sets are looked for in `$DRESSAGE_DATA/<name>`, then in the cache, then at their home.
+    Fetched sets are looked for in `$DRESSAGE_DATA/<name>` as IDX files, then in the cache, then at their home.
     """
-    known = name.lower().replace("-", "_")
-    known = {"fashionmnist": "fashion_mnist", "cifar_10": "cifar10"}.get(known, known)
+    known = _known(name)
     if known in SHIPPED:
         return _shipped(known, section)
     if known not in FETCHED:
         raise DataError.of(name, "no such file, folder or data set", nearest(name, NAMES), "check the path or the name")
-    own = _own_folder(known)
-    if own is not None:
-        return _open_folder(known, own, section)
+    own = own_folder(name)
+    if own is not None and _has_idx(own):
+        return open_idx(own, section, name=known, classes=CLASSES[known])
     folder = cache_root() / "sets" / known
     instead = f"put the files into a folder and give its path, or set DRESSAGE_DATA to a folder that holds {known}/"
     if known == "cifar10":
         return _fetched_cifar(folder, instead, section, progress)
     for remote in FETCHED[known]:
         fetch(remote, folder, instead, progress)
-    return _open_folder(known, folder, section)
+    return open_idx(folder, section, name=known, classes=CLASSES[known])
+
+
+def own_folder(name: str) -> Path | None:
+    """The folder `$DRESSAGE_DATA/<name>` of a set that would be fetched, where there is one."""
+    root, known = os.environ.get("DRESSAGE_DATA"), _known(name)
+    spellings = (known, known.replace("_", "-"), known.replace("_", "")) if root and known in FETCHED else ()
+    return next((Path(str(root), s) for s in spellings if Path(str(root), s).is_dir()), None)
 
 
 def _shipped(name: str, section: recipe.Data) -> Source:
@@ -110,18 +116,13 @@ def _shipped(name: str, section: recipe.Data) -> Source:
     )
 
 
-def _own_folder(name: str) -> Path | None:
-    root = os.environ.get("DRESSAGE_DATA")
-    spellings = (name, name.replace("_", "-"), name.replace("_", ""))
-    return next((Path(root, s) for s in spellings if Path(root, s).is_dir()), None) if root else None
+def _known(name: str) -> str:
+    plain = name.lower().replace("-", "_")
+    return {"fashionmnist": "fashion_mnist", "cifar_10": "cifar10"}.get(plain, plain)
 
 
-def _open_folder(name: str, folder: Path, section: recipe.Data) -> Source:
-    if any(is_idx(p.name) for p in folder.iterdir()):
-        return open_idx(folder, section, name=name, classes=CLASSES[name])
-    from dressage.data.open import open_path  # The folder may have any form that opening by looking knows.
-
-    return open_path(folder, section)
+def _has_idx(folder: Path) -> bool:
+    return any(is_idx(p.name) for p in folder.iterdir())
 
 
 def _fetched_cifar(folder: Path, instead: str, section: recipe.Data, progress: Progress | None) -> Source:

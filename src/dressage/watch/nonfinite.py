@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dressage.fit.events import Nonfinite
-from dressage.watch.finding import Finding
+from dressage.findings import Finding
 
 
 def nonfinite(spot: Nonfinite, lr: float, clip_norm: float) -> Finding:

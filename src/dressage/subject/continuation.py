@@ -1,0 +1,184 @@
+"""A short training of a copy, with one thing changed: what proves a cause. The original is not touched."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from dressage.subject.subject import Loss, Subject, first_output
+from dressage.subject.task import Metric
+from dressage.subject.untouched import copy_with, generators_kept
+
+JUDGED = 512  # rows on which a continuation's loss is read before and after
+
+
+@dataclass(frozen=True, slots=True)
+class Lab:
+    """A training that can be tried. `replace(lab, x=…)` changes one thing, `lab.changed(edit)` model and optimiser."""
+
+    model: nn.Module
+    optimizer: Optimizer
+    loss_fn: Loss
+    x: Tensor
+    y: Tensor
+    batch_size: int
+    metric: Metric | None = None
+    penalty: Callable[[nn.Module], Tensor] | None = None
+    clip_norm: float = 0.0
+
+    def changed(self, edit: Callable[[nn.Module, Optimizer], None]) -> Lab:
+        """With copies of the model and its optimiser that `edit` has changed."""
+        model, optimizer = copy_with(self.model, self.optimizer)
+        assert optimizer is not None
+        edit(model, optimizer)
+        return replace(self, model=model, optimizer=optimizer)
+
+    def with_rate(self, factor: float) -> Lab:
+        """With each group's learning rate times `factor`."""
+
+        def edit(model: nn.Module, optimizer: Optimizer) -> None:
+            for group in optimizer.param_groups:
+                group["lr"] = group["lr"] * factor
+
+        return self.changed(edit)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a continuation. Losses and metric are of the same rows before and after, in eval mode."""
+
+    losses: list[float] = field(default_factory=list)
+    """Of each step, in training mode."""
+    before: float = math.nan
+    after: float = math.nan
+    metric_before: float = math.nan
+    metric: float = math.nan
+    steps: int = 0
+    model: nn.Module | None = None
+
+    @property
+    def diverged(self) -> bool:
+        """Whether a number was not finite."""
+        return not math.isfinite(self.after) or not all(map(math.isfinite, self.losses))
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two labs continued side by side, a pair of outcomes a seed."""
+
+    base: list[Outcome]
+    other: list[Outcome]
+
+    def gain(self, by: Literal["loss", "metric"] = "loss") -> float:
+        """Smallest gain of the other over the seeds: share of the base's loss that is gone, or points of the metric (0 to 1).
+
+        A base that diverged has lost all; −inf where the other diverged, or nothing was compared.
+        """
+        return min((_gain(a, b, by) for a, b in zip(self.base, self.other, strict=True)), default=-math.inf)
+
+
+def compare(
+    lab: Lab, other: Lab, steps: int, *, seeds: Sequence[int] = (0, 1, 2), deadline: float = math.inf
+) -> Comparison:
+    """Continues both labs over the same draws; seeds that the deadline leaves no time for are left out."""
+    pairs: list[tuple[Outcome, Outcome]] = []
+    for seed in seeds:
+        pair = (advance(lab, steps, seed=seed, deadline=deadline), advance(other, steps, seed=seed, deadline=deadline))
+        if time.monotonic() >= deadline and pairs:
+            break
+        pairs.append(pair)
+    return Comparison([a for a, _ in pairs], [b for _, b in pairs])
+
+
+def _gain(base: Outcome, other: Outcome, by: Literal["loss", "metric"]) -> float:
+    if other.diverged:
+        return -math.inf
+    if base.diverged:
+        return 1.0
+    if by == "metric":
+        return other.metric - base.metric
+    return (base.after - other.after) / max(abs(base.after), 1e-12)
+
+
+def lab_of(subject: Subject) -> Lab | None:
+    """The training as it stands, on the sampled rows; None when the model, the loss, the optimiser or the data is not known."""
+    if subject.optimizer is None or subject.loss_fn is None or subject.train is None:
+        return None
+    rows = subject.train
+    return Lab(
+        subject.model,
+        subject.optimizer,
+        subject.loss_fn,
+        rows.x,
+        rows.y,
+        min(rows.batch_size or 64, len(rows)),
+        subject.metric,
+        subject.penalty,
+    )
+
+
+def advance(lab: Lab, steps: int, *, seed: int = 0, deadline: float = math.inf) -> Outcome:
+    """Trains copies of the lab's model and optimiser for `steps`, or until `time.monotonic()` passes `deadline`.
+
+    The same seed draws the same batches and the same noise, so that two labs differ in what was changed only.
+    Raises what the user's model or loss raises.
+    """
+    model, optimizer = copy_with(lab.model, lab.optimizer)
+    assert optimizer is not None
+    device = next((p.device for p in model.parameters()), torch.device("cpu"))
+    with generators_kept(), torch.enable_grad():
+        torch.default_generator.manual_seed(seed)
+        before, metric_before = judged(lab, model)
+        order = torch.Generator().manual_seed(seed)
+        losses: list[float] = []
+        model.train()
+        while len(losses) < steps and time.monotonic() < deadline:
+            for rows in torch.split(torch.randperm(len(lab.x), generator=order), lab.batch_size):
+                if len(losses) == steps or time.monotonic() >= deadline:
+                    break
+                if len(rows) < min(lab.batch_size, len(lab.x)):
+                    continue  # a ragged last batch
+                losses.append(_step(lab, model, optimizer, lab.x[rows].to(device), lab.y[rows].to(device)))
+                if not math.isfinite(losses[-1]):
+                    return Outcome(losses, before, math.nan, metric_before, math.nan, len(losses), model)
+        after, metric = judged(lab, model)
+    return Outcome(losses, before, after, metric_before, metric, len(losses), model)
+
+
+def judged(lab: Lab, model: nn.Module) -> tuple[float, float]:
+    """Loss and metric of a model on the first rows of the lab, in eval mode."""
+    device = next((p.device for p in model.parameters()), torch.device("cpu"))
+    was = [m.training for m in model.modules()]
+    model.eval()
+    with torch.no_grad():
+        x, y = lab.x[:JUDGED].to(device), lab.y[:JUDGED].to(device)
+        outputs = first_output(model(x))
+        loss = float(lab.loss_fn(outputs, y).float().mean())
+        metric = math.nan
+        if lab.metric is not None and outputs.isfinite().all():
+            metric = lab.metric.of(outputs, y)
+    for module, mode in zip(model.modules(), was, strict=True):
+        module.training = mode
+    return loss, metric
+
+
+def _step(lab: Lab, model: nn.Module, optimizer: Optimizer, x: Tensor, y: Tensor) -> float:
+    def closure() -> Tensor:
+        optimizer.zero_grad()
+        loss = lab.loss_fn(first_output(model(x)), y).mean()
+        if lab.penalty is not None:
+            loss = loss + lab.penalty(model)
+        loss.backward()  # type: ignore[no-untyped-call]
+        if lab.clip_norm:
+            torch.nn.utils.clip_grad_norm_(model.parameters(), lab.clip_norm)
+        return loss.detach()
+
+    loss = optimizer.step(closure)  # type: ignore[arg-type]
+    return float(loss if loss is not None else math.nan)

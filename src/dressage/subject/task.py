@@ -1,0 +1,121 @@
+"""What a training is asked to do, read from its targets, its loss and the shape of its outputs; and by what it is judged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+Task = Literal["classification", "binary", "multilabel", "regression"]
+FEW = 50  # distinct whole numbers up to which a target is taken for a class
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A number by which a person judges outputs."""
+
+    name: str
+    of: Callable[[Tensor, Tensor], float]
+    higher_is_better: bool
+
+
+def task_of(y: Tensor, loss_fn: object = None) -> tuple[Task, int]:
+    """The task and its classes (0 in a regression, labels in a multilabel task)."""
+    if isinstance(loss_fn, nn.BCEWithLogitsLoss | nn.BCELoss | nn.MultiLabelSoftMarginLoss) and y.ndim > 1 < y.shape[1]:
+        return ("multilabel", y.shape[1]) if not _is_one_hot(y) else ("classification", y.shape[1])
+    if isinstance(loss_fn, nn.CrossEntropyLoss | nn.NLLLoss) and not y.is_floating_point():
+        return "classification", int(y.max()) + 1
+    if y.is_floating_point() and not bool((y == y.round()).all()):
+        return "regression", 0
+    if y.ndim > 1 and y.shape[1] > 1:
+        if _is_one_hot(y):
+            return "classification", y.shape[1]
+        return ("multilabel", y.shape[1]) if _is_binary(y) else ("regression", 0)
+    if _is_binary(y):
+        return "binary", 2
+    values = torch.unique(y)
+    low, high = float(values[0]), float(values[-1])
+    if low >= 0 and high < FEW and len(values) >= 0.5 * (high - low + 1) and len(y) >= 5 * len(values):
+        return "classification", int(high) + 1
+    return "regression", 0
+
+
+def labels_of(y: Tensor, task: Task) -> Tensor:
+    """`(N,)` int64 class numbers of a classification or binary task, whatever form the targets have."""
+    if task == "classification" and y.ndim > 1 and y.shape[1] > 1 and y.is_floating_point():
+        return y.argmax(1)
+    return y.reshape(len(y), -1)[:, 0].long() if task == "binary" or y.ndim <= 2 else y.long()
+
+
+def decided(outputs: Tensor, task: Task) -> Tensor:
+    """The class of each row of outputs: the largest, or which side of the threshold that the range of outputs implies."""
+    if task == "classification" and outputs.ndim > 1 and outputs.shape[1] > 1:
+        return outputs.argmax(1)
+    if task == "classification":
+        return outputs.reshape(len(outputs)).round().long()
+    if task == "binary" and outputs.ndim > 1 and outputs.shape[1] == 2:
+        return outputs.argmax(1)
+    return (outputs > _threshold(outputs)).long().reshape(len(outputs), -1).squeeze(1)
+
+
+def default_metric(task: Task) -> Metric:
+    """Accuracy, or R² = 1 − Σ(z − y)² / Σ(y − ȳ)² in a regression; of all labels in a multilabel task."""
+    if task == "regression":
+        return Metric("r2", _r2, True)
+    if task == "multilabel":
+        return Metric("accuracy", lambda z, y: float(((z > _threshold(z)) == (y > 0.5)).float().mean()), True)
+
+    def accuracy(outputs: Tensor, y: Tensor) -> float:
+        if y.ndim > 1 and outputs.ndim == y.ndim + 1:  # a class a place: (N, C, T) or (N, T, C)
+            outputs = outputs if outputs.shape[2:] == y.shape[1:] else outputs.movedim(-1, 1)
+            return float((outputs.argmax(1) == y).float().mean())
+        return float((decided(outputs, task) == labels_of(y, task)).float().mean())
+
+    return Metric("accuracy", accuracy, True)
+
+
+def as_metric(metric: object, task: Task, y: Tensor) -> Metric:
+    """The user's `metric(outputs, targets) -> number` with its direction, found by what perfect outputs are given."""
+    if not callable(metric):
+        return default_metric(task)
+    name = getattr(metric, "__name__", type(metric).__name__)
+    called: Callable[[Tensor, Tensor], object] = metric
+
+    def of(outputs: Tensor, targets: Tensor) -> float:
+        return float(called(outputs, targets))  # type: ignore[arg-type]
+
+    rows = y[:256]
+    perfect = _perfect(rows, task)
+    try:
+        better = of(perfect, rows) >= of(perfect.roll(1, 0), rows)
+    except (RuntimeError, ValueError, TypeError, IndexError):
+        return default_metric(task)  # it wants something else than outputs and targets
+    return Metric(name, of, better)
+
+
+def _perfect(y: Tensor, task: Task) -> Tensor:
+    if task == "classification" and not (y.ndim > 1 and y.is_floating_point()):
+        return 10.0 * torch.nn.functional.one_hot(y.long(), int(y.max()) + 1).float().reshape(len(y), -1)
+    return 20.0 * y.float() - 10.0 if task in ("binary", "multilabel") else y.float()
+
+
+def _r2(outputs: Tensor, y: Tensor) -> float:
+    y = y.double().reshape(len(y), -1)
+    error = (outputs.double().reshape(y.shape) - y).square().sum()
+    return float(1 - error / (y - y.mean(0)).square().sum().clamp_min(1e-30))
+
+
+def _threshold(outputs: Tensor) -> float:
+    """½ for probabilities, 0 for logits."""
+    return 0.5 if bool(((outputs >= 0) & (outputs <= 1)).all()) else 0.0
+
+
+def _is_binary(y: Tensor) -> bool:
+    return bool(((y == 0) | (y == 1)).all())
+
+
+def _is_one_hot(y: Tensor) -> bool:
+    return _is_binary(y) and bool((y.sum(1) == 1).all())
