@@ -172,6 +172,14 @@ def test_a_folder_of_ones_own_needs_no_net(mnist: Server, tmp_path: Path, monkey
     assert source.rows == 60 and source.classes[9] == "ankle boot" and not mnist.asked
 
 
+def test_a_folder_of_ones_own_may_have_any_form(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "cifar10").mkdir()
+    x, y = np.zeros((20, 8, 8, 3), np.uint8), np.arange(20) % 2
+    np.savez(tmp_path / "cifar10" / "small.npz", x_train=x, y_train=y, x_test=x, y_test=y)
+    monkeypatch.setenv("DRESSAGE_DATA", str(tmp_path))
+    assert open_data("cifar10", DATA).rows == 40
+
+
 def cifar_archive(rows: int) -> bytes:
     rng = np.random.default_rng(0)
     out = io.BytesIO()

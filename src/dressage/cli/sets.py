@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dressage.catalogue import Catalogue, Entry
-from dressage.data.named import FETCHED, NAMES, open_named
+from dressage.data.named import FETCHED, NAMES
+from dressage.data.open import open_data
 from dressage.data.source import Source
 from dressage.recipe import Data
 
@@ -20,7 +21,7 @@ ABOUT = {
 
 
 def _open(name: str, section: Data) -> Source:
-    return open_named(name, section)
+    return open_data(name, section)
 
 
 def _source(name: str) -> str:

@@ -20,6 +20,7 @@ from dressage.data.source import Source
 from dressage.errors import DataError, nearest
 
 Progress = Callable[[str, int, int], None]
+OpenPath = Callable[[Path, recipe.Data], Source]
 SHIPPED = ("breast_cancer", "diabetes", "digits", "iris", "wine")
 _MNIST = "https://ossci-datasets.s3.amazonaws.com/mnist/"
 _FASHION = "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/"
@@ -73,33 +74,28 @@ NAMES = tuple(sorted((*SHIPPED, *FETCHED)))
 CIFAR_ROWS, CIFAR_RECORD = 10_000, 1 + 3 * 32 * 32
 
 
-def open_named(name: str, section: recipe.Data, *, progress: Progress | None = None) -> Source:
+def open_named(name: str, section: recipe.Data, open_path: OpenPath, progress: Progress | None = None) -> Source:
     """The set of that name (`NAMES`). Raises DataError: unknown name with the nearest spelling, no net, bad checksum.
 
-    Fetched sets are looked for in `$DRESSAGE_DATA/<name>` as IDX files, then in the cache, then at their home.
+    Fetched sets are looked for in `$DRESSAGE_DATA/<name>`, then in the cache, then at their home; the first may have any
+    form that `open_path` opens.
     """
-    known = _known(name)
+    known = name.lower().replace("-", "_")
+    known = {"fashionmnist": "fashion_mnist", "cifar_10": "cifar10"}.get(known, known)
     if known in SHIPPED:
         return _shipped(known, section)
     if known not in FETCHED:
         raise DataError.of(name, "no such file, folder or data set", nearest(name, NAMES), "check the path or the name")
-    own = own_folder(name)
-    if own is not None and _has_idx(own):
-        return open_idx(own, section, name=known, classes=CLASSES[known])
+    own = _own_folder(known)
+    if own is not None:
+        return _open_idx(known, own, section) if any(is_idx(p.name) for p in own.iterdir()) else open_path(own, section)
     folder = cache_root() / "sets" / known
     instead = f"put the files into a folder and give its path, or set DRESSAGE_DATA to a folder that holds {known}/"
     if known == "cifar10":
         return _fetched_cifar(folder, instead, section, progress)
     for remote in FETCHED[known]:
         fetch(remote, folder, instead, progress)
-    return open_idx(folder, section, name=known, classes=CLASSES[known])
-
-
-def own_folder(name: str) -> Path | None:
-    """The folder `$DRESSAGE_DATA/<name>` of a set that would be fetched, where there is one."""
-    root, known = os.environ.get("DRESSAGE_DATA"), _known(name)
-    spellings = (known, known.replace("_", "-"), known.replace("_", "")) if root and known in FETCHED else ()
-    return next((Path(str(root), s) for s in spellings if Path(str(root), s).is_dir()), None)
+    return _open_idx(known, folder, section)
 
 
 def _shipped(name: str, section: recipe.Data) -> Source:
@@ -116,13 +112,14 @@ def _shipped(name: str, section: recipe.Data) -> Source:
     )
 
 
-def _known(name: str) -> str:
-    plain = name.lower().replace("-", "_")
-    return {"fashionmnist": "fashion_mnist", "cifar_10": "cifar10"}.get(plain, plain)
+def _own_folder(name: str) -> Path | None:
+    root = os.environ.get("DRESSAGE_DATA")
+    spellings = (name, name.replace("_", "-"), name.replace("_", ""))
+    return next((Path(root, s) for s in spellings if Path(root, s).is_dir()), None) if root else None
 
 
-def _has_idx(folder: Path) -> bool:
-    return any(is_idx(p.name) for p in folder.iterdir())
+def _open_idx(name: str, folder: Path, section: recipe.Data) -> Source:
+    return open_idx(folder, section, name=name, classes=CLASSES[name])
 
 
 def _fetched_cifar(folder: Path, instead: str, section: recipe.Data, progress: Progress | None) -> Source:

@@ -103,7 +103,7 @@ def _open_text(text: str, section: recipe.Data, progress: Progress | None) -> So
                 text, f"cannot be read ({error.strerror})", "expected readable data", "check its permissions"
             ) from None
     if len(path.parts) == 1 and not path.suffix:
-        return open_named(text, section, progress=progress)
+        return open_named(text, section, open_path, progress)
     raise DataError.of(text, "no such file or folder", _siblings(path), "check the path")
 
 
