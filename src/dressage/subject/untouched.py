@@ -18,7 +18,7 @@ from torch.optim import Optimizer
 @contextmanager
 def generators_kept(*own: torch.Generator) -> Iterator[None]:
     """Leaves torch's, numpy's and Python's global generators, and those given, as they were."""
-    cuda = torch.cuda.is_available() and torch.cuda.is_initialized()
+    cuda = torch.cuda.is_available() and bool(torch.cuda.is_initialized())  # type: ignore[no-untyped-call]
     found = torch.default_generator.get_state()
     found_cuda = torch.cuda.get_rng_state_all() if cuda else []
     found_python, found_numpy = random.getstate(), np.random.get_state()
