@@ -19,8 +19,9 @@ from PIL import Image
 from torch.utils.data import Dataset, IterableDataset, Subset, TensorDataset
 
 from dressage import recipe
+from dressage.data.dataset_batches import loader, read_batch
 from dressage.data.open import open_data
-from dressage.data.torch_dataset import StreamedDataset, loader, read_batch
+from dressage.data.source import StreamedDataset
 from dressage.errors import DataError
 
 DATA = recipe.Data()

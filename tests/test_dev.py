@@ -6,8 +6,10 @@ import os
 import re
 import subprocess
 import tomllib
+from graphlib import TopologicalSorter
 from pathlib import Path
 
+import grimp
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -45,6 +47,13 @@ def test_everything_is_locked_by_hash_but_torch() -> None:
 
 def test_the_lock_names_no_machine() -> None:
     assert "://" not in LOCK and "\n#" not in LOCK
+
+
+def test_no_file_imports_itself_through_others() -> None:
+    """The rooms are checked by import-linter; this holds within a room too, and for imports that only types need."""
+    graph = grimp.build_graph("dressage", cache_dir=None)
+    imports = {file: graph.find_modules_directly_imported_by(file) for file in graph.modules}
+    assert "dressage.data.source" in list(TopologicalSorter(imports).static_order()), "CycleError names the cycle"
 
 
 def test_the_page_of_the_recipe_is_what_the_schema_says() -> None:

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from dressage.augment.batch import Batch
 from dressage.augment.draw import key
-from dressage.data.source import Part
-from dressage.data.torch_dataset import StreamedDataset, loader
+from dressage.data.dataset_batches import loader
+from dressage.data.source import Part, StreamedDataset
 
 GATHER_BYTES = 512 << 10  # one gather serves many small batches: dispatch costs more than copying there
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from torch import Tensor
+from torch.utils.data import Dataset
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-    from dressage.data.torch_dataset import StreamedDataset
 
 Task = Literal["classification", "regression"]
 PARTS = ("train", "train_dev", "validation", "test")
@@ -30,6 +29,14 @@ class Column:
     """Why it was taken so, or what was done to it."""
     form: str = ""
     """How its dates are written, as strptime spells it, so that new files are read the same way; `iso`; empty: no dates."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamedDataset:
+    """A dataset whose samples are drawn anew each epoch; `numbers`: class number of each label (None: targets)."""
+
+    dataset: Dataset[Any]
+    numbers: Mapping[Any, int] | None
 
 
 @dataclass(frozen=True, slots=True)
