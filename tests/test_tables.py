@@ -181,11 +181,13 @@ def test_group_time_ignore_and_given_parts(opened: Open) -> None:
     rows = "".join(
         f"{i * 0.5},g{i % 4},2020-01-{i % 28 + 1:02d},{i},{'train' if i < 20 else 'Test'},{i % 2}\n" for i in range(30)
     )
-    source = opened("x,g,t,drop,split,y\n" + rows, group="g", time="t", ignore=["drop"])
-    assert source.x.column_names == ["x"]
-    assert source.group is not None and source.group.tolist() == [i % 4 for i in range(30)]
-    assert source.time is not None and source.time.dtype == torch.float64 and source.time[1] - source.time[0] == 86400
-    assert {part: len(r) for part, r in source.given.items()} == {"train": 20, "test": 10}
+    table = "x,g,t,drop,split,y\n" + rows
+    grouped, timed = opened(table, group="g", ignore=["drop", "t"]), opened(table, time="t", ignore=["drop", "g"])
+    assert grouped.group is not None and grouped.group.tolist() == [i % 4 for i in range(30)]
+    assert timed.time is not None and timed.time.dtype == torch.float64 and timed.time[1] - timed.time[0] == 86400
+    for source in (grouped, timed):
+        assert source.x.column_names == ["x"]
+        assert {part: len(r) for part, r in source.given.items()} == {"train": 20, "test": 10}
 
 
 def test_a_leak_is_warned_of(opened: Open) -> None:
@@ -341,6 +343,25 @@ def test_new_files_are_read_as_the_training_was(opened: Open, tmp_path: Path) ->
         path.write_text(text)
         with pytest.raises(DataError, match=said):
             read_new(path, source.columns, source.task, source.classes)
+
+
+@pytest.mark.parametrize(
+    ("text", "values", "lines"),
+    [
+        ("x\n1\n\n3\n", [1, None, 3], [2, 3, 4]),
+        ("x\n\n1\n3\n\n\n", [None, 1, 3], [2, 3, 4]),
+        ("\nx\r\n1\r\n\r\n3\r\n\r\n", [1, None, 3], [3, 4, 5]),
+        ('x\n"1"\n""\n\n3', [1, None, None, 3], [2, 3, 4, 5]),
+        ("sep=;\nx\n1\n\n3", [1, None, 3], [3, 4, 5]),
+    ],
+)
+def test_an_empty_line_of_a_single_column_is_a_row(
+    opened: Open, tmp_path: Path, text: str, values: list[float | None], lines: list[int]
+) -> None:
+    source = opened("x,y\n" + "".join(f"{i * 0.5},{i % 2}\n" for i in range(40)))
+    (tmp_path / "new.csv").write_bytes(text.encode())
+    new = read_new(tmp_path / "new.csv", source.columns, source.task, source.classes)
+    assert new.x["x"].to_pylist() == values and new.ids == [f"line {n}" for n in lines]
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -13,7 +13,7 @@ PIECE = 1 << 24  # bytes looked at in one go: bounds the memory of the compariso
 
 @dataclass(frozen=True, slots=True)
 class Records:
-    """The records of a text but blank lines: byte positions `start`, `stop` and 1-based line numbers, each `(R,)`."""
+    """The records of a text: byte positions `start`, `stop` and 1-based line numbers, each `(R,)`."""
 
     start: Positions
     stop: Positions
@@ -25,8 +25,11 @@ class Records:
         return len(self.start)
 
 
-def find_records(data: bytes, quote: str) -> Records:
-    """The records of UTF-8 `data`; a newline between two quotes does not end one (RFC 4180)."""
+def find_records(data: bytes, quote: str, blank_after: int | None = None) -> Records:
+    """The records of UTF-8 `data`; a newline between two quotes does not end one (RFC 4180).
+
+    Blank lines are none, but those between record number `blank_after` and the last one, where that is given.
+    """
     ends = _positions(data, b"\n")
     quotes = _positions(data, quote.encode())
     before = np.searchsorted(quotes, ends)
@@ -37,8 +40,11 @@ def find_records(data: bytes, quote: str) -> Records:
     view = np.frombuffer(data, np.uint8)
     stop = closing - ((closing > start) & (view[np.maximum(closing - 1, 0)] == 13))
     line = np.searchsorted(ends, start) + 1
-    filled = stop > start
-    return Records(start[filled], stop[filled], line[filled], len(quotes) % 2 == 1)
+    kept = stop > start
+    if blank_after is not None:
+        before = kept.cumsum()
+        kept |= (before >= blank_after) & (before < before[-1])
+    return Records(start[kept], stop[kept], line[kept], len(quotes) % 2 == 1)
 
 
 def _positions(data: bytes, byte: bytes) -> Positions:

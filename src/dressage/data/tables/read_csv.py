@@ -39,6 +39,8 @@ def read_csv(path: Path, expected: Collection[str] = ()) -> Raw:
         raise DataError.of(
             path.name, "the file has a header and no rows", "expected at least one row under it", "give another file"
         )
+    if len(dialect.names) == 1:  # an empty line is a row then, whose only cell is missing
+        records = find_records(data, dialect.quote, blank_after=first)
     table = _parse(data, records, first, dialect, path.name)
     lines = records.line[first:]
     ids = (
@@ -105,7 +107,8 @@ def _refuse_wide_fields(data: bytes, records: Records, dialect: Dialect, name: s
 
 
 def _parse(data: bytes, records: Records, first: int, dialect: Dialect, name: str) -> pa.Table:
-    body = _arrows_own(data).slice(int(records.start[first]))
+    start = int(records.start[first])
+    body = _arrows_own(data).slice(start, int(records.stop[-1]) - start)
     try:
         return _arrow(body, records, dialect)
     except pa.ArrowException as error:
@@ -168,6 +171,7 @@ def _arrow(
             delimiter=dialect.delimiter,
             quote_char=dialect.quote,
             newlines_in_values=True,
+            ignore_empty_lines=len(dialect.names) > 1,
             invalid_row_handler=handler,
         ),
         convert_options=pyarrow.csv.ConvertOptions(
