@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dressage.fit.events import Nonfinite
 from dressage.findings import Finding
+from dressage.fit.events import Nonfinite
 
 
 def nonfinite(spot: Nonfinite, lr: float, clip_norm: float) -> Finding:

@@ -1,0 +1,185 @@
+"""One probed step, seen through hooks that stand for this step only: nothing is asked of the loop, and nothing of it changes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from dressage.watch.telemetry import LayerNumbers, Probe, WeightNumbers
+
+ROWS = 64  # of a batch whose activations are summed
+VALUES = 4096  # of a parameter that are compared before and after the update
+SATURATING = {"Tanh": (-0.95, 0.95), "Sigmoid": (0.025, 0.975), "Hardtanh": (-0.999, 0.999)}
+RECTIFIERS = ("ReLU", "ReLU6", "Threshold")
+
+
+class StepProbe:
+    """Stands between two calls of `Watch.step`. `read` takes the hooks away and gives the numbers, waiting for the device once."""
+
+    def __init__(self, model: nn.Module, optimizer: Optimizer) -> None:
+        self.model, self.optimizer = model, optimizer
+        self.began = time.perf_counter()
+        self.forward_at: float | None = None
+        self.training: bool | None = None
+        self.stepped = False
+        self.batch = 0
+        self.input: Tensor | None = None
+        self.layers: dict[str, tuple[str, list[Tensor]]] = {}
+        self.named = [(n, p) for n, p in model.named_parameters() if p.requires_grad]
+        self.before = [_sample(p.detach()).clone() for _, p in self.named]
+        self.gradients: list[Tensor | None] = []
+        self.traced = _smallest(self.named)
+        self.left = _gradient(self.traced)  # what the last step has left there
+        self.fresh: list[Tensor] = []
+        self.used: Tensor | None = None
+        self.handles: list[Any] = [
+            model.register_forward_pre_hook(self._forward, with_kwargs=True),
+            optimizer.register_step_pre_hook(self._step),
+        ]
+        for name, module in model.named_modules():
+            if not any(True for _ in module.children()):
+                self.handles.append(module.register_forward_hook(self._layer(name)))
+        if self.traced is not None:
+            self.handles.append(self.traced.register_hook(self._fresh))  # type: ignore[no-untyped-call]
+
+    def _forward(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        if not torch.is_grad_enabled():
+            return
+        if self.forward_at is None:
+            self.forward_at, self.training = time.perf_counter(), module.training
+        x = next((a for a in (*args, *kwargs.values()) if isinstance(a, Tensor) and a.ndim), None)
+        if x is not None:
+            self.input, self.batch = x.detach(), len(x)
+
+    def _layer(self, name: str) -> Callable[[nn.Module, Any, Any], None]:
+        def hook(module: nn.Module, args: Any, output: Any) -> None:
+            if not torch.is_grad_enabled() or not isinstance(output, Tensor) or not output.is_floating_point():
+                return
+            with torch.no_grad():
+                given = args[0] if args and isinstance(args[0], Tensor) else None
+                kind = type(module).__name__
+                self.layers[name] = (kind, _layer_sums(kind, given, output.detach()))
+
+        return hook
+
+    def _fresh(self, gradient: Tensor) -> None:
+        self.fresh.append(gradient.detach().clone())
+
+    def _step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+        if self.stepped:
+            return
+        self.stepped = True
+        grads = [p.grad for _, p in self.named]
+        some = [g.detach() for g in grads if g is not None and not g.is_sparse]
+        norms = iter(torch._foreach_norm(some)) if some else iter(())
+        self.gradients = [None if g is None or g.is_sparse else next(norms) for g in grads]
+        self.used = _gradient(self.traced)
+
+    def remove(self) -> None:
+        """Takes the hooks away."""
+        for handle in self.handles:
+            handle.remove()
+        self.handles = []
+
+    def read(self, step: int) -> Probe:
+        """The numbers of the step that has just been taken."""
+        self.remove()
+        after = [_sample(p.detach()) for _, p in self.named]
+        sums: list[Tensor] = []
+        for old, new, norm in zip(self.before, after, self.gradients or [None] * len(after), strict=True):
+            gradient = norm if norm is not None else torch.full((), -1.0, device=new.device)
+            sums += [_rms(old), _rms(new - old), gradient]
+        for _, numbers in self.layers.values():
+            sums += numbers
+        device = sums[0].device if sums else torch.device("cpu")
+        values = torch.stack([s.to(device).float().reshape(()) for s in sums]).tolist() if sums else []
+        weights, rest = _weights(self.named, values)
+        now = time.perf_counter()
+        return Probe(
+            step=step,
+            layers=_layers(self.layers, rest),
+            weights=weights,
+            rate=float(self.optimizer.param_groups[0]["lr"]) if self.optimizer.param_groups else 0.0,
+            training=self.training is not False,
+            stale=self._stale(),
+            waiting=max(0.0, (self.forward_at or self.began) - self.began),
+            seconds=now - self.began,
+            batch=self.batch,
+        )
+
+    def _stale(self) -> float:
+        """Share of the traced gradient that the last step had left: exact, whatever clips or scales the gradient."""
+        if self.used is None or not self.fresh or self.left is None:
+            return 0.0 if self.used is not None and self.fresh else -1.0
+        fresh = torch.stack(self.fresh).sum(0).double().flatten()
+        used, left = self.used.double().flatten(), self.left.double().flatten()
+        if float(left.norm()) <= 1e-6 * float(fresh.norm()) or fresh.numel() < 2:
+            return 0.0
+        is_sum, is_fresh = _cosine(used, fresh + left), _cosine(used, fresh)
+        if is_sum > 0.99999 and is_fresh < is_sum - 1e-5:
+            return float(left.norm() / (left.norm() + fresh.norm()))
+        return 0.0
+
+
+def _smallest(named: list[tuple[str, nn.Parameter]]) -> nn.Parameter | None:
+    """The smallest parameter of at least 8 values: a direction of 8 numbers does not agree by chance."""
+    wide = [p for _, p in named if p.numel() >= 8 and p.layout == torch.strided]
+    return min(wide, key=lambda p: p.numel(), default=None)
+
+
+def _gradient(parameter: nn.Parameter | None) -> Tensor | None:
+    if parameter is None or parameter.grad is None or parameter.grad.is_sparse:
+        return None
+    return parameter.grad.detach().clone()
+
+
+def _sample(values: Tensor) -> Tensor:
+    flat = values.reshape(-1)
+    return flat if flat.numel() <= VALUES else flat[:: -(-flat.numel() // VALUES)]
+
+
+def _rms(values: Tensor) -> Tensor:
+    return values.float().square().mean().sqrt() if values.numel() else torch.zeros((), device=values.device)
+
+
+def _cosine(a: Tensor, b: Tensor) -> float:
+    return float((a @ b) / (a.norm() * b.norm()).clamp_min(1e-300))
+
+
+def _layer_sums(kind: str, given: Tensor | None, output: Tensor) -> list[Tensor]:
+    """mean, sd, saturated share, dead share."""
+    rows = output[:ROWS].float()
+    zero = torch.zeros((), device=rows.device)
+    saturated, dead = zero, zero
+    if kind in SATURATING:
+        low, high = SATURATING[kind]
+        saturated = ((rows <= low) | (rows >= high)).float().mean()
+    looked_at = rows if kind in RECTIFIERS else given
+    if looked_at is not None and looked_at.is_floating_point() and looked_at.ndim > 1 and len(looked_at) > 1:
+        units = (looked_at != 0).any(0) if looked_at.ndim == 2 else (looked_at != 0).any(0).flatten(1).any(1)
+        dead = 1 - units.float().mean()
+    sd = rows.std(correction=0) if rows.numel() > 1 else zero
+    return [rows.mean() if rows.numel() else zero, sd, saturated, dead]
+
+
+def _weights(
+    named: list[tuple[str, nn.Parameter]], values: list[float]
+) -> tuple[tuple[WeightNumbers, ...], list[float]]:
+    found = []
+    for place, (name, p) in enumerate(named):
+        weight, update, gradient = values[3 * place : 3 * place + 3]
+        rms = gradient / max(1, p.numel()) ** 0.5 if gradient >= 0 else -1.0
+        found.append(WeightNumbers(name, weight, rms, update))
+    return tuple(found), values[3 * len(named) :]
+
+
+def _layers(seen: dict[str, tuple[str, list[Tensor]]], values: list[float]) -> tuple[LayerNumbers, ...]:
+    return tuple(
+        LayerNumbers(name, kind, *values[4 * place : 4 * place + 4])
+        for place, (name, (kind, _)) in enumerate(seen.items())
+    )

@@ -1,0 +1,120 @@
+"""The numbers of a training: every loss, what probed steps saw, what validations said. Bounded memory, plain numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+KEPT_PROBES = 512
+KEPT_LOSSES = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class LayerNumbers:
+    """One leaf module with parameters, or an activation, in one probed step."""
+
+    name: str
+    kind: str
+    """Class of the module."""
+    mean: float
+    sd: float
+    """Of the outputs over rows and units."""
+    saturated: float
+    """Share of outputs of a tanh beyond ±.95, of a sigmoid outside [.025, .975]; 0 of others."""
+    dead: float
+    """Share of units whose input to this layer (or, of an activation, output) is exactly 0 on all rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class WeightNumbers:
+    """One parameter in one probed step."""
+
+    name: str
+    weight: float
+    """Root mean square of the (sampled) values."""
+    gradient: float
+    """Root mean square of the gradient that the optimiser used; −1 where it had none."""
+    update: float
+    """Root mean square of what the optimiser changed."""
+
+    @property
+    def ratio(self) -> float:
+        """update/weight."""
+        return self.update / max(self.weight, 1e-30)
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One probed step."""
+
+    step: int
+    layers: tuple[LayerNumbers, ...] = ()
+    weights: tuple[WeightNumbers, ...] = ()
+    rate: float = 0.0
+    """Learning rate of the first group."""
+    training: bool = True
+    """Whether the model was in training mode."""
+    stale: float = 0.0
+    """Share of the gradient that was left from earlier steps; 0 where it was zeroed, −1 where it could not be seen."""
+    waiting: float = 0.0
+    """Seconds from the end of the last step to the first forward pass."""
+    seconds: float = 0.0
+    """Of the whole step, probing and all."""
+    batch: int = 0
+    """Rows of the batch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """What a validation said, and how the model was run in it."""
+
+    step: int
+    loss: float | None
+    metric: float | None
+    training: bool | None
+    """Whether the model was in training mode during its passes; None where they were not seen."""
+    train_loss: float
+    """Mean of the losses since the validation before."""
+
+
+@dataclass(slots=True)
+class Telemetry:
+    """A training as far as it was seen."""
+
+    step: int = 0
+    losses: list[float] = field(default_factory=list)
+    """Loss of each step; thinned to every `stride`-th once there are many."""
+    stride: int = 1
+    probes: list[Probe] = field(default_factory=list)
+    validations: list[Validation] = field(default_factory=list)
+    nonfinite: tuple[int, str] | None = None
+    """First step whose loss, or weights, were not finite, and where."""
+    rates: list[tuple[int, float]] = field(default_factory=list)
+    """Learning rate of the first group at steps where it was looked at."""
+    facts: Mapping[str, float] = field(default_factory=dict)
+
+    def add_losses(self, losses: list[float]) -> None:
+        """Appends the losses of the last steps."""
+        first = self.step - len(losses)
+        self.losses += [loss for i, loss in enumerate(losses) if (first + i) % self.stride == 0]
+        if len(self.losses) > KEPT_LOSSES:
+            self.losses, self.stride = self.losses[::2], self.stride * 2
+
+    def add_probe(self, probe: Probe) -> None:
+        """Appends a probe; the middle of many is thinned."""
+        self.probes.append(probe)
+        if len(self.probes) > KEPT_PROBES:
+            self.probes = self.probes[:32] + self.probes[32:-64:2] + self.probes[-64:]
+
+    def recent(self, share: float = 0.2, least: int = 5) -> list[float]:
+        """The last losses."""
+        return self.losses[-max(least, int(len(self.losses) * share)) :]
+
+    def first(self, count: int = 3) -> float:
+        """Mean of the first losses."""
+        head = self.losses[:count]
+        return sum(head) / max(1, len(head))
+
+
+Phase = Literal["start", "early", "later", "end"]
