@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
+import polars as pl
 import pytest
 import torch
 
 from dressage import recipe
 from dressage.data import npz
 from dressage.data.open import open_data
+from dressage.data.preprocess import fit_preprocess
 from dressage.errors import DataError
 
 DATA = recipe.Data()
@@ -153,7 +156,23 @@ def test_values_that_are_not_finite_are_named() -> None:
     x = x_of(40, 3)
     x[[3, 5], 1] = np.nan, np.inf
     x[39, 2] = 1e300
-    assert "in 3 rows (3, 5, 39), 2 columns" in refused(x, Y)
+    said = "missing (NaN) and infinite or too large values in 3 rows (3, 5, 39), 2 columns (1, 2)"
+    assert said in refused(x, Y) and "table" not in refused(x, Y), "a table may have no infinite values either"
+    images = np.zeros((40, 3, 9, 9))
+    images[7, 0, 4, 4] = np.nan
+    assert "missing (NaN) values in 1 row (7); expected finite numbers; fill or drop them" in refused(images, Y)
+
+
+@pytest.mark.parametrize("form", ["pandas", "polars", "csv"])
+def test_what_is_advised_for_missing_values_works(form: str, tmp_path: Path) -> None:
+    x = x_of(40, 3)
+    x[4, 1] = np.nan
+    assert "1 row (4), 1 column (1)" in refused(x, Y) and "train on a table (a frame or a CSV)" in refused(x, Y)
+    pandas = pd.DataFrame(x, columns=list("abc"))
+    pandas.assign(y=Y).to_csv(tmp_path / "t.csv", index=False)
+    data = {"pandas": pandas, "polars": pl.DataFrame(x, schema=list("abc")), "csv": tmp_path / "t.csv"}[form]
+    source = open_data(data, recipe.Data(target="y" if form == "csv" else ""), y=None if form == "csv" else Y)
+    assert fit_preprocess(source, torch.arange(40), []).apply(source.x).isfinite().all()
 
 
 def test_dicts_of_parts_and_of_columns() -> None:

@@ -134,6 +134,7 @@ def _float32(values: np.ndarray, where: str) -> Tensor:
     rows = max(1, CHUNK_BYTES // max(1, values[:1].nbytes))
     bad_rows: list[int] = []
     bad_columns = np.zeros(values[0].size, dtype=bool)
+    kinds = set()
     for start in range(0, len(values), rows):
         piece = own[start : start + rows]
         if own is not values:
@@ -143,15 +144,21 @@ def _float32(values: np.ndarray, where: str) -> Tensor:
         if bad.any():
             bad_rows += (start + np.flatnonzero(bad.any(axis=1))).tolist()
             bad_columns |= bad.any(axis=0)
+            kinds |= {"missing (NaN)"} if np.isnan(piece).any() else set()
+            kinds |= {"infinite or too large"} if np.isinf(piece).any() else set()
     if bad_rows:
-        shown = ", ".join(map(str, bad_rows[:SHOWN])) + (", …" if len(bad_rows) > SHOWN else "")
-        raise DataError.of(
-            where,
-            f"missing, infinite or too large values in {len(bad_rows)} rows ({shown}), {bad_columns.sum()} columns",
-            "expected finite numbers",
-            "fill or drop them, or give a table, where missing values are handled",
-        )
+        found = f"{' and '.join(sorted(kinds, reverse=True))} values in {_counted(bad_rows, 'row')}"
+        found += f", {_counted(np.flatnonzero(bad_columns).tolist(), 'column')}" if values.ndim == 2 else ""
+        table = ", or train on a table (a frame or a CSV), which may have missing values" if values.ndim == 2 else ""
+        repair = "fill or drop them" + (table if kinds == {"missing (NaN)"} else "")
+        raise DataError.of(where, found, "expected finite numbers", repair)
     return _tensor(own)
+
+
+def _counted(numbers: Sequence[int], what: str) -> str:
+    """`2 rows (3, 5)`, counted from 0."""
+    listed = ", ".join(map(str, numbers[:SHOWN])) + (", …" if len(numbers) > SHOWN else "")
+    return f"{len(numbers)} {what}{'s' if len(numbers) > 1 else ''} ({listed})"
 
 
 def _columns(x: Tensor, features: Sequence[str], targets: Targets, target: str) -> list[Column]:
