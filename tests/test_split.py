@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import io
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import pyarrow.csv
 import pytest
 import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from dressage.data.describe import describe
 from dressage.data.source import PARTS, Source
 from dressage.data.split import allot, deal_counts, keyed_order, split
+from dressage.data.tables import open_table
 from dressage.errors import DataError
 from dressage.recipe.schema import Data
 
@@ -92,6 +96,23 @@ def test_grouped(groups: list[int], classes: int, seed: int) -> None:
     assert sum(map(len, sets)) == len(set(groups))
     if source.task == "classification" and len(set(groups)) >= 4 + classes:
         assert set(source.y[parts["train"]].tolist()) == set(y)
+
+
+def test_groups_that_a_given_part_tears_apart_are_warned_of() -> None:
+    part = {4: "test", 21: "test", 22: "test", 30: "validation"}
+    rows = [f"{i * 0.5},{i // 4},{part.get(i, 'train')},{i % 2}" for i in range(40)]
+    table = pyarrow.csv.read_csv(io.BytesIO("\n".join(["x,site,split,y", *rows]).encode()))
+    section = Data(group="site", target="y")
+    source = open_table(table, section)
+    told = [row.what for row in describe(source, split(source, section, 0)) if row.section == "warning"]
+    assert told == [
+        "1 group of 'site' has rows in train and in validation, so the score on validation may be too good: "
+        "e.g. row 28 and row 30",
+        "2 groups of 'site' have rows in train and in test, so the score on test may be too good: e.g. row 5 and row 4",
+        "no row of class '1' in validation",
+    ]
+    whole = open_table(table.drop_columns("split"), section)
+    assert not [row for row in describe(whole, split(whole, section, 0)) if row.section == "warning"]
 
 
 def test_a_class_of_few_groups_is_learned() -> None:

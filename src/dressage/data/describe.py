@@ -5,12 +5,14 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from itertools import combinations
 from typing import Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from dressage.data.groups import shared_groups
 from dressage.data.source import PARTS, Source
 from dressage.errors import DataError
 
@@ -109,8 +111,8 @@ def class_counts(source: Source, parts: Mapping[str, Tensor]) -> dict[str, dict[
 
 
 def warnings(source: Source, parts: Mapping[str, Tensor]) -> list[str]:
-    """The source's own, and classes that a part lacks."""
-    told = list(source.warnings)
+    """The source's own, groups that parts share, and classes that a part lacks."""
+    told = [*source.warnings, *_shared(source, parts)]
     counts = class_counts(source, parts)
     for part in PARTS:
         absent = [name[:60] for name, count in counts.items() if part in parts and not count[part]]
@@ -119,6 +121,21 @@ def warnings(source: Source, parts: Mapping[str, Tensor]) -> list[str]:
                 f" and {len(absent) - 5} more" if len(absent) > 5 else ""
             )
             told.append(f"no row of class {listed} in {part}" + ("; it cannot be learned" if part == "train" else ""))
+    return told
+
+
+def _shared(source: Source, parts: Mapping[str, Tensor]) -> list[str]:
+    """Groups that lie in two parts, as those that the data itself gives may have them."""
+    if source.group is None:
+        return []
+    group, told = source.group.numpy(), []
+    column = next((f" of '{column.name[:60]}'" for column in source.columns if column.kind == "group"), "")
+    for one, other in combinations([part for part in PARTS if part in parts], 2):
+        rows = shared_groups(group, parts[one].numpy(), parts[other].numpy())
+        if rows:
+            who = f"{len(rows)} groups{column} have" if len(rows) > 1 else f"1 group{column} has"
+            example = " and ".join(source.ids[row][:60] if source.ids is not None else f"row {row}" for row in rows[0])
+            told.append(f"{who} rows in {one} and in {other}, so the score on {other} may be too good: e.g. {example}")
     return told
 
 

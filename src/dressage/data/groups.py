@@ -1,4 +1,4 @@
-"""Deals whole groups of rows to parts, with the classes kept in proportion."""
+"""Deals whole groups of rows to parts, with the classes kept in proportion, and finds those that two parts share."""
 
 from __future__ import annotations
 
@@ -31,6 +31,12 @@ def deal_groups(group: Ints, classes: Ints, shares: Sequence[float]) -> Ints | N
     _fill(part, order[part[order] < 0], counts, np.asarray(shares))
     _no_part_empty(part, sizes, seeds, len(shares))
     return part[codes]
+
+
+def shared_groups(group: Ints, one: Ints, other: Ints) -> list[tuple[int, int]]:
+    """For each group with rows in both parts, `one` and `other`, its first row in each."""
+    _, first, second = np.intersect1d(group[one], group[other], return_indices=True)
+    return list(zip(one[first].tolist(), other[second].tolist(), strict=True))
 
 
 def _seeds(counts: Ints, first: Ints, most: int) -> list[int]:
