@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 import torch
 from PIL import Image
+from torch.utils.data import TensorDataset
 
 from dressage import recipe
 from dressage.data.inputs import open_inputs
@@ -95,3 +99,102 @@ def test_a_file_without_labels_and_a_named_set(tmp_path):
     assert open_inputs(tmp_path / "xy.npz", preprocess).y.tolist() == [0, 1, 0, 1, 0]
     with pytest.raises(DataError, match="no such file"):
         open_inputs("nothing_here", preprocess)
+
+
+X = np.random.default_rng(0).normal(size=(30, 4)).astype("float32")
+PIXELS = np.random.default_rng(0).integers(0, 256, (30, 8, 8, 3), dtype=np.uint8)
+Y = np.arange(30) % 2
+TRAINED = {
+    "images": "the network was trained on images of 8×8 pixels; give image files, or uint8 arrays",
+    "array": "the network was trained on arrays of numbers of shape (4,); give such an array, or a .npy or .npz file",
+    "table": "the network was trained on a table with the columns a, b; give a CSV or Parquet file, or a frame",
+}
+
+
+@pytest.fixture
+def files(pictures, monkeypatch):
+    """A file or folder of each kind in the working directory."""
+    monkeypatch.chdir(pictures)
+    frame = pd.DataFrame({"a": X[:, 0], "b": X[:, 1]})
+    frame.to_csv("new.csv", index=False)
+    frame.to_parquet("new.parquet")
+    Path("tables").mkdir()
+    frame.to_csv("tables/one.csv", index=False)
+    Path("list.csv").write_text(
+        "file,label\n" + "".join(f"all/{c}/{i}.png,{c}\n" for c in ("cat", "dog") for i in (0, 1))
+    )
+    np.save("x.npy", X)
+    np.savez("xy.npz", x=X, y=np.array(["u", "v"])[Y])
+    np.savez("pixels.npz", x=PIXELS, y=Y)
+    return frame
+
+
+def network(kind):
+    """The fitted preprocessing of a network for data of a kind."""
+    table = pd.DataFrame({"a": X[:, 0], "b": X[:, 1], "y": np.array(["u", "v"])[Y]})
+    return fitted(*{"images": ("all",), "array": (X, Y), "table": (table,)}[kind])[1]
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "found"),
+    [
+        ("array", "all", "all: images in a folder"),
+        ("array", "all/cat", "all/cat: images in a folder"),
+        ("array", "all/cat/0.png", "all/cat/0.png: images given"),
+        ("array", "list.csv", "list.csv: a list of images given"),
+        ("array", "new.csv", "new.csv: a table given"),
+        ("array", "pixels.npz", "pixels.npz: uint8 images of 8×8 pixels"),
+        ("array", PIXELS[..., 0], "x: uint8 images of 8×8 pixels"),
+        ("array", {"a": X[:, 0], "b": X[:, 1]}, "data: dict given"),
+        ("images", "new.csv", "new.csv: a table given"),
+        ("images", "new.parquet", "new.parquet: a table given"),
+        ("images", "tables", "tables: a table in a folder"),
+        ("images", "x.npy", "x.npy: numbers of shape (4,)"),
+        ("images", "xy.npz", "xy.npz: numbers of shape (4,)"),
+        ("images", "iris", "iris: numbers of shape (4,)"),
+        ("images", X, "x: numbers of shape (4,)"),
+        ("images", PIXELS / 255, "x: numbers of shape (8, 8, 3)"),
+        ("images", {"x": X, "y": Y}, "arrays: numbers of shape (4,)"),
+        ("images", "the frame", "data: DataFrame given"),
+        ("table", "all", "all: images in a folder"),
+        ("table", "all/cat/0.png", "all/cat/0.png: images given"),
+        ("table", "x.npy", "x.npy: arrays given"),
+        ("table", "iris", "iris: arrays given"),
+        ("table", X, "data: ndarray given"),
+        ("table", X.tolist(), "data: list given"),
+        ("table", None, "data: NoneType given"),
+        ("table", pd.Series(X[:, 0]), "data: Series that is no table"),
+    ],
+)
+def test_data_of_another_kind_is_told_with_the_kind_of_the_training(kind, data, found, files):
+    with pytest.raises(DataError) as caught:
+        open_inputs(files if isinstance(data, str) and data == "the frame" else data, network(kind))
+    text = str(caught.value)
+    assert text.startswith(found) and TRAINED[kind] in text and text.count("; ") == 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "rows"),
+    [
+        ("images", "list.csv", 4),
+        ("images", PIXELS, 30),
+        ("array", pd.DataFrame(X), 30),
+        ("array", {"x": X, "y": Y}, 30),
+        ("array", TensorDataset(torch.tensor(X), torch.tensor(Y)), 30),
+        ("table", "new.parquet", 30),
+        ("table", {"a": X[:, 0], "b": X[:, 1]}, 30),
+    ],
+)
+def test_data_of_the_same_kind_in_another_form_is_read(kind, data, rows, files):
+    assert len(open_inputs(data, network(kind)).ids) == rows
+
+
+@pytest.mark.parametrize("kind", ["images", "array", "table"])
+def test_a_path_that_cannot_be_one_is_told(kind, files):
+    with pytest.raises(DataError, match="cannot be read"):
+        open_inputs("x" * 5000, network(kind))
+
+
+def test_a_folder_with_a_table_is_no_table(files):
+    with pytest.raises(DataError, match="tables: a folder; expected a CSV or Parquet file; give a file in it"):
+        open_inputs("tables", network("table"))

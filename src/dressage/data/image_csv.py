@@ -20,6 +20,12 @@ LABEL_NAMES = ("label", "labels", "class", "classes", "target", "category", "y",
 PART_COLUMNS = ("split", "part", "set", "fold", "subset", "partition", "usage", "dataset")
 
 
+def lists_images(path: Path) -> bool:
+    """Whether a CSV is a list of image files, by its first rows."""
+    header = _head(path)
+    return bool(header) and _path_column(path.parent, header) is not None
+
+
 def list_csv(path: Path, section: recipe.Data) -> Listing | None:
     """The images that a CSV lists, or None where it is no list of images. Raises DataError.
 

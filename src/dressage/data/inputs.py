@@ -7,14 +7,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import torch
 from torch import Tensor
+from torch.utils.data import Dataset
 
 from dressage import recipe
 from dressage.data.arrays import as_array, lay_out
 from dressage.data.image_files import is_image
+from dressage.data.kinds import other_kind, require_kind
 from dressage.data.loose_images import read_loose
 from dressage.data.named_arrays import X_NAMES, Y_NAMES
 from dressage.data.npz import read_npy, read_npz
@@ -35,10 +38,11 @@ class Inputs:
 
 
 def open_inputs(data: object, preprocess: Preprocess, *, y: object = None) -> Inputs:
-    """Reads `data`, a path, a named set, arrays or a frame, for a network trained on rows like these.
+    """Reads `data`, a path, a named set, arrays, a frame or a torch Dataset, for a network trained on rows like these.
 
     Raises DataError when it is of another kind or shape than the training's, or its labels are not the training's classes.
     """
+    require_kind(data, preprocess)
     inputs = _read_table(data, preprocess) if preprocess.kind == "table" else _read_tensors(data, preprocess)
     return (
         inputs
@@ -48,7 +52,12 @@ def open_inputs(data: object, preprocess: Preprocess, *, y: object = None) -> In
 
 
 def _read_table(data: object, preprocess: Preprocess) -> Inputs:
-    rows = preprocess.table(Path(data) if isinstance(data, str | os.PathLike) else pa.table(data))
+    try:
+        table = Path(data) if isinstance(data, str | os.PathLike) else pa.table(data)
+    except (pa.ArrowException, TypeError, ValueError) as error:
+        found = f"{type(data).__name__} that is no table ({str(error)[:200]})"
+        raise other_kind("data", found, preprocess) from None
+    rows = preprocess.table(table)
     return Inputs(rows.x, rows.y, rows.ids, [*rows.notes, *_unknown_words(rows.x, preprocess)])
 
 
@@ -71,26 +80,25 @@ def _unknown_words(x: pa.Table, preprocess: Preprocess) -> list[str]:
 
 def _read_tensors(data: object, preprocess: Preprocess) -> Inputs:
     inputs = _read_path(Path(data), preprocess) if isinstance(data, str | os.PathLike) else None
-    if inputs is None and isinstance(data, str | dict | os.PathLike):
+    if inputs is None and isinstance(data, str | dict | os.PathLike | Dataset):
         inputs = _labelled(open_data(data, recipe.Data(task=preprocess.task)), preprocess)
     if inputs is None:
-        x, _ = lay_out(as_array(data, "x"), "x")
+        x = _fitting(as_array(data, "x"), "x", preprocess)
         inputs = Inputs(x, None, _numbered(len(x)))
-    _check_shape(inputs.x, preprocess)
     return inputs
 
 
 def _read_path(path: Path, preprocess: Preprocess) -> Inputs | None:
     """Files that may hold rows without labels; None for what only holds them with labels."""
     if path.suffix.lower() == ".npy":
-        x, _ = lay_out(read_npy(path), str(path))
+        x = _fitting(read_npy(path), str(path), preprocess)
         return Inputs(x, None, _numbered(len(x)))
     if path.suffix.lower() == ".npz":
         members = read_npz(path)
         xs, ys = ([m for m in members if m.lower() in names] for names in (X_NAMES, Y_NAMES))
         if not xs and len(members) != 1:
             return None
-        x, _ = lay_out(members[xs[0] if xs else next(iter(members))], str(path))
+        x = _fitting(members[xs[0] if xs else next(iter(members))], str(path), preprocess)
         y = _numbers(members[ys[0]].tolist(), preprocess) if ys and len(members[ys[0]]) == len(x) else None
         return Inputs(x, y, _numbered(len(x)))
     if preprocess.kind == "images" and (path.is_dir() or is_image(path.name)):
@@ -107,9 +115,8 @@ def _labelled(source: Source, preprocess: Preprocess) -> Inputs:
     """All rows of a source; where it has parts, those of its test part."""
     rows = source.given.get("test", torch.arange(source.rows))
     if not isinstance(source.x, Tensor):
-        raise DataError.of(
-            source.name, "a table", f"expected {preprocess.kind} as in training", "give data of the same kind"
-        )
+        raise other_kind(source.name, "a table", preprocess)
+    _check_fits(source.x, source.name, preprocess)
     y = source.y[rows]
     labels = _numbers([source.classes[i] for i in y.tolist()], preprocess) if source.classes else y
     ids = [source.ids[i] for i in rows.tolist()] if source.ids is not None else [f"row {i}" for i in rows.tolist()]
@@ -132,14 +139,23 @@ def _numbers(labels: Sequence[object], preprocess: Preprocess) -> Tensor:
     return torch.tensor([known[name] for name in named])
 
 
-def _check_shape(x: Tensor | pa.Table, preprocess: Preprocess) -> None:
-    assert isinstance(x, Tensor)
-    shape = preprocess.input_shape
+def _fitting(values: np.ndarray, where: str, preprocess: Preprocess) -> Tensor:
+    x, _ = lay_out(values, where)
+    _check_fits(x, where, preprocess)
+    return x
+
+
+def _check_fits(x: Tensor, where: str, preprocess: Preprocess) -> None:
+    """Raises DataError unless these are images where the training had images, and of the same shape."""
+    shape, size = preprocess.input_shape, tuple(x.shape[1:])
+    if (x.dtype == torch.uint8) != (preprocess.kind == "images"):
+        found = f"uint8 images of {size[1]}×{size[0]} pixels" if x.dtype == torch.uint8 else f"numbers of shape {size}"
+        raise other_kind(where, found, preprocess)
     wanted = (*shape[1:], shape[0]) if preprocess.kind == "images" else shape
-    if tuple(x.shape[1:]) != tuple(wanted):
+    if size != tuple(wanted):
         raise DataError.of(
-            "data",
-            f"samples of shape {tuple(x.shape[1:])}",
+            where,
+            f"samples of shape {size}",
             f"expected {tuple(wanted)} as in training",
             "bring them to that shape",
         )

@@ -99,7 +99,10 @@ def read_raw(data: str | Path | pa.Table, name: str = "table", expected: Sequenc
         return from_arrow(data, name, least)
     path = Path(data)
     if not path.is_file():
-        raise DataError.of(path, "there is no such file", "expected a CSV or Parquet file", "check the path")
+        found, repair = (
+            ("a folder", "give a file in it") if path.is_dir() else ("there is no such file", "check the path")
+        )
+        raise DataError.of(path, found, "expected a CSV or Parquet file", repair)
     try:
         with path.open("rb") as file:
             parquet = file.read(4) == b"PAR1" or path.suffix.lower() in (".parquet", ".pq")
