@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from dressage.train import reproduce as reproduce
     from dressage.train import resume as resume
     from dressage.train import train as train
+    from dressage.watch import watch as watch
 
 # Public name -> the module that holds it. Imported on first use, so that `import dressage` needs no torch.
 _HOMES = {
@@ -30,6 +31,7 @@ _HOMES = {
     "reproduce": "dressage.train",
     "resume": "dressage.train",
     "train": "dressage.train",
+    "watch": "dressage.watch",
 }
 __all__ = ["__version__", *sorted(_HOMES)]
 

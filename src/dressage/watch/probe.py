@@ -21,7 +21,7 @@ RECTIFIERS = ("ReLU", "ReLU6", "Threshold")
 class StepProbe:
     """Stands between two calls of `Watch.step`. `read` takes the hooks away and gives the numbers, waiting for the device once."""
 
-    def __init__(self, model: nn.Module, optimizer: Optimizer) -> None:
+    def __init__(self, model: nn.Module, optimizer: Optimizer, loss_fn: object = None) -> None:
         self.model, self.optimizer = model, optimizer
         self.began = time.perf_counter()
         self.forward_at: float | None = None
@@ -29,6 +29,9 @@ class StepProbe:
         self.stepped = False
         self.batch = 0
         self.input: Tensor | None = None
+        self.targets: Tensor | None = None
+        """What the loss was given, where it is a module."""
+        self.calls = 0
         self.layers: dict[str, tuple[str, list[Tensor]]] = {}
         self.named = [(n, p) for n, p in model.named_parameters() if p.requires_grad]
         self.before = [_sample(p.detach()).clone() for _, p in self.named]
@@ -41,6 +44,8 @@ class StepProbe:
             model.register_forward_pre_hook(self._forward, with_kwargs=True),
             optimizer.register_step_pre_hook(self._step),
         ]
+        if isinstance(loss_fn, nn.Module):
+            self.handles.append(loss_fn.register_forward_pre_hook(self._loss))
         for name, module in model.named_modules():
             if not any(True for _ in module.children()):
                 self.handles.append(module.register_forward_hook(self._layer(name)))
@@ -55,6 +60,15 @@ class StepProbe:
         x = next((a for a in (*args, *kwargs.values()) if isinstance(a, Tensor) and a.ndim), None)
         if x is not None:
             self.input, self.batch = x.detach(), len(x)
+
+    def _loss(self, module: nn.Module, args: tuple[Any, ...]) -> None:
+        if torch.is_grad_enabled() and len(args) > 1 and isinstance(args[1], Tensor):
+            self.targets = args[1].detach()
+
+    def is_accumulating(self) -> bool:
+        """Whether the loop has gone forward without an update so far: gradients of several batches are being added up."""
+        self.calls += 1
+        return not self.stepped and self.forward_at is not None and self.calls < 64
 
     def _layer(self, name: str) -> Callable[[nn.Module, Any, Any], None]:
         def hook(module: nn.Module, args: Any, output: Any) -> None:

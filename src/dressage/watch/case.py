@@ -1,0 +1,187 @@
+"""All that is known of one watched training: what it is, what was seen of it, how it began, and what may still be spent on it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from dressage.findings import Finding
+from dressage.subject import Lab, Subject, copy_of, judged, labels_of, outputs_of
+from dressage.subject.baselines import Baselines, baselines
+from dressage.subject.subject import Loss
+from dressage.subject.untouched import copy_with
+from dressage.watch.aligned import align, align_targets
+from dressage.watch.telemetry import Telemetry
+
+RACED_ROWS = 2048
+
+
+@dataclass
+class Case:
+    """One watched training."""
+
+    subject: Subject
+    """Its data as the network is given it, once a step was seen; its model is the live one, which is never run."""
+    seconds: float
+    telemetry: Telemetry = field(default_factory=Telemetry)
+    start: tuple[nn.Module, Optimizer] | None = None
+    """Copies of model and optimiser as they were when the watch began."""
+    validation_input: Tensor | None = None
+    """Inputs of the first pass of the last validation that was seen."""
+    batches: list[Tensor] = field(default_factory=list)
+    """Inputs of the first probed steps."""
+    waited: list[float] = field(default_factory=list)
+    considered: int = 0
+    told_nonfinite: bool = False
+    is_aligned: bool = False
+    examined: bool = False
+    spent: float = 0.0
+    began: float = field(default_factory=time.monotonic)
+    notes: list[str] = field(default_factory=list)
+    lasting: list[Finding] = field(default_factory=list)
+    """What the examination of the beginning has found."""
+    step_seconds: float = 0.0
+    """Of a step that is not probed."""
+    memory: dict[str, object] = field(default_factory=dict)
+    """What proofs have found already, so that nothing is proven twice."""
+
+    @staticmethod
+    def of(subject: Subject, seconds: float) -> Case:
+        """The case before its first step."""
+        case = Case(subject, seconds, notes=list(subject.notes))
+        try:
+            model, optimizer = subject.fresh()
+            assert optimizer is not None
+            case.start = (model, optimizer)
+        except Exception as error:  # what a model of the user's raises when it is copied
+            case.notes.append(f"the model cannot be copied ({type(error).__name__}), so that no cause can be proven")
+        return case
+
+    @property
+    def model(self) -> nn.Module:
+        """The live model."""
+        return self.subject.model
+
+    @property
+    def optimizer(self) -> Optimizer:
+        """The live optimiser."""
+        assert self.subject.optimizer is not None
+        return self.subject.optimizer
+
+    @property
+    def loss_fn(self) -> Loss | None:
+        """The loss, if it was given."""
+        return self.subject.loss_fn
+
+    def seen(self, inputs: Tensor, targets: Tensor | None) -> None:
+        """Brings the data into the form in which the loop gives it to the network, from the first batch that was seen."""
+        if len(self.batches) < 3:
+            self.batches.append(inputs[:512].clone())
+        if self.is_aligned or self.subject.train is None:
+            return
+        self.is_aligned = True
+        train, val = self.subject.train, self.subject.validation
+        mapped = align(train, inputs)
+        if mapped is None:
+            self.notes.append("the loop changes the data before the model gets it, in a way that could not be followed")
+            self.subject = replace(self.subject, train=None, validation=None)
+            return
+        if targets is not None and (y := align_targets(mapped.y, targets)) is not None:
+            mapped = replace(mapped, y=y)
+        if not mapped.batch_size:
+            mapped = replace(mapped, batch_size=len(inputs))
+        if val is not None:
+            other = _same_way(train.x, mapped.x, val.x)
+            y = align_targets(val.y, mapped.y)
+            val = None if other is None or y is None else replace(val, x=other, y=y)
+        self.subject = replace(self.subject, train=mapped, validation=val)
+
+    def time_left(self) -> float:
+        """Seconds that examinations may still take."""
+        return max(self.seconds, 0.05 * (time.monotonic() - self.began)) - self.spent
+
+    def deadline(self, most: float = 1e9) -> float:
+        """The moment by which an examination has to end."""
+        return time.monotonic() + min(most, self.time_left())
+
+    def lab(self, *, start: bool) -> Lab | None:
+        """The training as it began, or as it is now, on the sampled rows; None where it cannot be continued."""
+        subject = self.subject
+        if subject.loss_fn is None or subject.train is None or self.start is None:
+            return None
+        rows = subject.train.head(RACED_ROWS)
+        model, optimizer = self.start if start else (self.model, self.optimizer)
+        size = min(rows.batch_size or 64, len(rows))
+        return Lab(model, optimizer, subject.loss_fn, rows.x, rows.y, size, subject.metric, subject.penalty)
+
+    def now(self) -> tuple[float, float]:
+        """Loss and metric of the network as it is, on training rows in eval mode; NaN where they cannot be had."""
+        lab = self.lab(start=False)
+        if lab is None:
+            return float("nan"), float("nan")
+        return judged(lab, copy_with(self.model, None)[0])
+
+    def validation_metric(self) -> float:
+        """Metric of the network as it is on the validation rows, in eval mode; NaN without them."""
+        rows, metric = self.subject.validation, self.subject.metric
+        if rows is None or metric is None:
+            return float("nan")
+        rows = rows.head(RACED_ROWS)
+        return metric.of(outputs_of(copy_of(self.model), rows.x).cpu(), rows.y)
+
+    def naive_loss(self) -> float:
+        """Loss of a guess by class shares, −Σ p log p, in a classification by cross-entropy; NaN elsewhere."""
+        rows, task = self.subject.train, self.subject.task
+        if rows is None or task != "classification" or not isinstance(self.loss_fn, nn.CrossEntropyLoss | nn.NLLLoss):
+            return float("nan")
+        shares = torch.bincount(labels_of(rows.y, task).flatten()).double() / max(1, rows.y.numel())
+        return float(-(shares * shares.clamp_min(1e-300).log()).sum())
+
+    def proven(self, key: str, proof: Callable[[], object]) -> object:
+        """What `proof` gives, found once."""
+        if key not in self.memory:
+            began = time.monotonic()
+            try:
+                self.memory[key] = proof()
+            finally:
+                self.spent += time.monotonic() - began
+        return self.memory[key]
+
+    @cached_property
+    def baselines(self) -> Baselines | None:
+        """What simple models reach on the sampled rows; None without data."""
+        if self.subject.train is None or self.subject.task is None:
+            return None
+        began = time.monotonic()
+        try:
+            return baselines(self.subject.train, self.subject.task, self.deadline(6.0), self.subject.validation)
+        except Exception as error:  # odd data: nothing to compare with
+            self.notes.append(f"no baseline could be fitted ({type(error).__name__})")
+            return None
+        finally:
+            self.spent += time.monotonic() - began
+
+
+def _same_way(before: Tensor, after: Tensor, other: Tensor) -> Tensor | None:
+    """`other` mapped as `before` was to `after`: reshaped, cast, and by the affine map of each column or of all numbers."""
+    if other.shape[1:] != before.shape[1:]:
+        return None
+    if other.ndim == 4 and after.shape[1:] == other.movedim(-1, 1).shape[1:] != other.shape[1:]:
+        other, before = other.movedim(-1, 1), before.movedim(-1, 1)
+    shaped = other.reshape(-1, *after.shape[1:])
+    if not after.is_floating_point():
+        return shaped.to(after.dtype)
+    was = before.reshape(after.shape).to(after.dtype)
+    shaped = shaped.to(after.dtype)
+    if torch.equal(was, after):
+        return shaped
+    a, b = was.flatten(1), after.flatten(1)
+    sd = a.std(0)
+    scale = torch.where(sd > 0, b.std(0) / sd.clamp_min(1e-12), torch.ones_like(sd))
+    return ((shaped.flatten(1) - a.mean(0)) * scale + b.mean(0)).reshape(shaped.shape)

@@ -1,0 +1,263 @@
+"""The changes that a continuation can try, one for each cause: what is edited, where it applies, and what to tell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from dressage.subject import Lab
+
+Edit = Callable[[Lab], Lab | None]
+"""The lab with one thing changed; None where the change does not apply."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A remedy that can be tried."""
+
+    id: str
+    name: str
+    edit: Edit
+    where: str
+    cause: str
+    remedy: str
+    code: str = ""
+    recipe: Mapping[str, object] = field(default_factory=dict)
+    prior: float = 0.5
+    """How readily it is believed where several help alike: what is nearer to the data comes first."""
+
+
+def changes(lab: Lab) -> list[tuple[Change, Lab]]:
+    """Every change that applies to a lab, with the changed lab."""
+    found = []
+    for change in CHANGES:
+        changed = change.edit(lab)
+        if changed is not None:
+            found.append((change, changed))
+    return found
+
+
+def _rate(factor: float) -> Edit:
+    return lambda lab: lab.with_rate(factor)
+
+
+def _standardized(lab: Lab) -> Lab | None:
+    if not lab.x.is_floating_point() or any(isinstance(m, nn.Embedding) for m in lab.model.modules()):
+        return None
+    dims = (0, 2, 3) if lab.x.ndim == 4 else (0, 1) if lab.x.ndim == 3 else (0,)
+    mean, sd = lab.x.mean(dims, keepdim=True), lab.x.std(dims, keepdim=True)
+    if bool(((mean.abs() < 0.5) & (sd > 0.5) & (sd < 2)).all()):
+        return None
+    return replace(lab, x=(lab.x - mean) / sd.clamp_min(1e-6 * float(sd.max().clamp_min(1e-12))))
+
+
+def _unregularized(lab: Lab) -> Lab | None:
+    decays = any(group.get("weight_decay", 0) > 0 for group in lab.optimizer.param_groups)
+    drops = any(isinstance(m, nn.modules.dropout._DropoutNd) and m.p > 0.05 for m in lab.model.modules())
+    if not (decays or drops or lab.penalty):
+        return None
+
+    def edit(model: nn.Module, optimizer: Optimizer) -> None:
+        for group in optimizer.param_groups:
+            if "weight_decay" in group:
+                group["weight_decay"] = 0.0
+        for module in model.modules():
+            if isinstance(module, nn.modules.dropout._DropoutNd):
+                module.p = 0.0
+
+    return replace(lab.changed(edit), penalty=None)
+
+
+def _less_momentum(lab: Lab) -> Lab | None:
+    if all(_momentum(group) < 0.96 for group in lab.optimizer.param_groups):
+        return None
+
+    def edit(model: nn.Module, optimizer: Optimizer) -> None:
+        for group in optimizer.param_groups:
+            if "betas" in group:
+                group["betas"] = (0.9, group["betas"][1])
+            elif "momentum" in group:
+                group["momentum"] = 0.9
+
+    return lab.changed(edit)
+
+
+def _momentum(group: Mapping[str, object]) -> float:
+    betas = group.get("betas")
+    if isinstance(betas, tuple | list) and betas:
+        return float(betas[0])
+    value = group.get("momentum", 0.0)
+    return float(value) if isinstance(value, int | float) else 0.0
+
+
+def _clipped(lab: Lab) -> Lab | None:
+    return None if lab.clip_norm else replace(lab, clip_norm=1.0)
+
+
+def _initialized(lab: Lab) -> Lab | None:
+    """He for what feeds a rectifier, Xavier otherwise, zero biases; norm layers as they are."""
+
+    def edit(model: nn.Module, optimizer: Optimizer) -> None:
+        rectified = not any(isinstance(m, nn.Tanh | nn.Sigmoid) for m in model.modules())
+        for module in model.modules():
+            if isinstance(module, nn.Linear | nn.modules.conv._ConvNd):
+                if not module.weight.requires_grad:
+                    continue
+                init = nn.init.kaiming_normal_ if rectified else nn.init.xavier_normal_
+                with torch.no_grad():
+                    init(module.weight)
+                    if module.bias is not None:
+                        module.bias.zero_()
+            elif isinstance(module, nn.GRU | nn.LSTM | nn.RNN | nn.Embedding):
+                module.reset_parameters()
+        optimizer.state.clear()
+
+    trained = [m for m in lab.model.modules() if isinstance(m, nn.Linear | nn.modules.conv._ConvNd)]
+    return lab.changed(edit) if trained else None
+
+
+def _other_activations(lab: Lab) -> Lab | None:
+    """ReLU for saturating activations inside the network, leaky ReLU for ReLU."""
+    places = [
+        (parent, name, child)
+        for parent in lab.model.modules()
+        for name, child in parent.named_children()
+        if isinstance(child, nn.Sigmoid | nn.Tanh | nn.Hardtanh | nn.ReLU)
+    ]
+    saturating = [p for p in places if not isinstance(p[2], nn.ReLU)]
+    if not saturating:
+        return None
+
+    def edit(model: nn.Module, optimizer: Optimizer) -> None:
+        leaves = [m for m in model.modules() if not any(True for _ in m.children())]
+        for parent in model.modules():
+            for name, child in parent.named_children():
+                is_head = leaves and child is leaves[-1]
+                if isinstance(child, nn.Sigmoid | nn.Tanh | nn.Hardtanh) and not is_head:
+                    setattr(parent, name, nn.ReLU())
+
+    return lab.changed(edit)
+
+
+def _larger_batch(lab: Lab) -> Lab | None:
+    normed = any(isinstance(m, nn.modules.batchnorm._BatchNorm) and m.training for m in lab.model.modules())
+    return replace(lab, batch_size=min(32, len(lab.x))) if normed and lab.batch_size <= 8 else None
+
+
+def standardized_target(lab: Lab) -> tuple[Lab, Tensor, Tensor] | None:
+    """The lab of a regression with standardised targets, and the mean and deviation that invert them."""
+    if not lab.y.is_floating_point():
+        return None
+    mean, sd = lab.y.mean(0, keepdim=True), lab.y.std(0, keepdim=True)
+    if bool(((mean.abs() < 3 * sd) & (sd > 0.1) & (sd < 10)).all()) or not bool((sd > 0).all()):
+        return None
+    return replace(lab, y=(lab.y - mean) / sd), mean, sd
+
+
+CHANGES = (
+    Change(
+        "data.unscaled_inputs",
+        "standardised inputs",
+        _standardized,
+        "inputs",
+        "the columns of the inputs have sizes far from 1, or far from one another",
+        "standardise the inputs with the statistics of the training part",
+        "x = (x - x_train.mean(0)) / x_train.std(0)",
+        {"data.preprocess": ["standardize"]},
+        0.9,
+    ),
+    Change(
+        "optim.momentum_too_high",
+        "momentum 0.9",
+        _less_momentum,
+        "optimiser",
+        "the momentum sums over so many steps that the training overshoots and swings back",
+        "take a momentum of 0.9",
+        "momentum=0.9",
+        {"optim.momentum": 0.9},
+        0.8,
+    ),
+    Change(
+        "optim.over_regularised",
+        "no regularisation",
+        _unregularized,
+        "regularisation",
+        "weight decay, dropout or a penalty holds the network back from the training rows themselves",
+        "regularise less",
+        "weight_decay=1e-4, dropout 0.1",
+        {"regularize.weight_decay": 1e-4, "regularize.dropout": 0.0},
+        0.8,
+    ),
+    Change(
+        "optim.bn_small_batch",
+        "batches of 32",
+        _larger_batch,
+        "batch norm",
+        "batch norm takes its statistics from a few rows",
+        "take larger batches, or group norm",
+        "DataLoader(..., batch_size=32)",
+        {"train.batch_size": 32},
+        0.8,
+    ),
+    Change(
+        "optim.exploding_gradients",
+        "gradients clipped to norm 1",
+        _clipped,
+        "gradients",
+        "single gradients are so large that one step undoes many",
+        "clip the gradient's norm",
+        "torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)",
+        {"optim.clip_norm": 1.0},
+        0.45,
+    ),
+    *(
+        Change(
+            "optim.lr_too_high",
+            f"a rate {1 / factor:.0f} times lower",
+            _rate(factor),
+            "optimiser",
+            "the steps are so large that the training overshoots",
+            f"lower the learning rate to about 1/{1 / factor:.0f}",
+            prior=0.7,
+        )
+        for factor in (0.1, 0.01)
+    ),
+    *(
+        Change(
+            "optim.lr_too_low",
+            f"a rate {factor:.0f} times higher",
+            _rate(factor),
+            "optimiser",
+            "the steps are so small that the training hardly moves",
+            f"raise the learning rate about {factor:.0f} times",
+            prior=0.6,
+        )
+        for factor in (10.0, 100.0, 1e3, 1e4)
+    ),
+    Change(
+        "model.init_too_small",
+        "He or Xavier initialisation",
+        _initialized,
+        "initial weights",
+        "the first weights are of a size at which signals do not pass through the network",
+        "initialise by He (ReLU) or Xavier (tanh)",
+        "nn.init.kaiming_normal_(layer.weight)",
+        {"model.init": "he"},
+        0.65,
+    ),
+    Change(
+        "optim.vanishing_gradients",
+        "ReLU in place of saturating activations",
+        _other_activations,
+        "activations",
+        "saturating activations shrink the gradient layer by layer",
+        "take ReLU, or add normalisation or shortcuts",
+        "nn.ReLU()",
+        {"model.activation": "relu"},
+        0.4,
+    ),
+)

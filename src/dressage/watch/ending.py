@@ -1,0 +1,135 @@
+"""What only the end of a training can tell: that it stopped too soon, that its rate was gone too soon, that it is too small."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from torch import nn
+from torch.optim import Optimizer
+
+from dressage.findings import Finding
+from dressage.subject import Lab, Outcome, advance
+from dressage.watch.capacity import too_small
+from dressage.watch.case import Case
+from dressage.watch.rules.curves import still_falling
+from dressage.watch.rules.symptoms import update_ratio
+
+COLLAPSED = 1e-3
+"""Share of the highest rate below which nothing is learned any more."""
+POINTS = 0.05
+"""Of the metric, that going on has to gain: a training that has settled gains less than 2."""
+
+
+def at_the_end(case: Case, found: list[Finding]) -> list[Finding]:
+    """Findings of a training that is over, given those that are found already."""
+    if case.telemetry.nonfinite is not None:
+        return []
+    causes = [f for f in found if f.is_harmful and not f.id.startswith(("eval.", "data.leak", "pipe."))]
+    if causes:
+        return []
+    return schedule_collapsed(case) or too_few_epochs(case) or too_small(case)
+
+
+def schedule_collapsed(case: Case) -> list[Finding]:
+    """The rate fell to nothing while there was still much to learn, and with the rate put back it is learned."""
+    rates = [(p.step, p.rate) for p in case.telemetry.probes]
+    highest = max((rate for _, rate in rates), default=0.0)
+    gone = next((step for step, rate in rates if rate < COLLAPSED * highest and step > 1), None)
+    last = case.telemetry.step
+    if gone is None or highest <= 0 or rates[-1][1] >= COLLAPSED * highest or last - gone < max(20, 0.2 * last):
+        return []
+    reached = _gone_on(case, "collapsed", highest)
+    if reached is None or not _gains(reached):
+        return []
+    return [
+        Finding(
+            "optim.schedule_collapsed",
+            "warning",
+            "schedule",
+            f"the rate fell from {highest:.3g} below {rates[-1][1]:.2g} by step {gone} of {last}; {reached.steps} steps at "
+            f"{highest:.3g} from where it stands bring {_told(reached)}",
+            "the schedule had used up the learning rate long before the training was over",
+            "step the schedule once an epoch, or set its length to the whole training",
+            step=gone,
+            code="scheduler.step() once an epoch, T_max=total steps",
+            confidence=0.9,
+        )
+    ]
+
+
+def too_few_epochs(case: Case) -> list[Finding]:
+    """The loss was still falling when the training ended, and as many steps again gain much."""
+    share = still_falling(case.telemetry.losses)
+    ratio = update_ratio(case.telemetry)
+    if share < 0.02 or (not math.isnan(ratio) and ratio < 3e-5):
+        return []
+    highest = max((p.rate for p in case.telemetry.probes), default=0.0)
+    now = case.telemetry.probes[-1].rate if case.telemetry.probes else highest
+    if now < 0.1 * highest:
+        return []  # it was annealed: its end was meant
+    reached = _gone_on(case, "longer", now)
+    if reached is None or not _gains(reached):
+        return []
+    return [
+        Finding(
+            "optim.too_few_epochs",
+            "warning",
+            "training length",
+            f"the last fifth of the {case.telemetry.step} steps still gave {share:.0%} of the fall of the loss; "
+            f"{reached.steps} steps more bring {_told(reached)}",
+            "the training ended while it was still learning",
+            "train longer",
+            {"train.epochs": 0},
+            step=case.telemetry.step,
+            confidence=0.8,
+            numbers={"share": share},
+        )
+    ]
+
+
+def _gone_on(case: Case, key: str, rate: float) -> Outcome | None:
+    """As many steps again from where the training stands, at a rate; judged on validation rows where there are."""
+    lab = case.lab(start=False)
+    if lab is None:
+        return None
+    going_on = lab.changed(lambda model, optimizer: _set_rate(optimizer, rate))
+    steps = min(400, max(50, case.telemetry.step))
+    found = case.proven(key, lambda: _judged_on(case, going_on, steps))
+    return found if isinstance(found, Outcome) else None
+
+
+def _judged_on(case: Case, lab: Lab, steps: int) -> Outcome:
+    outcome = advance(lab, steps, deadline=case.deadline(5))
+    validation = case.subject.validation
+    if validation is None or lab.metric is None or outcome.model is None:
+        return outcome
+    from dressage.subject import outputs_of
+
+    rows = validation.head(2048)
+    after = lab.metric.of(outputs_of(outcome.model, rows.x).cpu(), rows.y)
+    return replace(outcome, metric_before=case.validation_metric(), metric=after)
+
+
+def _set_rate(optimizer: Optimizer, rate: float) -> None:
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+
+
+def _gains(outcome: Outcome) -> bool:
+    if outcome.diverged:
+        return False
+    fallen = (outcome.before - outcome.after) / max(abs(outcome.before), 1e-12)
+    if math.isnan(outcome.metric) or math.isnan(outcome.metric_before):
+        return fallen > 0.4
+    return outcome.metric - outcome.metric_before > POINTS and fallen > 0.15
+
+
+def _told(outcome: Outcome) -> str:
+    metric = "" if math.isnan(outcome.metric) else f", metric from {outcome.metric_before:.3f} to {outcome.metric:.3f}"
+    return f"the loss from {outcome.before:.3g} to {outcome.after:.3g}{metric}"
+
+
+def parameters(model: nn.Module) -> int:
+    """Trained numbers of a network."""
+    return sum(p.numel() for p in model.parameters() if p.requires_grad)

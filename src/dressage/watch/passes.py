@@ -1,0 +1,55 @@
+"""How a validation runs the model: seen by one hook on the model, which stands only where a validation is expected."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+class Passes:
+    """The first validation tells when the next is due; from the step before it on a hook stands until it is over."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self.model = model
+        self.modes: list[bool] = []
+        self.input: Tensor | None = None
+        self._handle: Any = None
+        self._last, self._period = 0, 0
+
+    def is_due(self, step: int) -> bool:
+        """Whether a validation is expected after this step."""
+        return self._period > 0 and step == self._last + self._period
+
+    def stand(self) -> None:
+        """Puts the hook up."""
+        self.leave()
+        self.modes, self.input = [], None
+        self._handle = self.model.register_forward_pre_hook(self._seen, with_kwargs=True)
+
+    def leave(self) -> None:
+        """Takes the hook away."""
+        if self._handle is not None:
+            self._handle.remove()
+            self._handle = None
+
+    def validated(self, step: int, training: bool) -> bool | None:
+        """Whether the model was in training mode in the passes of the validation that is over; None if none was seen.
+
+        `training` is its mode now; a loop that has not been seen may have switched back already.
+        """
+        self.leave()
+        self._last, self._period = step, step - self._last
+        modes, self.modes = self.modes, []
+        if modes:
+            return any(modes)
+        return None if training else False
+
+    def _seen(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self.modes.append(module.training)
+        if self.input is None:
+            x = next((a for a in (*args, *kwargs.values()) if isinstance(a, Tensor) and a.ndim), None)
+            self.input = None if x is None else x.detach()[:512].clone()
+        if torch.is_grad_enabled() and len(self.modes) > 4096:
+            self.leave()

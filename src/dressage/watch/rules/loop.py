@@ -1,0 +1,85 @@
+"""Faults of the loop itself, each seen directly: gradients that are not zeroed, modes that are not switched, waiting."""
+
+from __future__ import annotations
+
+from statistics import median
+
+from dressage.findings import Finding
+from dressage.watch.telemetry import Telemetry
+
+WAIT = 0.005
+"""Seconds a batch below which waiting is not worth a worker: a default DataLoader over tensors takes 1 ms."""
+
+
+def no_zero_grad(seen: Telemetry) -> list[Finding]:
+    """The gradient that is used is the batch's own plus what was left, exactly, step after step."""
+    told = [p for p in seen.probes if p.step > 1 and p.stale >= 0]
+    stale = [p for p in told if p.stale > 0.02]
+    if len(stale) < 2 or len(stale) < 0.6 * len(told):
+        return []
+    share = median(p.stale for p in stale)
+    return [
+        Finding(
+            "optim.no_zero_grad",
+            "warning",
+            "training loop",
+            f"at {len(stale)} of {len(told)} probed steps the gradient used is the batch's own plus the one of earlier "
+            f"steps (share of the old: {share:.0%})",
+            "the gradients of earlier steps are added to those of the present one",
+            "clear the gradients in every step, before backward",
+            step=stale[1].step,
+            code="optimizer.zero_grad()",
+            numbers={"stale": share},
+            confidence=0.99,
+        )
+    ]
+
+
+def eval_mode_in_training(seen: Telemetry, modal: int) -> list[Finding]:
+    """Training steps in eval mode after steps in training mode; `modal` modules behave differently in the two."""
+    if not modal or not seen.probes:
+        return []
+    modes = [p.training for p in seen.probes]
+    if all(modes) or not any(modes):
+        return []  # never: right. Always: by intent, unless a continuation in training mode learns better
+    first = next(p.step for p in seen.probes if not p.training)
+    if modes[-1] or not seen.probes[0].training:
+        return []
+    return [
+        Finding(
+            "eval.eval_mode_in_training",
+            "warning",
+            "training loop",
+            f"the model is in eval mode in the training step {first} and stays so; it was in training mode before",
+            f"{modal} dropout or batch-norm modules do not do their work, since a validation left the model in eval mode",
+            "switch back after each validation",
+            step=first,
+            code="model.train()",
+            confidence=0.97,
+        )
+    ]
+
+
+def data_stall(seen: Telemetry, step_seconds: float, waited: list[float]) -> list[Finding]:
+    """The loop waits for its data more than half of the time, after the first steps."""
+    seconds = [p.waiting for p in seen.probes[3:]] if len(waited) < 8 else waited[3:]
+    if len(seconds) < 3 or step_seconds <= 0:
+        return []
+    wait = median(seconds)
+    if wait < WAIT or wait < 0.5 * step_seconds:
+        return []
+    share = min(1.0, wait / step_seconds)
+    return [
+        Finding(
+            "pipe.data_stall",
+            "warning",
+            "data loading",
+            f"{wait * 1e3:.1f} ms of the {step_seconds * 1e3:.1f} ms of a step pass before the model gets its batch ({share:.0%})",
+            "the model waits for its data",
+            "load in the background, or keep the decoded data in memory",
+            step=seen.step,
+            code="DataLoader(..., num_workers=2, persistent_workers=True)",
+            numbers={"share": share},
+            confidence=0.95,
+        )
+    ]

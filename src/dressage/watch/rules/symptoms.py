@@ -1,0 +1,130 @@
+"""What one sees, whatever the cause: reasons to look, from the losses and probes alone."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+from statistics import fmean, pstdev
+
+from dressage.findings import Finding
+from dressage.watch.telemetry import Telemetry
+
+LEAST = 10
+"""Steps below which a curve says nothing."""
+FLAT = 0.97
+"""Share of the first loss that is left: a training that has not lost 3 % does not learn yet."""
+RISEN = 1.5
+"""Times the first loss: noise of a batch stays below it in healthy trainings once a few are averaged."""
+
+
+def symptoms(seen: Telemetry) -> list[Finding]:
+    """Non-finite loss, rising loss, a loss that does not fall, oscillation, updates out of the healthy range."""
+    if seen.nonfinite is not None:
+        return [_nonfinite(seen)]
+    if len(seen.losses) < LEAST:
+        return []
+    return [*_trend(seen), *_oscillation(seen), *_updates(seen)]
+
+
+def _nonfinite(seen: Telemetry) -> Finding:
+    assert seen.nonfinite is not None
+    step, where = seen.nonfinite
+    before = [x for x in seen.losses if math.isfinite(x)][-3:]
+    told = ", ".join(f"{x:.4g}" for x in before) or "none"
+    return Finding(
+        "sym.nonfinite_loss",
+        "critical",
+        where,
+        f"the loss is not a finite number at step {step}; the losses before: {told}",
+        "numbers grew until they overflowed, or the data or the loss gives one that is not finite",
+        "see the causes named beside; keep the weights from before that step",
+        step=step,
+    )
+
+
+def _trend(seen: Telemetry) -> list[Finding]:
+    first, last = seen.first(), fmean(seen.recent())
+    numbers = {"first": first, "last": last}
+    evidence = f"mean loss of the first steps {first:.4g}, of the last {last:.4g}, after {seen.step} steps"
+    if first > 0 and last > RISEN * first:
+        return [
+            Finding(
+                "sym.loss_increasing",
+                "info",
+                "loss",
+                evidence,
+                "the training loss is higher than it began",
+                "see the causes named beside",
+                step=seen.step,
+                numbers=numbers,
+            )
+        ]
+    if first > 0 and last > FLAT * first:
+        return [
+            Finding(
+                "sym.loss_not_decreasing",
+                "info",
+                "loss",
+                evidence,
+                "the training loss does not fall",
+                "see the causes named beside",
+                step=seen.step,
+                numbers=numbers,
+            )
+        ]
+    return []
+
+
+def _oscillation(seen: Telemetry) -> list[Finding]:
+    """Slow waves: the smoothed loss turns back again and again by more than its noise."""
+    losses = seen.losses[len(seen.losses) // 4 :]
+    width = max(3, len(losses) // 40)
+    smooth = [fmean(losses[i : i + width]) for i in range(0, len(losses) - width + 1, width)]
+    if len(smooth) < 12:
+        return []
+    moves = [b - a for a, b in pairwise(smooth)]
+    noise = pstdev([x - smooth[min(i // width, len(smooth) - 1)] for i, x in enumerate(losses)]) / width**0.5
+    turns = sum(1 for a, b in pairwise(moves) if a * b < 0 and min(abs(a), abs(b)) > 3 * noise)
+    if turns < 4 or max(smooth) < 1.5 * max(min(smooth), 1e-12):
+        return []
+    return [
+        Finding(
+            "sym.oscillation",
+            "info",
+            "loss",
+            f"the smoothed loss turned {turns} times, between {min(smooth):.4g} and {max(smooth):.4g}",
+            "the training overshoots and comes back",
+            "see the causes named beside",
+            step=seen.step,
+        )
+    ]
+
+
+def _updates(seen: Telemetry) -> list[Finding]:
+    """Outside [1e-5, 0.1]: healthy trainings were measured at 2e-3 to 1e-2, a rate far too low at 5e-5."""
+    ratio = update_ratio(seen)
+    if math.isnan(ratio) or 1e-5 <= ratio <= 0.1:
+        return []
+    return [
+        Finding(
+            "sym.update_ratio_out_of_range",
+            "info",
+            "weights",
+            f"an update changes the weights by {ratio:.2g} of their size (median over layers and steps)",
+            "the steps are far smaller or larger than those of trainings that learn",
+            "see the causes named beside",
+            step=seen.step,
+            numbers={"ratio": ratio},
+        )
+    ]
+
+
+def update_ratio(seen: Telemetry) -> float:
+    """Median update/weight of the matrices over the probes after the first; NaN without any."""
+    ratios = sorted(
+        w.ratio
+        for p in seen.probes[1:]
+        for w in p.weights
+        if w.weight > 1e-12 and "bias" not in w.name and w.update > 0
+    )
+    return ratios[len(ratios) // 2] if ratios else math.nan

@@ -1,0 +1,120 @@
+"""A training that does not learn as it should, and which cause the tournament supports."""
+
+from __future__ import annotations
+
+import math
+
+from dressage.findings import Finding
+from dressage.watch.case import Case
+from dressage.watch.changes import Change
+from dressage.watch.rules.curves import still_falling
+from dressage.watch.rules.symptoms import update_ratio
+from dressage.watch.tournament import LOSS, POINTS, Race, Run, race
+
+SETTLED = 200
+"""Steps before which a training that does not get better by the step is not taken for one that has settled."""
+
+
+def struggles(case: Case, symptoms: list[Finding], *, end: bool) -> str:
+    """Why one should look at the rates and their like, in words; empty where the training does well."""
+    for finding in symptoms:
+        if finding.id in ("sym.nonfinite_loss", "sym.loss_increasing", "sym.loss_not_decreasing"):
+            return finding.evidence
+    if not end and (len(case.telemetry.losses) < SETTLED or still_falling(case.telemetry.losses) > 0):
+        return ""
+    _, metric = case.now()
+    known = case.baselines
+    if known is not None and not math.isnan(metric) and metric < known.best.score - max(POINTS, 2 * known.best.error):
+        return f"training metric {metric:.3f}, where {known.best.name} reaches {known.best.score:.3f} on rows not seen"
+    return ""
+
+
+def supported(case: Case, why: str, *, end: bool) -> list[Finding]:
+    """The cause whose change makes the training learn, and the others that do so nearly as well, as notes."""
+    steps = min(200, max(30, case.telemetry.step))
+    found = race(case, steps)
+    if found is None:
+        return []
+    loss, metric = _actual(case)
+    helped = [(c, r, _gain(r, found, loss, metric)) for c, r in found.tried]
+    helped = [h for h in helped if h[2] > 0 and _is_believable(h[0], found, case, end=end)]
+    if not helped:
+        return []
+    most = max(gain for _, _, gain in helped)
+    near = [h for h in helped if h[2] >= 0.75 * most]
+    change, run, gain = max(near, key=lambda h: (h[0].prior, h[2]))
+    return [_finding(case, change, run, found, why, gain)]
+
+
+def _actual(case: Case) -> tuple[float, float]:
+    loss, metric = case.now()
+    if case.telemetry.nonfinite is not None or not math.isfinite(loss):
+        return math.inf, -math.inf
+    return loss, metric
+
+
+def _gain(run: Run, found: Race, loss: float, metric: float) -> float:
+    """By how much a change beats both the control and the training itself, in points or share of the loss; 0 if not."""
+    if run.diverged:
+        return 0.0
+    reached = min(found.control.loss, loss)
+    fallen = 1.0 if math.isinf(reached) else (reached - run.loss) / max(abs(reached), 1e-12)
+    best = max(found.control.metric, metric)
+    if math.isnan(run.metric) or math.isnan(best):
+        return fallen if fallen > LOSS else 0.0
+    points = 1.0 if math.isinf(best) else run.metric - best
+    return points if points > POINTS and fallen > LOSS else 0.0
+
+
+def _is_believable(change: Change, found: Race, case: Case, *, end: bool) -> bool:
+    """Whether the rest of the evidence agrees."""
+    control = found.control
+    if change.id == "optim.lr_too_low":
+        ratio = update_ratio(case.telemetry)
+        hardly = control.loss > (0.9 if end or case.telemetry.step >= 300 else 0.98) * control.before
+        return hardly and not control.diverged and not (ratio > 1e-3)
+    if change.id == "optim.lr_too_high":
+        return True
+    if change.id == "optim.exploding_gradients":
+        lower = [r for _, r in found.of("optim.lr_too_high")]
+        return control.diverged and all(r.diverged or r.loss > 0.7 * control.before for r in lower)
+    return True
+
+
+def _finding(case: Case, change: Change, run: Run, found: Race, why: str, gain: float) -> Finding:
+    rate = case.optimizer.param_groups[0].get("lr", 0.0)
+    control = found.control
+    as_it_is = "diverges" if control.diverged else f"comes to loss {control.loss:.3g}" + _metric(case, control.metric)
+    evidence = (
+        f"{why}; from the first weights, {run.steps} steps with {change.name} come to loss {run.loss:.3g}"
+        f"{_metric(case, run.metric)}, as it is it {as_it_is}"
+    )
+    recipe = dict(change.recipe)
+    code = change.code
+    if change.id.startswith("optim.lr_"):
+        factor = _factor(change)
+        recipe = {"optim.lr": float(f"{rate * factor:.2g}")}
+        code = f"lr={rate * factor:.2g}"
+    return Finding(
+        change.id,
+        "critical" if case.telemetry.nonfinite else "warning",
+        change.where,
+        evidence,
+        change.cause,
+        change.remedy,
+        recipe,
+        step=case.telemetry.step,
+        code=code,
+        confidence=min(0.95, 0.5 + 0.5 * min(1.0, gain)),
+        numbers={"loss": run.loss, "metric": run.metric, "control_loss": control.loss, "rate": float(rate)},
+    )
+
+
+def _metric(case: Case, value: float) -> str:
+    metric = case.subject.metric
+    return "" if metric is None or not math.isfinite(value) else f" and {metric.name} {value:.3f}"
+
+
+def _factor(change: Change) -> float:
+    number = float(change.name.split()[2])
+    return number if "higher" in change.name else 1 / number

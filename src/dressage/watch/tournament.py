@@ -1,0 +1,85 @@
+"""Which change makes the training learn: short continuations from its first weights, over the same draws, side by side."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+from statistics import fmean
+
+from dressage.subject import Lab, Outcome, advance
+from dressage.watch.case import Case
+from dressage.watch.changes import Change, changes
+
+SEEDS = (0, 1)
+LONGEST = 200
+POINTS = 0.05
+"""Of the metric, by which a change has to beat the training as it is: above what two draws differ by."""
+LOSS = 0.3
+"""Share of the loss that has to be gone besides: a metric alone may move by chance."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What came of one lab over the seeds: the worst of them."""
+
+    loss: float
+    metric: float
+    before: float
+    diverged: bool
+    steps: int
+
+
+@dataclass(frozen=True, slots=True)
+class Race:
+    """The training as it is, repeated, and each change that was tried."""
+
+    control: Run
+    tried: list[tuple[Change, Run]]
+
+    def of(self, cause: str) -> list[tuple[Change, Run]]:
+        """What was tried for one cause."""
+        return [(c, r) for c, r in self.tried if c.id == cause]
+
+
+def race(case: Case, steps: int, *, only: tuple[str, ...] = ()) -> Race | None:
+    """Continues the start of the training with each change, within the time that is left; None where it cannot be continued."""
+    lab = case.lab(start=True)
+    if lab is None or case.time_left() < 0.2:
+        return None
+    key = f"race {steps} {only}"
+
+    def run_all() -> Race:
+        began = time.monotonic()
+        labs = [(c, changed) for c, changed in changes(lab) if not only or c.id in only]
+        share = case.time_left() * 0.6 / (len(SEEDS) * (len(labs) + 1))
+        control = _run(lab, min(LONGEST, max(10, steps)), began, share)
+        # What has fewer steps than the control for lack of time would be judged unfairly: all take as many.
+        return Race(control, [(c, _run(changed, control.steps, math.inf, math.inf)) for c, changed in labs])
+
+    try:
+        found = case.proven(key, run_all)
+    except Exception as error:  # the user's model or loss cannot be run outside of its loop
+        case.notes.append(f"the training cannot be continued on a copy ({type(error).__name__}: {str(error)[:120]})")
+        case.memory[key] = None
+        return None
+    return found if isinstance(found, Race) else None
+
+
+def _run(lab: Lab, steps: int, began: float, seconds: float) -> Run:
+    deadline = math.inf if math.isinf(seconds) else time.monotonic() + seconds
+    outcomes: list[Outcome] = []
+    for seed in SEEDS:
+        outcome = advance(lab, outcomes[0].steps if outcomes else steps, seed=seed, deadline=deadline)
+        deadline = math.inf  # the second seed takes as many steps as the first had time for
+        outcomes.append(outcome)
+    diverged = any(o.diverged for o in outcomes)
+    return Run(
+        loss=math.inf if diverged else max(o.after for o in outcomes),
+        metric=min((o.metric for o in outcomes if not math.isnan(o.metric)), default=math.nan)
+        if not diverged
+        else -math.inf,
+        before=fmean(o.before for o in outcomes),
+        diverged=diverged,
+        steps=max(o.steps for o in outcomes),
+    )

@@ -1,0 +1,124 @@
+"""From what was seen to what is wrong: a symptom triggers, evidence discriminates, a continuation proves."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+
+from torch import nn
+
+from dressage.findings import Finding, ranked
+from dressage.watch.case import Case
+from dressage.watch.ending import at_the_end
+from dressage.watch.examination import examination
+from dressage.watch.modes import train_mode_at_eval, trained_in_eval_mode
+from dressage.watch.order import no_shuffle
+from dressage.watch.rules.curves import overfit
+from dressage.watch.rules.layers import dead_units, saturated
+from dressage.watch.rules.loop import data_stall, eval_mode_in_training, no_zero_grad
+from dressage.watch.rules.symptoms import symptoms
+from dressage.watch.struggle import struggles, supported
+
+EXPLAINS = {
+    "data.nonfinite": ("sym.", "optim.", "model.", "loss."),
+    "loss.": ("optim.lr_too_high", "optim.lr_too_low", "model.", "eval.underfit", "data.shuffled_labels"),
+    "data.unscaled_inputs": ("optim.lr_too", "optim.exploding", "model.saturated", "model.dead_relu", "model.init_too"),
+    "data.target_unscaled": (
+        "optim.lr_too",
+        "optim.exploding",
+        "model.dead_relu",
+        "model.wrong_output",
+        "model.init_too",
+    ),
+    "data.shuffled_labels": ("data.label_noise", "eval.", "optim.", "model."),
+    "model.symmetric_init": ("model.init_too", "optim.lr_too", "optim.vanishing", "model.bottleneck", "eval.underfit"),
+    "model.init_too_small": ("optim.vanishing", "optim.lr_too", "eval.underfit"),
+    "model.init_too_large": ("model.saturated", "optim.lr_too", "optim.exploding", "model.dead_relu"),
+    "model.": ("eval.underfit",),
+    "optim.no_zero_grad": ("optim.lr_too_high", "optim.momentum", "optim.exploding"),
+    "optim.frozen_params": ("optim.lr_too_low", "eval.underfit", "optim.vanishing", "model.bottleneck"),
+    "optim.": ("eval.underfit", "model.bottleneck"),
+    "eval.train_mode_at_eval": ("optim.bn_small_batch",),
+}
+"""A cause on the left is the reason for those on the right where both are found: they are told as notes."""
+
+
+def consider(case: Case, *, end: bool) -> list[Finding]:
+    """The findings as things stand; at the end of the training the final ones."""
+    seen = case.telemetry
+    found: list[Finding] = [*no_zero_grad(seen), *_guarded(case, _modes)]
+    if not case.examined and (case.is_aligned or end):
+        case.examined = True
+        case.lasting += _guarded(case, examination)
+    found += case.lasting
+    found += data_stall(seen, case.step_seconds, case.waited)
+    signs = symptoms(seen)
+    case.told_nonfinite = seen.nonfinite is not None
+    causes = [f for f in found if f.is_harmful and not f.is_symptom]
+    if seen.step >= 10 and not any(_stops_learning(f) for f in causes) and (why := struggles(case, signs, end=end)):
+        inside = [*dead_units(seen), *saturated(seen)]
+        found += _guarded(case, no_shuffle) or [*inside, *_guarded(case, lambda c: supported(c, why, end=end))]
+    found += _guarded(case, _overfitting)
+    if end:
+        found += _guarded(case, lambda c: at_the_end(c, found))
+    return ranked([*_explained(found), *signs])
+
+
+def _guarded(case: Case, rule: Callable[[Case], list[Finding]]) -> list[Finding]:
+    """What a rule finds; what the user's model or loss raises in it is noted, and never reaches the loop."""
+    if case.time_left() <= 0:
+        return []
+    try:
+        return rule(case)
+    except Exception as error:
+        case.notes.append(f"one examination failed ({type(error).__name__}: {str(error)[:160]})")
+        return []
+
+
+def _modes(case: Case) -> list[Finding]:
+    modal = modal_modules(case.model)
+    if not modal:
+        return []
+    found = eval_mode_in_training(case.telemetry, modal) or trained_in_eval_mode(case)
+    return [*found, *train_mode_at_eval(case)]
+
+
+def modal_modules(model: nn.Module) -> int:
+    """Modules that behave differently in training and in eval mode."""
+    drops = [m for m in model.modules() if isinstance(m, nn.modules.dropout._DropoutNd) and m.p > 0]
+    norms = [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm) and m.track_running_stats]
+    between = [m for m in model.modules() if isinstance(m, nn.RNNBase) and m.dropout > 0]
+    return len(drops) + len(norms) + len(between)
+
+
+def _overfitting(case: Case) -> list[Finding]:
+    validation = case.subject.validation
+    if len(case.telemetry.validations) < 5:
+        return []
+    gap = math.nan
+    if validation is not None:
+        gap = case.now()[1] - case.validation_metric()
+    rows = validation.total if validation is not None else 0
+    return overfit(case.telemetry, gap, rows or 200, case.naive_loss())
+
+
+def _stops_learning(finding: Finding) -> bool:
+    """Whether a cause is enough to explain a training that does not learn, so that no other needs to be tried."""
+    return not finding.id.startswith(
+        ("eval.train_mode", "eval.overfit", "pipe.", "data.leakage", "data.duplicates", "data.split")
+    )
+
+
+def _explained(found: list[Finding]) -> list[Finding]:
+    """Findings that another one explains, turned into notes."""
+    harmful = [f.id for f in found if f.is_harmful]
+    hidden = {
+        other
+        for cause, consequences in EXPLAINS.items()
+        for one in harmful
+        if one.startswith(cause)
+        for other in harmful
+        if other != one and other.startswith(consequences) and not other.startswith(cause)
+    }
+    return [replace(f, severity="info", confidence=f.confidence * 0.5) if f.id in hidden else f for f in found]

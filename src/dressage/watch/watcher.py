@@ -1,0 +1,203 @@
+"""Two lines for a loop that somebody has: `watch = dressage.watch(...)` before it, `watch.step(loss)` after each update."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from types import TracebackType
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from dressage.findings import Finding, ranked
+from dressage.subject import generators_kept, subject_of
+from dressage.subject.subject import Loss
+from dressage.watch.case import Case
+from dressage.watch.pace import Pace
+from dressage.watch.passes import Passes
+from dressage.watch.probe import StepProbe
+from dressage.watch.shown import line_of
+from dressage.watch.telemetry import Telemetry, Validation
+from dressage.watch.verdict import consider
+
+T = TypeVar("T")
+CONSIDERED = (1, 10, 30, 100, 300)
+"""Steps after which the training is judged; after the last, each time that the steps have doubled."""
+FLUSHED = 64  # losses that are read from the device at once
+
+
+class Watch:
+    """Sees a training that it does not run. It changes nothing: between two looks not even a hook stands."""
+
+    def __init__(self, case: Case, *, on_finding: Callable[[Finding], None] | None = None) -> None:
+        self.case = case
+        self.telemetry: Telemetry = case.telemetry
+        self.findings: list[Finding] = []
+        """What was found so far, the best supported first."""
+        self._on_finding = on_finding
+        self._pace = Pace()
+        self._passes = Passes(case.model)
+        self._losses: list[Tensor | float] = []
+        self._count = 0
+        self._since: list[float] = []
+        self._left_at, self._left_step = time.perf_counter(), 0
+        self._ended = False
+        self._probe: StepProbe | None = StepProbe(case.model, case.optimizer, case.loss_fn)
+        self._next = self._planned = 1
+
+    @property
+    def notes(self) -> list[str]:
+        """What could not be checked, and why."""
+        return self.case.notes
+
+    def __enter__(self) -> Watch:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if kind is None:
+            self.diagnose()
+        else:
+            self.close()
+
+    def step(self, loss: Tensor | float) -> None:
+        """Tells the watch that an update was made with this loss. Reads it from the device only at a probed step."""
+        self._losses.append(loss.detach() if isinstance(loss, Tensor) else loss)
+        self._count += 1
+        if self._count >= self._next or len(self._losses) >= FLUSHED:
+            self._look()
+        elif self._passes.is_due(self._count):
+            self._passes.stand()
+
+    def validated(self, loss: Tensor | float | None = None, metric: Tensor | float | None = None) -> None:
+        """Tells the watch what a validation said: its loss and its metric, whichever there is."""
+        self._flush()
+        training = self._passes.validated(self._count, self.case.model.training)
+        if self._passes.input is not None:
+            self.case.validation_input = self._passes.input
+        mean = sum(self._since) / len(self._since) if self._since else math.nan
+        self._since = []
+        told = (None if loss is None else float(loss), None if metric is None else float(metric))
+        self.telemetry.validations.append(Validation(self._count, *told, training, mean))
+        self._consider(end=False)
+
+    def batches(self, loader: Iterable[T]) -> Iterator[T]:
+        """The loader's batches, with the time that each is waited for taken."""
+        iterator = iter(loader)
+        while True:
+            began = time.perf_counter()
+            try:
+                batch = next(iterator)
+            except StopIteration:
+                return
+            self.case.waited.append(time.perf_counter() - began)
+            yield batch
+
+    def diagnose(self) -> list[Finding]:
+        """Judges the whole training, now that it is over; the findings, the best supported first."""
+        if not self._ended:
+            self._ended = True
+            self._flush()
+            self.close()
+            self._consider(end=True)
+        return self.findings
+
+    def close(self) -> None:
+        """Takes every hook away."""
+        if self._probe is not None:
+            self._probe.remove()
+            self._probe = None
+        self._passes.leave()
+
+    def __str__(self) -> str:
+        told = [line_of(f) for f in self.findings] or ["nothing found"]
+        return "\n".join([*told, *(f"not checked: {note}" for note in self.notes)])
+
+    def _look(self) -> None:
+        """A probed step, the step before one, or a full list of losses."""
+        now = time.perf_counter()
+        self._flush()
+        if self._probe is None:
+            self._pace.ran(self._count - self._left_step, now - self._left_at)
+            self.case.step_seconds = self._pace.plain_step
+        elif self._probe.is_accumulating():
+            self._next = self._count + 1  # the update comes in a later call
+            return
+        else:
+            self._read(self._probe)
+        self._consider_when_due()
+        if self._count + 1 >= self._planned:
+            self._probe = StepProbe(self.case.model, self.case.optimizer, self.case.loss_fn)
+            self._next = self._count + 1
+        else:
+            self._next = self._planned - 1
+        self._left_at, self._left_step = time.perf_counter(), self._count
+
+    def _read(self, probe: StepProbe) -> None:
+        self._probe = None
+        self.telemetry.add_probe(probe.read(self._count))
+        if probe.input is not None:
+            self.case.seen(probe.input, probe.targets)
+        self._pace.probed(time.perf_counter() - probe.began)
+        self._planned = self._pace.next_after(self._count)
+
+    def _consider_when_due(self) -> None:
+        step = self._count
+        due = step in CONSIDERED or (step > CONSIDERED[-1] and step >= 2 * self.case.considered)
+        if due or (self.telemetry.nonfinite is not None and not self.case.told_nonfinite):
+            self._consider(end=False)
+
+    def _consider(self, *, end: bool) -> None:
+        self.case.considered = max(1, self._count)
+        with generators_kept():
+            found = consider(self.case, end=end)
+        known = {f.id: f.step for f in self.findings if f.is_harmful}
+        since = [replace(f, step=min(f.step, known[f.id])) if f.id in known and f.is_harmful else f for f in found]
+        self.findings = ranked(since)
+        for finding in self.findings:
+            if finding.id not in known and finding.is_harmful and self._on_finding is not None:
+                self._on_finding(finding)
+
+    def _flush(self) -> None:
+        if not self._losses:
+            return
+        tensors = [torch.as_tensor(x).float().mean().reshape(()) for x in self._losses]
+        values: list[float] = torch.stack(tensors).tolist()
+        first = self._count - len(values) + 1
+        self._losses = []
+        self.telemetry.step = self._count
+        self.telemetry.add_losses(values)
+        self._since = [*self._since, *values][-4096:]
+        if self.telemetry.nonfinite is None:
+            bad = next((i for i, value in enumerate(values) if not math.isfinite(value)), None)
+            if bad is not None:
+                self.telemetry.nonfinite = (first + bad, "loss")
+
+
+def watch(
+    model: nn.Module,
+    optimizer: Optimizer,
+    loss_fn: Loss | None = None,
+    *,
+    train: object = None,
+    val: object = None,
+    metric: object = None,
+    names: Sequence[str] = (),
+    penalty: Callable[[nn.Module], Tensor] | None = None,
+    seconds: float = 20.0,
+    on_finding: Callable[[Finding], None] | None = None,
+) -> Watch:
+    """Watches a training loop: call `step(loss)` after each update and `validated(loss=…, metric=…)` after each validation.
+
+    `train`, `val`: a DataLoader, a Dataset of pairs or `(x, y)`; `metric(outputs, targets) -> number`; `names` of the
+    columns; `penalty(model)` what the loop adds to the loss. Examinations take at most `seconds`, or 5 % of the run if
+    that is more; they run on copies. Weights and generators are left bit for bit as they would be without it.
+    """
+    with generators_kept():
+        subject = subject_of(
+            model, optimizer, loss_fn, train=train, val=val, metric=metric, names=names, penalty=penalty
+        )
+        return Watch(Case.of(subject, seconds), on_finding=on_finding)
