@@ -88,10 +88,12 @@ def baselines(rows: Rows, task: Task, deadline: float = math.inf, validation: Ro
     if validation is not None and held is not None and validation.x.shape[1:] == rows.x.shape[1:]:
         held_rows = spread(len(validation), ROWS).numpy()
         held_x, held_y = read(validation.x[held_rows]), held[held_rows]
-        held_y = np.array([_code(classes, v) for v in held_y]) if len(classes) else held_y
+        held_y = np.array([_code(classes, int(v)) for v in held_y]) if len(classes) else held_y
         if held_y.shape[1:] != y.shape[1:]:
             held_rows, held_x = np.zeros(0, np.int64), None
-    scores, folds, outputs = [], {}, {}
+    scores: list[Score] = []
+    folds: dict[str, NDArray[np.float64]] = {}
+    outputs: dict[str, NDArray[np.float64]] = {}
     for name, fit in models_for(task, len(classes), len(y)).items():
         if scores and time.monotonic() >= deadline:
             break

@@ -101,8 +101,13 @@ def _narrow(x: Tensor) -> Array:
         side = max(1, int((COLUMNS / max(1, kept)) ** (1 / len(places))))
         moved = values.movedim([1 + i for i in places], list(range(-len(places), 0))).flatten(1, -len(places) - 1)
         moved = moved.unsqueeze(1) if moved.ndim == 1 + len(places) else moved
-        pool = torch.nn.functional.adaptive_avg_pool2d if len(places) == 2 else torch.nn.functional.adaptive_avg_pool1d
-        values = pool(moved, [min(side, sides[i]) for i in places])
+        size = [min(side, sides[i]) for i in places]
+        pool = torch.nn.functional
+        values = (
+            pool.adaptive_avg_pool2d(moved, (size[0], size[-1]))
+            if len(size) == 2
+            else pool.adaptive_avg_pool1d(moved, size[0])
+        )
     return np.asarray(values.reshape(len(x), -1).numpy(), dtype=np.float32)
 
 

@@ -1,0 +1,255 @@
+"""The labels: their shares, whether anything in the inputs speaks of them, and which are contradicted."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dressage.findings import Finding
+from dressage.preflight.known import baselines_of
+from dressage.subject import Subject, Task, advance, decided, lab_of, labels_of, outputs_of
+from dressage.subject.baselines import Baselines, row_targets
+from dressage.subject.features import is_tokens
+from dressage.subject.task import default_metric
+
+UNEQUAL = 10.0  # times as many rows of the largest class as of the smallest
+NOT_LEARNED = 0.1  # recall of the smallest class below which it is as good as never named
+ENOUGH = 150  # rows below which "at chance" cannot be told from "weak"
+CORE = 0.3  # the most confidently predicted rows: there, models that are right are almost never contradicted
+FLOOR = 0.03  # share of the core that is contradicted; clean MNIST, digits, wine: 0, Fashion-MNIST 0.012
+FLAT = 0.7  # least ratio of errors, surest fifth to surest half: wrong labels lie evenly, hard rows do not
+HARD = 0.3  # largest error, as a share of chance's, that is left without the wrong labels
+
+
+def class_imbalance(subject: Subject, deadline: float) -> list[Finding]:
+    """Classes of very unequal shares: a note, because only a trained network shows whether the small ones are learned."""
+    if subject.train is None or subject.task not in ("classification", "binary"):
+        return []
+    labels = row_targets(subject.train, subject.task)
+    if labels is None:
+        return []
+    counts = np.unique(labels, return_counts=True)[1]
+    found = imbalance_finding((counts / counts.sum()).tolist(), math.nan, 0)
+    return [] if found is None else [found]
+
+
+def minority_recall(outputs: Tensor, y: Tensor, task: Task) -> float:
+    """Share of the smallest class's rows that are named as such; NaN without classes, or a class a place."""
+    if task not in ("classification", "binary"):
+        return math.nan
+    labels, said = labels_of(y, task), decided(outputs, task)
+    if labels.shape != said.shape or not len(labels):
+        return math.nan
+    names, counts = torch.unique(labels, return_counts=True)
+    rare = labels == names[counts.argmin()]
+    return float((said[rare] == labels[rare]).float().mean())
+
+
+def imbalance_finding(shares: Sequence[float], recall: float, step: int) -> Finding | None:
+    """None for classes of like shares; a warning where the recall of the smallest is near 0, a note elsewhere."""
+    if len(shares) < 2 or max(shares) < UNEQUAL * min(shares):
+        return None
+    harm = math.isfinite(recall) and recall <= NOT_LEARNED
+    ratio = max(shares) / max(min(shares), 1e-12)
+    seen = f"the largest class has {max(shares):.1%} of the rows, the smallest {min(shares):.2%}"
+    seen += "" if math.isnan(recall) else f"; {recall:.0%} of the smallest class's rows are recognised at step {step}"
+    return Finding(
+        "data.class_imbalance",
+        "warning" if harm else "info",
+        "training targets",
+        seen,
+        "the loss is ruled by the large classes" + (", and the small ones are not learned" if harm else ""),
+        "weight the classes or sample them evenly, and judge by a balanced metric",
+        step=step,
+        confidence=0.8 if harm else 0.5,
+        code="loss_fn = nn.CrossEntropyLoss(weight=len(y) / (classes * torch.bincount(y)))",
+        numbers={"ratio": ratio, "recall": recall},
+    )
+
+
+def shuffled_labels(subject: Subject, deadline: float) -> list[Finding]:
+    """Nothing in the inputs speaks of the targets: neighbours, a linear model and trees are all at chance."""
+    found = baselines_of(subject, deadline)
+    if found is None or subject.task == "multilabel" or len(found.targets) < ENOUGH or len(found.scores) < 4:
+        return []
+    assert subject.train is not None
+    best, chance = max(found.scores[1:], key=lambda s: s.score), max(0.0, found.constant.score)
+    if not _at_chance(found) or _few_valued(subject.train.x):
+        return _held_alone(subject, found)
+    if _network_learns(subject, deadline):
+        return []
+    seen = (
+        f"{best.name}, the best of three simple models, reach {best.score:.3f} ± {best.error:.3f} by cross-validation"
+    )
+    seen += f" on {len(found.targets)} training rows; knowing nothing reaches {chance:.3f}"
+    return [_unpaired("training targets", seen, best.score - chance, 0.8)]
+
+
+def label_noise(subject: Subject, deadline: float) -> list[Finding]:
+    """Labels that models fitted without them contradict, where the models are surest.
+
+    The error among the surest rows is the share of wrong labels when it no longer falls with sureness; that of
+    rows that are merely hard does. Based on confident learning, Northcutt et al. 2021, doi:10.1613/jair.1.12125.
+    """
+    found = baselines_of(subject, deadline)
+    if found is None or not len(found.classes) or len(found.scores) < 4 or len(found.targets) < 100:
+        return []
+    assert subject.train is not None
+    said = np.mean([found.folds[s.name] for s in found.scores[1:]], axis=0)
+    share = noise_share(said, found.targets)
+    if share == 0:
+        return []
+    suspects = contradicted(found)
+    if len(suspects) < 5:
+        return []
+    rows = subject.train.index.numpy()[found.rows[suspects]]
+    size, error = len(found.targets), float((said.argmax(1) != found.targets).mean())
+    seen = f"of the {CORE:.0%} of rows on which cross-validated models are surest, {share:.0%} carry another label;"
+    seen += f" the error of all {size} rows is {error:.0%}; contradicted by all models: {len(suspects)} rows,"
+    seen += f" the surest first {', '.join(map(str, rows[:10].tolist()))}"
+    return [
+        Finding(
+            "data.label_noise",
+            "warning",
+            "training targets",
+            seen,
+            f"about {share:.0%} of the labels are wrong, and no model can score above what they allow",
+            "look at the listed rows and relabel them; until then smooth the labels and stop early",
+            confidence=0.85,
+            code="loss_fn = nn.CrossEntropyLoss(label_smoothing=0.1)",
+            numbers={"share": share, "suspects": float(len(suspects)), "error": error},
+        )
+    ]
+
+
+def noise_share(said: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
+    """Share of wrong labels, of out-of-fold probabilities `(N, C)` and labels `(N,)`; 0 where the errors look natural.
+
+    ρ = error of the surest 30 %. It counts when (1) its lower bound is material, (2) the error is as high among
+    the surest fifth as among the surest half, (3) without wrong labels, e = (error − ρ) / (1 − ρ C / (C − 1)),
+    the models would be good, and (4) they beat the largest class clearly: under 9:1 classes that nothing
+    predicts, "always the large one" is flat as well.
+    """
+    wrong = (said.argmax(1) != labels)[np.argsort(-said.max(1), kind="stable")]
+    count, classes = len(wrong), said.shape[1]
+    fifth, core, half = (float(wrong[: int(count * f)].mean()) for f in (0.2, CORE, 0.5))
+    error, chance = float(wrong.mean()), 1 - float(np.bincount(labels).max()) / count
+    even = (classes - 1) / classes
+    left = (error - core) / max(1 - core / even, 0.05)
+    spread = math.sqrt(fifth * (1 - fifth) / max(1, int(count * 0.2)))
+    natural = _lower_bound(core, int(count * CORE)) < FLOOR or fifth + spread < FLAT * half
+    return 0.0 if natural or left > HARD * even or error > 0.8 * chance else core
+
+
+def contradicted(found: Baselines) -> NDArray[np.int64]:
+    """Rows whose label every model contradicts with the same other class, the surest first.
+
+    Sure is: the other class has at least the mean probability that rows of that class give it.
+    """
+    parts = [found.folds[s.name] for s in found.scores[1:]]
+    mean, labels = np.mean(parts, axis=0), found.targets
+    other = mean.argmax(1)
+    agreed = np.all([p.argmax(1) == other for p in parts], axis=0) & (other != labels)
+    typical = np.array([mean[labels == c, c].mean() if (labels == c).any() else 1.0 for c in range(mean.shape[1])])
+    margin = mean.max(1) - mean[np.arange(len(labels)), labels]
+    rows = np.flatnonzero(agreed & (mean.max(1) >= typical[other]))
+    return rows[np.argsort(-margin[rows], kind="stable")]
+
+
+def _at_chance(found: Baselines) -> bool:
+    """Whether no model beats permuted targets, and the rows are enough to have seen a weak signal."""
+    chance, room = (max(0.0, found.constant.score), 0.1) if len(found.classes) else (0.0, 0.05)
+    upper = max(s.score + 2 * s.error for s in found.scores[1:])
+    if upper > chance + room * (1 - chance):
+        return False
+    return all(_chance_p(found.folds[s.name], found.targets, len(found.classes)) > 0.02 for s in found.scores[1:])
+
+
+def _chance_p(said: NDArray[np.float64], targets: NDArray[np.int64], classes: int, draws: int = 200) -> float:
+    """Share of permutations of the targets that agree with what is said as well as the targets do."""
+    table = np.eye(classes)[targets] if classes else targets
+    said, table = said - said.mean(0), table - table.mean(0)
+    random = np.random.default_rng(0)
+    real = float((said * table).sum())
+    return float(np.mean([(said * table[random.permutation(len(table))]).sum() >= real for _ in range(draws)]))
+
+
+def _few_valued(x: Tensor) -> bool:
+    """Tokens, and inputs of two or three values: laws such as a parity defeat every simple model there."""
+    return is_tokens(x) or len(torch.unique(x.flatten()[:50_000])) <= 3
+
+
+def _network_learns(subject: Subject, deadline: float) -> bool:
+    """Whether the network itself, trained shortly on half of the rows, is above chance on the other half."""
+    lab = lab_of(subject)
+    if lab is None or subject.task is None:
+        return False
+    order = torch.from_numpy(np.random.default_rng(0).permutation(len(lab.x)))
+    own, other = order[: len(order) // 2], order[len(order) // 2 :]
+    try:
+        limit = min(deadline, time.monotonic() + 3.0)
+        tried = advance(replace(lab, x=lab.x[own], y=lab.y[own], metric=None), 400, deadline=limit)
+        if tried.model is None or tried.diverged:
+            return False
+        outputs, y = outputs_of(tried.model, lab.x[other]).cpu(), lab.y[other].cpu()
+        metric = default_metric(subject.task).of
+        draws = [torch.from_numpy(np.random.default_rng(k).permutation(len(y))) for k in range(40)]
+        chance = [metric(outputs, y[draw]) for draw in draws]
+        return metric(outputs, y) > max(chance) + 0.5 * float(np.std(chance))
+    except (RuntimeError, ValueError, TypeError, IndexError):
+        return False
+
+
+def _held_alone(subject: Subject, found: Baselines) -> list[Finding]:
+    """The validation rows alone are unpaired: what is clearly learned on the training rows is at chance there."""
+    best, chance = found.best, found.constant
+    if not len(found.classes) or len(found.validation_targets) < 100 or best.score - chance.score < 0.2:
+        return []
+    upper = max(s.validation + 2.5 * s.validation_error for s in found.scores[1:])
+    said = [found.validation_outputs[s.name] for s in found.scores[1:]]
+    targets = found.validation_targets
+    if (
+        upper > chance.validation + 0.3 * (best.score - chance.score)
+        or (targets < 0).any()
+        or len(np.unique(targets)) < 2
+    ):
+        return []
+    if min(_chance_p(s, targets, len(found.classes)) for s in said) <= 0.02:
+        return []
+    seen = f"{best.name} reach {best.score:.3f} by cross-validation on training rows and {best.validation:.3f} on"
+    seen += f" {len(targets)} validation rows, where knowing nothing reaches {chance.validation:.3f}"
+    return [_unpaired("validation targets", seen, best.validation - chance.validation, 0.7)]
+
+
+def _unpaired(where: str, seen: str, gain: float, confidence: float) -> Finding:
+    return Finding(
+        "data.shuffled_labels",
+        "warning",
+        where,
+        seen,
+        "inputs and targets do not belong together: nothing in a row speaks of its target",
+        "check that rows and targets are read, sorted, split and shuffled together",
+        confidence=confidence,
+        code="order = torch.randperm(len(x)); x, y = x[order], y[order]  # one order for both",
+        numbers={"gain": gain},
+    )
+
+
+def _lower_bound(share: float, count: int, z: float = 1.64) -> float:
+    """Wilson's lower 95 % bound of a share."""
+    middle = share + z * z / (2 * count)
+    return (middle - z * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))) / (1 + z * z / count)
+
+
+CHECKS = (
+    ("data.class_imbalance", "classes of very unequal shares", class_imbalance),
+    ("data.shuffled_labels", "targets that nothing in the inputs speaks of", shuffled_labels),
+    ("data.label_noise", "labels that cross-validated models contradict", label_noise),
+)
