@@ -1,0 +1,175 @@
+"""The functions that a network calls as it runs, modules and plain calls alike: looked at, or replaced."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+_SMOOTH = (
+    *("leaky_relu", "leaky_relu_", "gelu", "silu", "elu", "elu_", "selu", "celu", "softplus", "hardtanh", "hardtanh_"),
+    *(
+        "relu6",
+        "mish",
+        "rrelu",
+        "prelu",
+        "hardswish",
+        "hardsigmoid",
+        "softsign",
+        "logsigmoid",
+        "glu",
+        "clamp",
+        "clamp_",
+    ),
+    *("clamp_min", "abs", "exp", "log", "sin", "cos", "maximum", "minimum", "where", "square", "pow", "sqrt", "rsqrt"),
+    *("multi_head_attention_forward", "scaled_dot_product_attention", "sort", "topk"),
+)
+_NAMES = {
+    "relu": ["relu", "relu_"],
+    "tanh": ["tanh", "tanh_"],
+    "sigmoid": ["sigmoid", "sigmoid_"],
+    "softmax": ["softmax"],
+    "log_softmax": ["log_softmax"],
+    "smooth": [*_SMOOTH],
+    "linear": ["linear", "addmm", "mm"],
+    "matmul": ["matmul", "bmm", "einsum", "__matmul__", "baddbmm", "bilinear"],
+    "conv": ["conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d"],
+    "dropout": ["dropout", "dropout_", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "feature_dropout"],
+    "embedding": ["embedding", "embedding_bag"],
+    "norm": ["batch_norm", "layer_norm", "group_norm", "instance_norm", "rms_norm"],
+    "detach": ["detach", "detach_"],
+}
+KINDS: Mapping[Any, str] = {
+    getattr(home, name): kind
+    for kind, names in _NAMES.items()
+    for name in names
+    for home in (torch, F, Tensor)
+    if hasattr(home, name)
+} | {Tensor.data.__get__: "detach"}  # type: ignore[attr-defined]
+ACTIVATIONS = ("relu", "tanh", "sigmoid", "softmax", "log_softmax", "smooth")
+LINEAR = ("linear", "conv")
+
+
+@dataclass(slots=True)
+class Call:
+    """One call of one function."""
+
+    kind: str
+    where: str
+    """The module in which it was made."""
+    number: int
+    """Which of the calls of a known kind it is, from 0."""
+    output: Tensor = field(repr=False)
+
+
+class _Mode(TorchFunctionMode):
+    def __init__(self, seen: Callable[[str, int, Callable[[], Any], tuple[Any, ...]], Any]) -> None:
+        super().__init__()
+        self._seen = seen
+        self._count = 0
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        kind = KINDS.get(func)
+        if kind is None and getattr(func, "__name__", "") == "__get__" and func == Tensor.data.__get__:  # type: ignore[attr-defined]
+            kind = "detach"
+        if kind is None:
+            return func(*args, **kwargs)
+        number, self._count = self._count, self._count + 1
+        return self._seen(kind, number, lambda: func(*args, **kwargs), args)
+
+
+@contextmanager
+def watched(model: nn.Module, see: Callable[[Call], Tensor | None]) -> Iterator[None]:
+    """Tells `see` of every call of a known kind inside; a tensor that it returns takes the place of the output."""
+    place: list[str] = [""]
+    handles = []
+
+    def leave(module: nn.Module, given: object, output: object) -> None:
+        place.pop()
+
+    for name, module in model.named_modules():
+        handles.append(module.register_forward_pre_hook(lambda m, i, name=name: place.append(name)))
+        handles.append(module.register_forward_hook(leave, always_call=True))
+
+    def seen(kind: str, number: int, call: Callable[[], Any], args: tuple[Any, ...]) -> Any:
+        output = call()
+        if not isinstance(output, Tensor):
+            return output
+        changed = see(Call(kind, place[-1], number, output))
+        return output if changed is None else changed
+
+    try:
+        with _Mode(seen):
+            yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def calls_of(model: nn.Module, x: Tensor) -> list[Call]:
+    """The calls of known kinds that a copy of a network makes for `x`, in order; outputs without graph."""
+    found: list[Call] = []
+    with torch.no_grad(), watched(model, found.append):
+        model(x)
+    return found
+
+
+class Rewired(nn.Module):
+    """A network in which `change(kind, number, call, args)` answers for every call of a known kind."""
+
+    def __init__(self, inner: nn.Module, change: Callable[[str, int, Callable[[], Any], tuple[Any, ...]], Any]) -> None:
+        super().__init__()
+        self.inner = inner
+        self._change = change
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """As the network within."""
+        with _Mode(self._change):
+            return self.inner(*args, **kwargs)
+
+
+def skipping(*numbers: int) -> Callable[[str, int, Callable[[], Any], tuple[Any, ...]], Any]:
+    """A change that gives the first argument of these calls in place of their output."""
+
+    def change(kind: str, number: int, call: Callable[[], Any], args: tuple[Any, ...]) -> Any:
+        return args[0] if number in numbers and args else call()
+
+    return change
+
+
+def relu_in_place_of(*kinds: str, but: int = -1) -> Callable[[str, int, Callable[[], Any], tuple[Any, ...]], Any]:
+    """A change that answers calls of these kinds by ReLU of their argument; all but call number `but`."""
+
+    def change(kind: str, number: int, call: Callable[[], Any], args: tuple[Any, ...]) -> Any:
+        return torch.relu(args[0]) if kind in kinds and number != but and args else call()
+
+    return change
+
+
+def relu_after(numbers: frozenset[int]) -> Callable[[str, int, Callable[[], Any], tuple[Any, ...]], Any]:
+    """A change that puts a ReLU after these calls."""
+
+    def change(kind: str, number: int, call: Callable[[], Any], args: tuple[Any, ...]) -> Any:
+        output = call()
+        return torch.relu(output) if number in numbers else output
+
+    return change
+
+
+def head_call(model: nn.Module, x: Tensor) -> Call | None:
+    """The activation whose output is the network's output, if it ends in one."""
+    found: list[Call] = []
+    with torch.no_grad(), watched(model, found.append):
+        outputs = model(x)
+    if not isinstance(outputs, Tensor) or not found or found[-1].kind not in ACTIVATIONS:
+        return None
+    last = found[-1].output
+    same = last.untyped_storage().data_ptr() == outputs.untyped_storage().data_ptr() and last.numel() == outputs.numel()
+    return found[-1] if same else None

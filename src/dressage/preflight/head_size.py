@@ -1,0 +1,132 @@
+"""Whether a network has an output for each class, and what it learns with the right number."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from dressage.findings import Finding
+from dressage.preflight import loss_form
+from dressage.preflight.given import Given, lab_given, metric_gain
+from dressage.preflight.reinit import linear_layers
+from dressage.preflight.statistics import statistics
+from dressage.subject import Lab, Subject, labels_of
+
+
+def wrong_size(subject: Subject, found: Given, outputs: Tensor, deadline: float) -> Finding | None:
+    """Labels without an output, one output for several classes, or a shape that the loss refuses."""
+    y = found.y if subject.train is None else subject.train.y
+    count = outputs.shape[1] if outputs.ndim > 1 else 1
+    kinds = "classes" if subject.task == "classification" else "targets"
+    if subject.task == "classification" and not y.is_floating_point() and y.ndim == 1:
+        low, high = int(y.min()), int(y.max())
+        refused = loss_form.raised(found.loss_fn, outputs, found.y)
+        if count > 1 and high >= count and (refused or high >= count):
+            return _sized(f"labels go from {low} to {high}, the network has {count} outputs", low, "critical", high + 1)
+    if subject.task == "classification" and count == 1 and subject.classes > 2:
+        if loss_form.takes_binary_logits(found.loss_fn, _halves(y[:64], outputs[:64]), outputs[:64].shape):
+            return _one_output(subject, found, outputs, deadline)
+        return None
+    refused = loss_form.raised(found.loss_fn, outputs, found.y)
+    per_row = y[0].numel()
+    if (
+        refused
+        and outputs[0].numel() != per_row
+        and not (outputs.ndim == 2 and y.ndim == 1 and count > 1 and kinds == "classes")
+    ):
+        seen = f"{outputs[0].numel()} outputs a row for {per_row} targets, which the loss refuses ({refused})"
+        return _sized(seen, 0, "critical", per_row)
+    if subject.task in ("classification", "binary") and count == 1 and _is_flat(found, outputs):
+        return _sized(
+            "one output and a softmax over it: the loss is the same whatever it is",
+            0,
+            "critical",
+            max(2, subject.classes),
+        )
+    return None
+
+
+def class_numbers(subject: Subject, found: Given, outputs: Tensor) -> tuple[Lab, Lab | None]:
+    """The training as it is, and one with an output a class and cross-entropy; None where that cannot be made."""
+    lab = lab_given(subject)
+    classes = subject.classes
+
+    def cross_entropy(z: Tensor, y: Tensor) -> Tensor:
+        return F.cross_entropy(z, labels_of(y, "classification"))
+
+    if outputs.ndim == 2 and outputs.shape[1] == classes:
+        return lab, replace(lab, loss_fn=cross_entropy)
+    last = _last_layer(found)
+    if last is None or outputs[0].numel() != 1:
+        return lab, None
+
+    def edit(model: nn.Module, optimizer: Optimizer) -> None:
+        above, _, name = last.rpartition(".")
+        parent = model.get_submodule(above) if above else model
+        old = parent.get_submodule(name)
+        assert isinstance(old, nn.Linear)
+        made = nn.Linear(old.in_features, classes, device=old.weight.device)
+        torch.nn.init.zeros_(made.weight)
+        torch.nn.init.zeros_(made.bias)
+        setattr(parent, name, made)
+        optimizer.add_param_group({"params": list(made.parameters())})
+
+    other = lab.changed(edit)
+    try:
+        with torch.no_grad():
+            wide = other.model(found.x[:2])
+    except Exception:  # the network reshapes its output to one a row
+        return lab, None
+    return lab, replace(other, loss_fn=cross_entropy) if wide.shape == (2, classes) else None
+
+
+def _one_output(subject: Subject, found: Given, outputs: Tensor, deadline: float) -> Finding | None:
+    seen = f"one output with a loss for two classes, and {subject.classes} classes"
+    try:
+        lab, other = class_numbers(subject, found, outputs)
+        if other is None:
+            return None
+        points, was, after = metric_gain(lab, other, deadline)
+    except RuntimeError:
+        return None
+    severity = "warning" if points > 0.03 else "info"
+    return _sized(
+        f"{seen}: {was:.0%} right after 100 steps, with an output a class {after:.0%}", 0, severity, subject.classes
+    )
+
+
+def _last_layer(found: Given) -> str | None:
+    lines = statistics(found.model, found.x[:8], found.y[:8], lambda z, y: z.float().mean())
+    names = {name for name, module, _ in linear_layers(found.model) if type(module) is nn.Linear}
+    ran = [s.name for s in lines if s.kind in ("linear", "conv")]
+    return ran[-1] if ran and ran[-1] in names else None
+
+
+def _is_flat(found: Given, outputs: Tensor) -> bool:
+    values = [
+        loss_form.value(found.loss_fn, outputs * k + b, found.y) for k, b in ((1.0, 0.0), (-3.0, 2.0), (0.0, 5.0))
+    ]
+    return outputs.ndim == 2 and all(loss_form.close(values[0], v) for v in values[1:]) and abs(values[0]) < 1e-6
+
+
+def _halves(y: Tensor, outputs: Tensor) -> Tensor:
+    """Targets 0 and 1 by turns in the form of the real ones."""
+    return (torch.arange(y.numel(), device=outputs.device) % 2).reshape(y.shape).to(y.dtype)
+
+
+def _sized(evidence: str, low: int, severity: str, wanted: int) -> Finding:
+    more = "; if labels start at 1, subtract 1" if low == 1 else ""
+    return Finding(
+        "model.wrong_output_size",
+        severity,  # type: ignore[arg-type]
+        "outputs",
+        evidence,
+        "the network does not have the outputs that the targets ask for",
+        f"give the last layer {wanted} outputs{more}",
+        code=f"nn.Linear(width, {wanted})",
+        confidence=0.95,
+    )

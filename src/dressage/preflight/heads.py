@@ -1,0 +1,234 @@
+"""Whether outputs, loss and targets fit each other: tested by what the loss does, proven by what a mended copy learns."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from dressage.findings import Finding
+from dressage.preflight import loss_form
+from dressage.preflight.calls import Call, Rewired, head_call, skipping
+from dressage.preflight.first_loss import rows_sum_to_one
+from dressage.preflight.given import Given, gain, given, lab_given, metric_gain, outputs_given
+from dressage.preflight.head_size import class_numbers, wrong_size
+from dressage.preflight.result import Seen
+from dressage.subject import Lab, Subject
+
+ROWS = 256
+
+
+@dataclass(frozen=True, slots=True)
+class _Head:
+    """What the rules below look at."""
+
+    subject: Subject
+    found: Given
+    outputs: Tensor
+    ends_in: Call | None
+    """The activation that the network ends in."""
+    deadline: float
+
+    @property
+    def lab(self) -> Lab:
+        return lab_given(self.subject)
+
+
+def heads(subject: Subject, deadline: float) -> list[Finding]:
+    """Judges outputs against loss and targets: shape, range, softmax given twice, logits for probabilities, classes as numbers."""
+    found = given(subject, ROWS)
+    head = _Head(subject, found, outputs_given(found), head_call(found.model, found.x[:8]), deadline)
+    said = f"outputs {tuple(head.outputs.shape)[1:]}, targets {tuple(found.y.shape)[1:]}"
+    said += f", from {float(head.outputs.min()):.3g} to {float(head.outputs.max()):.3g}"
+    sized = wrong_size(subject, found, head.outputs, deadline)
+    if sized is not None:
+        return Seen([sized], said)
+    for rule in (_double_softmax, _logits_as_probs, _one_unit_softmax, _class_activation, _range, _classes_by_distance):
+        if finding := rule(head):
+            return Seen([finding], said)
+    return Seen(said=said)
+
+
+def _double_softmax(head: _Head) -> Finding | None:
+    z, y, loss_fn = head.outputs, head.found.y, head.found.loss_fn
+    if not rows_sum_to_one(z) or not loss_form.takes_logits(loss_fn, y, z.shape):
+        return None
+
+    def mended(p: Tensor, t: Tensor) -> Tensor:
+        return loss_fn(p.clamp_min(1e-12).log(), t)
+
+    saved = gain(head.lab, replace(head.lab, loss_fn=mended), mended, head.deadline)
+    floor = math.log(1 + (z.shape[1] - 1) / math.e)
+    return Finding(
+        "loss.double_softmax",
+        "warning" if saved >= 0.02 else "info",
+        "outputs",
+        f"each row of outputs sums to 1 and the loss applies softmax again: it cannot fall below {floor:.3g}; "
+        f"given logits, a copy has a log-loss {max(saved, 0):.0%} lower after 100 steps",
+        "the network ends in softmax and the loss applies softmax itself",
+        "return the logits: remove the softmax at the end of the network",
+        code="return logits  # nn.CrossEntropyLoss applies log-softmax",
+        confidence=0.98,
+        numbers={"floor": floor, "gain": saved},
+    )
+
+
+def _logits_as_probs(head: _Head) -> Finding | None:
+    z, y, loss_fn = head.outputs, head.found.y, head.found.loss_fn
+    if head.subject.task not in ("classification", "binary", "multilabel"):
+        return None
+    if error := loss_form.raised(loss_fn, z, y):
+        inside = loss_form.raised(loss_fn, z.sigmoid(), y)
+        if inside or not bool(((z < 0) | (z > 1)).any()):
+            return None
+        return _probs(f"the loss refuses these outputs ({error}) and takes them after a sigmoid", 1.0, head)
+    value = loss_form.value(loss_fn, z, y)
+    if not math.isfinite(value):
+        safe = loss_form.value(loss_fn, z.softmax(1) if z.ndim > 1 and z.shape[1] > 1 else z.sigmoid(), y)
+        if math.isfinite(safe):
+            return _probs(f"the loss of these outputs is {value}, of their probabilities {safe:.4g}", 1.0, head)
+        return None
+    if z.ndim < 2 or z.shape[1] < 2 or y.is_floating_point() or not _is_picked(loss_fn, z, y):
+        return None
+    if bool((z.logsumexp(1).abs() < 1e-2).all()):
+        return None
+
+    def mended(outputs: Tensor, t: Tensor) -> Tensor:
+        probabilities = rows_sum_to_one(outputs)
+        return loss_fn(outputs.clamp_min(1e-12).log() if probabilities else outputs.log_softmax(1), t)
+
+    points, was, after = metric_gain(head.lab, replace(head.lab, loss_fn=mended), head.deadline)
+    saved = gain(head.lab, replace(head.lab, loss_fn=mended), mended, head.deadline) if points <= 0.01 else 1.0
+    shown = f"a copy that gives log-probabilities comes to {after:.3g} where it comes to {was:.3g}"
+    return _probs(
+        f"the loss is −outputs at the right class and the outputs are no log-probabilities; {shown}",
+        max(points, saved),
+        head,
+    )
+
+
+def _is_picked(loss_fn: Callable[[Tensor, Tensor], Tensor], z: Tensor, y: Tensor) -> bool:
+    """Whether it is −z at the right class, as NLLLoss: linear in the outputs."""
+    one, two = loss_form.value(loss_fn, z, y), loss_form.value(loss_fn, 2 * z, y)
+    moved = loss_form.value(loss_fn, z + 1.0, y)
+    return loss_form.close(2 * one, two, 1e-3) and abs(moved - one) > 1e-3
+
+
+def _probs(evidence: str, harm: float, head: _Head) -> Finding:
+    binary = head.subject.task != "classification"
+    return Finding(
+        "loss.logits_as_probs",
+        "critical" if harm == 1.0 and "refuses" in evidence else "warning" if harm > 0.01 else "info",
+        "outputs",
+        evidence,
+        "the loss expects probabilities or their logs, and is given raw outputs",
+        "use the loss that takes logits" + (" (BCEWithLogitsLoss)" if binary else " (CrossEntropyLoss)"),
+        code="loss_fn = nn.BCEWithLogitsLoss()" if binary else "loss_fn = nn.CrossEntropyLoss()",
+        confidence=0.95,
+    )
+
+
+def _one_unit_softmax(head: _Head) -> Finding | None:
+    if head.ends_in is None or head.ends_in.kind not in ("softmax", "log_softmax") or float(head.outputs.std()) > 1e-6:
+        return None
+    level = float(head.outputs.flatten()[0])
+    if abs(level - 1) > 1e-4 and abs(level) > 1e-4:
+        return None
+    return _activation(
+        head, f"every output is {level:.3g}: softmax over a single value is constant", "a softmax over one unit", 1.0
+    )
+
+
+def _class_activation(head: _Head) -> Finding | None:
+    """ReLU, tanh or sigmoid between the last layer and a loss that takes logits."""
+    z, y, loss_fn = head.outputs, head.found.y, head.found.loss_fn
+    if head.ends_in is None or head.ends_in.kind not in ("relu", "sigmoid", "tanh"):
+        return None
+    by_rows = loss_form.takes_logits(loss_fn, y, z.shape)
+    if not by_rows and not loss_form.takes_binary_logits(loss_fn, y, z.shape):
+        return None
+    return _without_head(head, f"the network ends in {head.ends_in.kind}, and the loss takes logits")
+
+
+def _range(head: _Head) -> Finding | None:
+    """A head whose range cannot hold the targets of a regression."""
+    limits = {"relu": (0.0, math.inf), "sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0), "softmax": (0.0, 1.0)}
+    if head.ends_in is None or head.ends_in.kind not in limits:
+        return None
+    z, y = head.outputs, head.found.y
+    if not y.is_floating_point() or not loss_form.is_squared(head.found.loss_fn, y, z):
+        return None
+    low, high = limits[head.ends_in.kind]
+    room = 0.02 * float(y.std())
+    outside = float(((y < low - room) | (y > high + room)).float().mean())
+    if outside < 0.02:
+        return None
+    return _without_head(
+        head, f"{outside:.0%} of the targets are outside [{low:g}, {high:g}], which {head.ends_in.kind} cannot leave"
+    )
+
+
+def _without_head(head: _Head, evidence: str) -> Finding | None:
+    assert head.ends_in is not None
+    bare = replace(head.lab, model=Rewired(head.lab.model, skipping(head.ends_in.number)))
+    points, was, after = metric_gain(head.lab, bare, head.deadline)
+    saved = gain(head.lab, bare, None, head.deadline)
+    shown = f"; without it a copy comes to {after:.3g} where it comes to {was:.3g}"
+    return _activation(head, evidence + shown, f"a {head.ends_in.kind} at the end", max(points, saved - 0.02))
+
+
+def _activation(head: _Head, evidence: str, cause: str, harm: float) -> Finding:
+    return Finding(
+        "model.wrong_output_activation",
+        "warning" if harm > 0.03 else "info",
+        head.ends_in.where or "outputs" if head.ends_in else "outputs",
+        evidence,
+        f"{cause} cannot give what the targets ask for",
+        "let the network end in its last linear layer, and use the loss that goes with it",
+        code="return self.last(h)  # no activation after it",
+        confidence=0.93,
+        numbers={"gain": harm},
+    )
+
+
+def _classes_by_distance(head: _Head) -> Finding | None:
+    """Squared error against class numbers or one-hot rows."""
+    subject, y = head.subject, head.found.y
+    if subject.task != "classification" or not loss_form.is_squared(head.found.loss_fn, y, head.outputs):
+        return None
+    lab, other = class_numbers(subject, head.found, head.outputs)
+    if other is None:
+        return None
+    points, was, after = metric_gain(lab, other, head.deadline, steps=150)
+    if y.ndim == 1 or y.shape[1] == 1:  # ratings and counts are numbers too: an order of classes is what distance needs
+        points = min(points, _order_gain(lab, other, head.deadline) - 0.1)
+    return Finding(
+        "loss.mse_for_classes",
+        "warning" if points > 0.03 else "info",
+        "loss",
+        f"{subject.classes} classes by squared error: {was:.0%} right after 150 steps, with cross-entropy {after:.0%}",
+        "squared error treats class numbers as sizes and has little slope where a class is wrong",
+        "one output a class and cross-entropy",
+        edit={"loss.name": "cross_entropy"},
+        code="loss_fn = nn.CrossEntropyLoss()",
+        confidence=0.85,
+        numbers={"before": was, "after": after},
+    )
+
+
+def _order_gain(lab: Lab, other: Lab, deadline: float) -> float:
+    """By how much the mean of the classes' probabilities explains more of the class number than the output that is fitted to it."""
+
+    def explained(z: Tensor, y: Tensor) -> float:
+        t = y.float().reshape(len(y))
+        if z.ndim > 1 and z.shape[1] > 1:
+            z = F.softmax(z, 1) @ torch.arange(z.shape[1], device=z.device, dtype=z.dtype)
+        return float(1 - (z.reshape(len(y)) - t).square().sum() / (t - t.mean()).square().sum().clamp_min(1e-12))
+
+    from dressage.subject import Metric
+
+    return metric_gain(lab, other, deadline, steps=150, metric=Metric("r2", explained, True))[0]

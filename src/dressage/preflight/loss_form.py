@@ -1,0 +1,72 @@
+"""How a loss behaves, found by trying it: what it takes its outputs for, and which way it points."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from dressage.subject.subject import Loss
+
+
+def value(loss_fn: Loss, outputs: Tensor, y: Tensor) -> float:
+    """The loss, or NaN where it refuses these outputs."""
+    try:
+        with torch.no_grad():
+            return float(loss_fn(outputs, y).float().mean())
+    except Exception:  # the user's loss; that it refuses is the answer
+        return math.nan
+
+
+def raised(loss_fn: Loss, outputs: Tensor, y: Tensor) -> str:
+    """What the loss raises, in one line; empty: nothing."""
+    try:
+        with torch.no_grad():
+            loss_fn(outputs, y)
+    except Exception as error:
+        return f"{type(error).__name__}: {' '.join(str(error).split())[:160]}"
+    return ""
+
+
+def takes_logits(loss_fn: Loss, y: Tensor, shape: torch.Size) -> bool:
+    """Whether it applies softmax itself: adding a number to a row of outputs `(N, C, ...)` changes nothing."""
+    if len(shape) < 2 or shape[1] < 2:
+        return False
+    z = _noise(shape, y)
+    first, moved = value(loss_fn, z, y), value(loss_fn, z + 3.0, y)
+    scaled = value(loss_fn, 2 * z, y)
+    return close(first, moved) and not close(first, scaled)
+
+
+def takes_binary_logits(loss_fn: Loss, y: Tensor, shape: torch.Size) -> bool:
+    """Whether it is −[t log σ(z) + (1 − t) log σ(−z)] in the mean or sum, up to weights: log 2 at 0, and finite far out."""
+    zero = value(loss_fn, torch.zeros(shape, device=y.device), y)
+    far = [value(loss_fn, torch.full(shape, s * 50.0, device=y.device), y) for s in (-1, 1)]
+    half = value(loss_fn, torch.full(shape, 0.5, device=y.device), y)
+    grows = all(map(math.isfinite, far)) and abs(sum(far) / max(zero, 1e-12) / (50 / math.log(2)) - 1) < 0.05
+    return math.isfinite(zero) and zero > 0 and grows and not close(zero, half)
+
+
+def is_squared(loss_fn: Loss, y: Tensor, outputs: Tensor) -> bool:
+    """Whether it is a distance between outputs and targets of one shape: 0 at the targets, the same on both sides."""
+    if y.numel() != outputs.numel():
+        return False
+    t = y.reshape(outputs.shape).to(outputs.dtype)
+    at, above, below = (value(loss_fn, t + d, t) for d in (0.0, 0.3, -0.3))
+    return abs(at) < 1e-6 and above > 1e-4 and close(above, below, 1e-3)
+
+
+def close(a: float, b: float, tolerance: float = 1e-4) -> bool:
+    """Whether two losses are equal up to rounding."""
+    return math.isfinite(a) and math.isfinite(b) and abs(a - b) <= tolerance * max(abs(a), abs(b), 1e-6)
+
+
+def mean_of(loss_fn: Loss) -> Callable[[Tensor, Tensor], Tensor]:
+    """The loss a row, of a loss that sums over rows."""
+    return lambda z, y: loss_fn(z, y) / len(z)
+
+
+def _noise(shape: torch.Size, y: Tensor) -> Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(y.device)

@@ -1,0 +1,70 @@
+"""Layers with nothing between them: a network that is one linear map, and what it learns with ReLUs put in."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from dressage.findings import Finding
+from dressage.preflight.calls import ACTIVATIONS, LINEAR, Call, Rewired, calls_of, relu_after
+from dressage.preflight.given import given, lab_given, unseen_gain
+from dressage.preflight.result import NotChecked, Seen
+from dressage.subject import Subject, first_output
+
+FEW = 0.02  # points of the metric that ReLUs must bring
+
+
+def nonlinearity(subject: Subject, deadline: float) -> list[Finding]:
+    """Judges whether f(a) + f(b) = f(a + b) + f(0) up to the last layer, and whether the same layers learn more with ReLUs."""
+    found = given(subject, 64)
+    if not found.x.is_floating_point():
+        raise NotChecked("inputs are no real numbers")
+    calls = calls_of(found.model, found.x[:4])
+    layers = [c for c in calls if c.kind in LINEAR]
+    if len(layers) < 2:
+        return Seen(said=f"{len(layers)} linear layers")
+    between = [c for c in calls if c.kind in ACTIVATIONS and c.number < layers[-1].number]
+    error = _affine_error(found.model, found.x, layers[-1])
+    said = f"{len(layers)} linear layers, {len(between)} activations between them; {error:.2g} from linear"
+    if between or (error > 1e-3 and not _has_pool_only(calls)):
+        return Seen(said=said)
+    lab = lab_given(subject)
+    numbers = frozenset(c.number for c in layers[:-1])
+    least, was, after = unseen_gain(
+        lab, replace(lab, model=Rewired(lab.model, relu_after(numbers))), deadline, steps=200
+    )
+    finding = Finding(
+        "model.missing_nonlinearity",
+        "warning" if least > FEW else "info",
+        layers[0].where,
+        f"{len(layers)} linear layers with no activation between them; after 200 steps the metric on unseen rows is {was:.3g}, "
+        f"with ReLU between them {after:.3g}",
+        "linear layers in a row are one linear layer",
+        "put an activation after each hidden layer",
+        code="h = torch.relu(self.fc1(x))",
+        confidence=0.95,
+        numbers={"before": was, "after": after},
+    )
+    return Seen([finding], said)
+
+
+def _affine_error(model: torch.nn.Module, x: Tensor, last: Call) -> float:
+    """Largest |f(a) + f(b) − f(a + b) − f(0)| over the size of f's changes, at the output of the last layer."""
+    a, b = x[: len(x) // 2], x[len(x) // 2 : len(x) // 2 * 2]
+    with torch.no_grad():
+        batch = torch.cat([a, b, a + b, torch.zeros_like(a)])
+        calls = calls_of(model, batch)
+        out = next((c.output for c in calls if c.number == last.number), first_output(model(batch)))
+    if len(out) != len(batch):
+        return 1.0
+    fa, fb, fab, f0 = out.double().chunk(4)
+    size = (fab - f0).abs().max()
+    return float((fa + fb - fab - f0).abs().max() / size) if size > 0 else 1.0
+
+
+def _has_pool_only(calls: list[Call]) -> bool:
+    """Whether the only thing that is not linear is max-pooling, which is no activation between all of its layers."""
+    kinds = {c.kind for c in calls}
+    return "conv" in kinds and not kinds & {"matmul", "embedding"}
