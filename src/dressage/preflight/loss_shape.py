@@ -34,7 +34,7 @@ def _broadcast(subject: Subject, found: Given, outputs: Tensor, deadline: float)
     if y.shape == outputs.shape or y.numel() != outputs.numel():
         return None
     as_is, reshaped = loss_form.value(loss_fn, outputs, y), loss_form.value(loss_fn, outputs, y.reshape(outputs.shape))
-    if not math.isfinite(as_is + reshaped) or loss_form.close(as_is, reshaped):
+    if not math.isfinite(as_is + reshaped) or loss_form.close(as_is, reshaped) or not _forgets_pairs(found, outputs):
         return None
 
     def mended(z: Tensor, t: Tensor) -> Tensor:
@@ -54,6 +54,14 @@ def _broadcast(subject: Subject, found: Given, outputs: Tensor, deadline: float)
         confidence=0.98,
         numbers={"loss": as_is, "reshaped": reshaped, "gain": saved},
     )
+
+
+def _forgets_pairs(found: Given, outputs: Tensor) -> bool:
+    """Whether the loss stays the same when the targets change places, as one does that compares each with each."""
+    drawn = torch.linspace(-1, 1, outputs.numel(), dtype=outputs.dtype).reshape(outputs.shape).to(outputs.device)
+    turned = found.y.roll(max(1, len(found.y) // 3), 0)
+    paired, mixed = loss_form.value(found.loss_fn, drawn, found.y), loss_form.value(found.loss_fn, drawn, turned)
+    return loss_form.close(paired, mixed) and not bool((turned == found.y).all())
 
 
 def _sign(subject: Subject, found: Given, outputs: Tensor, deadline: float) -> Finding | None:

@@ -16,7 +16,8 @@ from dressage.subject import Lab, Subject, copy_of, judged, labels_of, outputs_o
 from dressage.subject.baselines import Baselines, baselines
 from dressage.subject.subject import Loss
 from dressage.subject.untouched import copy_with
-from dressage.watch.aligned import align, align_targets
+from dressage.watch.aligned import align, align_targets, rows_in
+from dressage.watch.faithful import find_form, formed, given_shapes
 from dressage.watch.telemetry import Telemetry
 
 RACED_ROWS = 2048
@@ -40,6 +41,8 @@ class Case:
     considered: int = 0
     told_nonfinite: bool = False
     is_aligned: bool = False
+    is_faithful: bool = True
+    """Whether the loss is understood."""
     examined: bool = False
     spent: float = 0.0
     began: float = field(default_factory=time.monotonic)
@@ -79,7 +82,7 @@ class Case:
         """The loss, if it was given."""
         return self.subject.loss_fn
 
-    def seen(self, inputs: Tensor, targets: Tensor | None) -> None:
+    def seen(self, inputs: Tensor, targets: Tensor | None, outputs_shape: torch.Size | None, loss: float) -> None:
         """Brings the data into the form in which the loop gives it to the network, from the first batch that was seen."""
         if len(self.batches) < 3:
             self.batches.append(inputs[:512].clone())
@@ -92,15 +95,42 @@ class Case:
             self.notes.append("the loop changes the data before the model gets it, in a way that could not be followed")
             self.subject = replace(self.subject, train=None, validation=None)
             return
-        if targets is not None and (y := align_targets(mapped.y, targets)) is not None:
-            mapped = replace(mapped, y=y)
         if not mapped.batch_size:
             mapped = replace(mapped, batch_size=len(inputs))
         if val is not None:
             other = _same_way(train.x, mapped.x, val.x)
-            y = align_targets(val.y, mapped.y)
-            val = None if other is None or y is None else replace(val, x=other, y=y)
+            val = None if other is None else replace(val, x=other)
         self.subject = replace(self.subject, train=mapped, validation=val)
+        self._follow_loss(inputs, targets, outputs_shape, loss)
+
+    def _follow_loss(
+        self, inputs: Tensor, targets: Tensor | None, outputs_shape: torch.Size | None, loss: float
+    ) -> None:
+        """Targets and loss as the loop has them: from what the loss was given, or by the first loss computed again."""
+        train, val, loss_fn = self.subject.train, self.subject.validation, self.loss_fn
+        assert train is not None
+        if targets is not None:
+            y, held = align_targets(train.y, targets), None if val is None else align_targets(val.y, targets)
+            if y is not None:
+                self.subject = replace(
+                    self.subject,
+                    train=replace(train, y=y),
+                    validation=None if val is None or held is None else replace(val, y=held),
+                )
+            if loss_fn is not None and outputs_shape is not None:
+                form = given_shapes(outputs_shape, targets.shape)
+                self.subject = replace(self.subject, loss_fn=formed(loss_fn, form))
+            return
+        if loss_fn is None or self.start is None or (rows := rows_in(train.x, inputs)) is None:
+            return
+        found = find_form(self.start[0], loss_fn, inputs, train.y[rows].to(inputs.device), loss)
+        if found is None:
+            self.is_faithful = False
+            self.notes.append(
+                "the loop's first loss could not be computed again, so what is said of the loss is a note"
+            )
+        else:
+            self.subject = replace(self.subject, loss_fn=formed(loss_fn, found))
 
     def time_left(self) -> float:
         """Seconds that examinations may still take."""

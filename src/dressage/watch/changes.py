@@ -11,6 +11,8 @@ from torch.optim import Optimizer
 
 from dressage.subject import Lab
 
+FAR = 4.0
+"""Times that weights are larger or smaller than He's or Xavier's before their size is suspected; torch's own are 0.41 of He's."""
 Edit = Callable[[Lab], Lab | None]
 """The lab with one thing changed; None where the change does not apply."""
 
@@ -46,13 +48,18 @@ def _rate(factor: float) -> Edit:
 
 
 def _standardized(lab: Lab) -> Lab | None:
-    if not lab.x.is_floating_point() or any(isinstance(m, nn.Embedding) for m in lab.model.modules()):
+    """Only where the inputs are far from unit size, far from zero, or their columns far from one another."""
+    x = lab.x
+    if not x.is_floating_point() or any(isinstance(m, nn.Embedding) for m in lab.model.modules()):
         return None
-    dims = (0, 2, 3) if lab.x.ndim == 4 else (0, 1) if lab.x.ndim == 3 else (0,)
-    mean, sd = lab.x.mean(dims, keepdim=True), lab.x.std(dims, keepdim=True)
-    if bool(((mean.abs() < 0.5) & (sd > 0.5) & (sd < 2)).all()):
+    dims = (0, 2, 3) if x.ndim == 4 else (0, 1) if x.ndim == 3 else (0,)
+    mean, sd = x.mean(dims, keepdim=True), x.std(dims, keepdim=True)
+    whole, columns = float(x.std()), sd[sd > 0]
+    far = float(x.mean().abs()) > 3 * whole or not 0.05 < whole < 5
+    uneven = x.ndim == 2 and columns.numel() > 1 and float(columns.quantile(0.9) / columns.quantile(0.1)) > 30
+    if not (far or uneven):
         return None
-    return replace(lab, x=(lab.x - mean) / sd.clamp_min(1e-6 * float(sd.max().clamp_min(1e-12))))
+    return replace(lab, x=(x - mean) / sd.clamp_min(1e-6 * float(sd.max().clamp_min(1e-12))))
 
 
 def _unregularized(lab: Lab) -> Lab | None:
@@ -98,26 +105,41 @@ def _clipped(lab: Lab) -> Lab | None:
     return None if lab.clip_norm else replace(lab, clip_norm=1.0)
 
 
-def _initialized(lab: Lab) -> Lab | None:
-    """He for what feeds a rectifier, Xavier otherwise, zero biases; norm layers as they are."""
+def _initialized(larger: bool) -> Edit:
+    """He (Xavier under tanh and sigmoid) for layers, Xavier for bare matrices, where weights are far larger, or smaller."""
 
     def edit(model: nn.Module, optimizer: Optimizer) -> None:
-        rectified = not any(isinstance(m, nn.Tanh | nn.Sigmoid) for m in model.modules())
+        for weight, sd in _own_sizes(model):
+            with torch.no_grad():
+                weight.normal_(0, sd)
         for module in model.modules():
-            if isinstance(module, nn.Linear | nn.modules.conv._ConvNd):
-                if not module.weight.requires_grad:
-                    continue
-                init = nn.init.kaiming_normal_ if rectified else nn.init.xavier_normal_
+            bias = getattr(module, "bias", None)
+            if isinstance(module, nn.Linear | nn.modules.conv._ConvNd) and isinstance(bias, Tensor):
                 with torch.no_grad():
-                    init(module.weight)
-                    if module.bias is not None:
-                        module.bias.zero_()
-            elif isinstance(module, nn.GRU | nn.LSTM | nn.RNN | nn.Embedding):
-                module.reset_parameters()
+                    bias.zero_()
         optimizer.state.clear()
 
-    trained = [m for m in lab.model.modules() if isinstance(m, nn.Linear | nn.modules.conv._ConvNd)]
-    return lab.changed(edit) if trained else None
+    def change(lab: Lab) -> Lab | None:
+        ratios = [float(weight.detach().std() / sd) for weight, sd in _own_sizes(lab.model)]
+        fits = any(r > FAR for r in ratios) if larger else any(r < 1 / FAR for r in ratios)
+        return lab.changed(edit) if fits else None
+
+    return change
+
+
+def _own_sizes(model: nn.Module) -> list[tuple[nn.Parameter, float]]:
+    """Each trained matrix or kernel and the standard deviation that fits it; embeddings and norms are left alone."""
+    rectified = not any(isinstance(m, nn.Tanh | nn.Sigmoid) for m in model.modules())
+    left = {id(p) for m in model.modules() if isinstance(m, nn.Embedding) for p in m.parameters()}
+    layers = {id(m.weight) for m in model.modules() if isinstance(m, nn.Linear | nn.modules.conv._ConvNd)}
+    found = []
+    for p in model.parameters():
+        if p.ndim < 2 or not p.requires_grad or id(p) in left or min(p.shape[:2]) < 2:
+            continue
+        fan_in, fan_out = p[0].numel(), p.numel() // p.shape[1]
+        he = rectified and id(p) in layers
+        found.append((p, (2 / fan_in) ** 0.5 if he else (2 / (fan_in + fan_out)) ** 0.5))
+    return found
 
 
 def _other_activations(lab: Lab) -> Lab | None:
@@ -238,16 +260,19 @@ CHANGES = (
         )
         for factor in (10.0, 100.0, 1e3, 1e4)
     ),
-    Change(
-        "model.init_too_small",
-        "He or Xavier initialisation",
-        _initialized,
-        "initial weights",
-        "the first weights are of a size at which signals do not pass through the network",
-        "initialise by He (ReLU) or Xavier (tanh)",
-        "nn.init.kaiming_normal_(layer.weight)",
-        {"model.init": "he"},
-        0.65,
+    *(
+        Change(
+            f"model.init_too_{'large' if larger else 'small'}",
+            "He or Xavier initialisation",
+            _initialized(larger),
+            "initial weights",
+            f"the first weights are so {'large' if larger else 'small'} that signals and gradients do not pass well",
+            "initialise by He (ReLU) or Xavier (tanh)",
+            "nn.init.kaiming_normal_(layer.weight)",
+            {"model.init": "he"},
+            0.75,
+        )
+        for larger in (True, False)
     ),
     Change(
         "optim.vanishing_gradients",

@@ -20,6 +20,9 @@ COLLAPSED = 1e-3
 POINTS = 0.05
 """Of the metric, that going on has to gain: a training that has settled gains less than 2."""
 
+SHORT = 60
+"""Steps of a training in which a fall may still lie within the noise."""
+
 
 def at_the_end(case: Case, found: list[Finding]) -> list[Finding]:
     """Findings of a training that is over, given those that are found already."""
@@ -62,7 +65,7 @@ def too_few_epochs(case: Case) -> list[Finding]:
     """The loss was still falling when the training ended, and as many steps again gain much."""
     share = still_falling(case.telemetry.losses)
     ratio = update_ratio(case.telemetry)
-    if share < 0.02 or (not math.isnan(ratio) and ratio < 3e-5):
+    if (share < 0.02 and case.telemetry.step >= SHORT) or (not math.isnan(ratio) and ratio < 3e-5):
         return []
     highest = max((p.rate for p in case.telemetry.probes), default=0.0)
     now = case.telemetry.probes[-1].rate if case.telemetry.probes else highest
@@ -94,7 +97,7 @@ def _gone_on(case: Case, key: str, rate: float) -> Outcome | None:
     if lab is None:
         return None
     going_on = lab.changed(lambda model, optimizer: _set_rate(optimizer, rate))
-    steps = min(400, max(50, case.telemetry.step))
+    steps = min(400, max(120, case.telemetry.step))
     found = case.proven(key, lambda: _judged_on(case, going_on, steps))
     return found if isinstance(found, Outcome) else None
 
@@ -122,7 +125,7 @@ def _gains(outcome: Outcome) -> bool:
     fallen = (outcome.before - outcome.after) / max(abs(outcome.before), 1e-12)
     if math.isnan(outcome.metric) or math.isnan(outcome.metric_before):
         return fallen > 0.4
-    return outcome.metric - outcome.metric_before > POINTS and fallen > 0.15
+    return outcome.metric - outcome.metric_before > POINTS and fallen > 0.03
 
 
 def _told(outcome: Outcome) -> str:

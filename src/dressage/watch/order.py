@@ -10,6 +10,7 @@ from torch import Tensor
 
 from dressage.findings import Finding
 from dressage.subject import labels_of
+from dressage.watch.aligned import rows_in
 from dressage.watch.case import Case
 from dressage.watch.tournament import race
 
@@ -58,16 +59,12 @@ def _in_order(x: Tensor, batches: list[Tensor]) -> bool:
     """Whether the rows of each batch stand next to one another in `x`."""
     if len(batches) < 2:
         return False
-    flat = x.flatten(1).cpu()
     places: list[int] = []
     for batch in batches:
-        rows = batch.flatten(1).to(flat.dtype)[:16]
-        for row in rows:
-            distance = (flat - row).abs().amax(1)
-            place = int(distance.argmin())
-            if float(distance[place]) > 1e-4 * float(row.abs().amax().clamp_min(1e-6)):
-                return False
-            places.append(place)
+        rows = rows_in(x, batch[:16])
+        if rows is None:
+            return False
+        places += rows.tolist()
     per = min(16, min(len(b) for b in batches))
     steps = [b - a for i, (a, b) in enumerate(pairwise(places)) if (i + 1) % per]
     return bool(steps) and sum(step == 1 for step in steps) >= 0.8 * len(steps)

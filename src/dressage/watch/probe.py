@@ -31,6 +31,8 @@ class StepProbe:
         self.input: Tensor | None = None
         self.targets: Tensor | None = None
         """What the loss was given, where it is a module."""
+        self.outputs_shape: torch.Size | None = None
+        """Shape of the outputs that the loss was given with them."""
         self.calls = 0
         self.layers: dict[str, tuple[str, list[Tensor]]] = {}
         self.named = [(n, p) for n, p in model.named_parameters() if p.requires_grad]
@@ -64,6 +66,7 @@ class StepProbe:
     def _loss(self, module: nn.Module, args: tuple[Any, ...]) -> None:
         if torch.is_grad_enabled() and len(args) > 1 and isinstance(args[1], Tensor):
             self.targets = args[1].detach()
+            self.outputs_shape = args[0].shape if isinstance(args[0], Tensor) else None
 
     def is_accumulating(self) -> bool:
         """Whether the loop has gone forward without an update so far: gradients of several batches are being added up."""

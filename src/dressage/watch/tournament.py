@@ -18,6 +18,9 @@ POINTS = 0.05
 LOSS = 0.3
 """Share of the loss that has to be gone besides: a metric alone may move by chance."""
 
+SURE_POINTS, SURE_LOSS = 0.01, 0.6
+"""Fewer points are enough where most of the loss is gone, and the training itself is far behind."""
+
 
 @dataclass(frozen=True, slots=True)
 class Run:
@@ -55,7 +58,7 @@ def race(case: Case, steps: int, *, only: tuple[str, ...] = ()) -> Race | None:
         share = case.time_left() * 0.6 / (len(SEEDS) * (len(labs) + 1))
         control = _run(lab, min(LONGEST, max(10, steps)), began, share)
         # What has fewer steps than the control for lack of time would be judged unfairly: all take as many.
-        return Race(control, [(c, _run(changed, control.steps, math.inf, math.inf)) for c, changed in labs])
+        return Race(control, _tried(labs, control))
 
     try:
         found = case.proven(key, run_all)
@@ -64,6 +67,20 @@ def race(case: Case, steps: int, *, only: tuple[str, ...] = ()) -> Race | None:
         case.memory[key] = None
         return None
     return found if isinstance(found, Race) else None
+
+
+def _tried(labs: list[tuple[Change, Lab]], control: Run) -> list[tuple[Change, Run]]:
+    """A run of each change; a rate still further from the training's own only where the nearer one was no worse."""
+    found: list[tuple[Change, Run]] = []
+    last: dict[str, float] = {}
+    for change, lab in labs:
+        before = last.get(change.id, math.inf)
+        if before > control.loss and change.id in last and not control.diverged:
+            continue
+        run = _run(lab, control.steps, math.inf, math.inf)
+        last[change.id] = run.loss if run.loss <= before else math.inf
+        found.append((change, run))
+    return found
 
 
 def _run(lab: Lab, steps: int, began: float, seconds: float) -> Run:
