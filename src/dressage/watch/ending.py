@@ -12,16 +12,12 @@ from dressage.findings import Finding
 from dressage.subject import Lab, Outcome, advance
 from dressage.watch.capacity import too_small
 from dressage.watch.case import Case
-from dressage.watch.rules.curves import still_falling
 from dressage.watch.rules.symptoms import update_ratio
 
 COLLAPSED = 1e-3
 """Share of the highest rate below which nothing is learned any more."""
 POINTS = 0.05
 """Of the metric, that going on has to gain: a training that has settled gains less than 2."""
-
-SHORT = 60
-"""Steps of a training in which a fall may still lie within the noise."""
 
 
 def at_the_end(case: Case, found: list[Finding]) -> list[Finding]:
@@ -63,10 +59,9 @@ def schedule_collapsed(case: Case) -> list[Finding]:
 
 def too_few_epochs(case: Case) -> list[Finding]:
     """The loss was still falling when the training ended, and as many steps again gain much."""
-    share = still_falling(case.telemetry.losses)
     ratio = update_ratio(case.telemetry)
-    if (share < 0.02 and case.telemetry.step >= SHORT) or (not math.isnan(ratio) and ratio < 3e-5):
-        return []
+    if not math.isnan(ratio) and ratio < 3e-5:
+        return []  # at that rate no length would do
     highest = max((p.rate for p in case.telemetry.probes), default=0.0)
     now = case.telemetry.probes[-1].rate if case.telemetry.probes else highest
     if now < 0.1 * highest:
@@ -79,14 +74,13 @@ def too_few_epochs(case: Case) -> list[Finding]:
             "optim.too_few_epochs",
             "warning",
             "training length",
-            f"the last fifth of the {case.telemetry.step} steps still gave {share:.0%} of the fall of the loss; "
-            f"{reached.steps} steps more bring {_told(reached)}",
+            f"after the {case.telemetry.step} steps of the training, {reached.steps} more bring {_told(reached)}",
             "the training ended while it was still learning",
             "train longer",
             {"train.epochs": 0},
             step=case.telemetry.step,
             confidence=0.8,
-            numbers={"share": share},
+            numbers={"before": reached.metric_before, "after": reached.metric},
         )
     ]
 

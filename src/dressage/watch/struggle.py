@@ -14,6 +14,10 @@ from dressage.watch.tournament import LOSS, POINTS, SURE_LOSS, SURE_POINTS, Race
 SETTLED = 200
 """Steps before which a training that does not get better by the step is not taken for one that has settled."""
 
+SUSPECTS = ("optim.momentum_too_high", "optim.bn_small_batch")
+"""Changes that apply to settings which good trainings hardly ever have."""
+SUSPECT_POINTS = 0.02
+
 
 def struggles(case: Case, symptoms: list[Finding], *, end: bool) -> str:
     """Why one should look at the rates and their like, in words; empty where the training does well."""
@@ -44,6 +48,21 @@ def supported(case: Case, why: str, *, end: bool) -> list[Finding]:
     near = [h for h in helped if h[2] >= 0.75 * most]
     change, run, gain = max(near, key=lambda h: (h[0].prior, h[2]))
     return [_finding(case, change, run, found, why, gain)]
+
+
+def suspected(case: Case) -> list[Finding]:
+    """A setting that is out of the ordinary, in a training that does not do badly: without it, it does clearly better."""
+    found = race(case, min(200, max(60, case.telemetry.step)), only=SUSPECTS)
+    if found is None or case.telemetry.nonfinite is not None:
+        return []
+    loss, metric = _actual(case)
+    reached = [found.control.loss, loss]
+    for change, run in found.tried:
+        fallen = (min(reached) - run.loss) / max(abs(min(reached)), 1e-12)
+        points = run.metric - max(found.control.metric, metric)
+        if not run.diverged and fallen > LOSS and points > SUSPECT_POINTS:
+            return [_finding(case, change, run, found, "a setting out of the ordinary", points)]
+    return []
 
 
 def _actual(case: Case) -> tuple[float, float]:

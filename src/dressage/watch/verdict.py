@@ -18,7 +18,7 @@ from dressage.watch.rules.curves import overfit
 from dressage.watch.rules.layers import dead_units, saturated
 from dressage.watch.rules.loop import data_stall, eval_mode_in_training, no_zero_grad
 from dressage.watch.rules.symptoms import symptoms
-from dressage.watch.struggle import struggles, supported
+from dressage.watch.struggle import struggles, supported, suspected
 
 EXPLAINS = {
     "data.nonfinite": ("sym.", "optim.", "model.", "loss."),
@@ -60,6 +60,8 @@ def consider(case: Case, *, end: bool) -> list[Finding]:
         inside = [*dead_units(seen), *saturated(seen)]
         found += _guarded(case, no_shuffle) or [*inside, *_guarded(case, lambda c: supported(c, why, end=end))]
     found += _guarded(case, _overfitting)
+    if end or any(s.id == "sym.oscillation" for s in signs):
+        found += _guarded(case, suspected)
     if end:
         found += _guarded(case, lambda c: at_the_end(c, found))
     return ranked([*_explained(found), *signs])
