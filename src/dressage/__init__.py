@@ -11,6 +11,7 @@ from dressage.version import __version__
 if TYPE_CHECKING:
     from dressage.errors import DressageError as DressageError
     from dressage.fit import fit as fit
+    from dressage.preflight import preflight as preflight
     from dressage.prepare import prepare as prepare
     from dressage.recipe import Recipe as Recipe
     from dressage.run import Run as Run
@@ -27,6 +28,7 @@ _HOMES = {
     "Run": "dressage.run",
     "fit": "dressage.fit",
     "load": "dressage.run",
+    "preflight": "dressage.preflight",
     "prepare": "dressage.prepare",
     "reproduce": "dressage.train",
     "resume": "dressage.train",

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 # name -> (where it is, its line in the help). The line stands here so that help need not import the commands.
 COMMANDS = {
     "demo": ("demo:demo", "Train on digits that come with it, and show what comes out."),
+    "check": ("check:check", "Check data, network and loss before the first step."),
     "train": ("train:train", "Train a network on a folder, a file or a named set."),
     "resume": ("resume:resume", "Go on with a run that was stopped, bit for bit."),
     "evaluate": ("evaluate:evaluate", "Scores of a run on its test part, or on new data."),
@@ -51,11 +52,12 @@ def build(words: Sequence[str] = ()) -> App:
     return app
 
 
-def run(words: list[str]) -> None:
-    """Carries out one command line. Raises DressageError, and what the command raises."""
+def run(words: list[str]) -> int:
+    """Carries out one command line: its exit code. Raises DressageError, and what the command raises."""
     prepare()
     try:
-        build(words)(words, exit_on_error=False, print_error=False)
+        code = build(words)(words, exit_on_error=False, print_error=False)
+        return code if isinstance(code, int) else 0
     except CycloptsError as error:
         raise as_usage_error(error) from None
 

@@ -19,7 +19,7 @@ OWN = "dressage_user_"  # how modules of `--model` are called (dressage.models.f
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one command; returns 0 done, 2 usage or recipe, 3 data, 4 diverged, 5 interrupted and resumable.
+    """Runs one command; returns 0 done, 1 `check` found harm, 2 usage or recipe, 3 data, 4 diverged, 5 interrupted.
 
     An error is one line on stderr (several only for a recipe with several errors), never a traceback.
     """
@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         from dressage.stopping import terminating
 
         with terminating():
-            run(words)
+            code = run(words)
         sys.stdout.flush()
     except BrokenPipeError:  # the reader of our output has gone, e.g. `dressage runs | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -46,8 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = _report(error)
         if "--json" in words and isinstance(error, DressageError):
             _print_json(error)
-        return code
-    return 0
+    return code
 
 
 def _print_json(error: DressageError) -> None:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache, wraps
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from cyclopts import Group, Parameter
 from pydantic import BaseModel
@@ -15,10 +15,11 @@ from pydantic.fields import FieldInfo
 
 from dressage.recipe import CHOSEN, Recipe, load_recipe
 
+Done = TypeVar("Done")  # what a command returns: nothing, or its exit code
 ALIASES = {"data.target": "--target", "data.group": "--group"}
 
 
-def with_recipe(command: Callable[..., None]) -> Callable[..., None]:
+def with_recipe(command: Callable[..., Done]) -> Callable[..., Done]:
     """`command(..., recipe: Recipe)` as a command that has `--recipe FILE` and every field of the recipe as options.
 
     Only what was given is laid over the file, so that the recipe knows which values were chosen and which are free.
@@ -32,7 +33,7 @@ def with_recipe(command: Callable[..., None]) -> Callable[..., None]:
     fields = {path.replace(".", "__"): (path, field) for path, field in fields_of(Recipe)}
 
     @wraps(command)
-    def wrapped(*args: Any, recipe: Path | None = None, **options: Any) -> None:
+    def wrapped(*args: Any, recipe: Path | None = None, **options: Any) -> Done:
         given: dict[str, Any] = {}
         for key in list(options):
             if key in fields:
@@ -40,7 +41,7 @@ def with_recipe(command: Callable[..., None]) -> Callable[..., None]:
                 value = options.pop(key)
                 if value is not None:
                     _put(given, path, _list(value, field) if is_list(field) else value)
-        command(*args, **options, recipe=load_recipe(recipe, given, _wrong_names))
+        return command(*args, **options, recipe=load_recipe(recipe, given, _wrong_names))
 
     file = Annotated[Path | None, Parameter(help="Recipe (TOML); the options below are laid over it.")]
     added = [_keyword("recipe", file), *(_keyword(key, _option(path, field)) for key, (path, field) in fields.items())]

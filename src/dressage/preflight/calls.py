@@ -101,6 +101,8 @@ def watched(model: nn.Module, see: Callable[[Call], Tensor | None]) -> Iterator[
     def seen(kind: str, number: int, call: Callable[[], Any], args: tuple[Any, ...]) -> Any:
         output = call()
         if not isinstance(output, Tensor):
+            if isinstance(output, tuple) and output and isinstance(output[0], Tensor):
+                see(Call(kind, place[-1], number, output[0]))
             return output
         changed = see(Call(kind, place[-1], number, output))
         return output if changed is None else changed

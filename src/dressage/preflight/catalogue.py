@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from dressage.findings import Finding
+from dressage.preflight import data_labels, data_nonfinite, data_rows, data_scale
 from dressage.preflight.first_loss import first_loss
 from dressage.preflight.gradient_check import gradient_check
 from dressage.preflight.heads import heads
@@ -22,6 +23,7 @@ Check = Callable[[Subject, float], list[Finding]]
 """`check(subject, deadline)`: works on copies, until `time.monotonic()` passes the deadline."""
 
 CHECKS: tuple[tuple[str, str, Check], ...] = (
+    *data_nonfinite.CHECKS,
     ("first_loss", "the first loss is the one that the task implies", first_loss),
     ("regularised", "the loss rises with the penalty", regularised),
     ("loss_shape", "the loss is a mean, points the right way and compares row with row", loss_shape),
@@ -33,4 +35,7 @@ CHECKS: tuple[tuple[str, str, Check], ...] = (
     ("gradient_check", "gradients equal differences of the loss", gradient_check),
     ("modes", "train and eval mode differ only where they should", modes),
     ("tiny_set", "20 rows can be fitted", tiny_set),
+    *data_scale.CHECKS,
+    *data_rows.CHECKS,
+    *data_labels.CHECKS,
 )

@@ -86,7 +86,8 @@ def race(lab: Lab, other: Lab, deadline: float, *, steps: int = STEPS) -> Race:
     """Continues both and compares their losses."""
     if time.monotonic() >= deadline:
         return Race(-float("inf"), float("nan"))
-    pairs = compare(lab, other, steps, deadline=deadline)
+    steps, seeds = affordable(lab, steps, 2, deadline)
+    pairs = compare(lab, other, steps, seeds=seeds, deadline=deadline)
     left = min((float("inf") if a.diverged else a.after for a in pairs.base), default=float("nan"))
     return Race(pairs.gain(), left)
 
@@ -101,9 +102,11 @@ def gain(
     if time.monotonic() >= deadline:
         return -float("inf")
     if judge is None:
-        return compare(lab, other, steps, deadline=deadline).gain()
+        return race(lab, other, deadline, steps=steps).gain
     metric = Metric("judged", lambda z, y: -float(judge(z, y)), True)
-    pairs = compare(replace(lab, metric=metric), replace(other, metric=metric), steps, deadline=deadline)
+    steps, seeds = affordable(lab, steps, 2, deadline)
+    lab, other = replace(lab, metric=metric), replace(other, metric=metric)
+    pairs = compare(lab, other, steps, seeds=seeds, deadline=deadline)
     gains = [
         -float("inf") if b.diverged else 1.0 if a.diverged else (b.metric - a.metric) / max(abs(a.metric), 1e-12)
         for a, b in zip(pairs.base, pairs.other, strict=True)
@@ -119,7 +122,8 @@ def metric_gain(
         return -float("inf"), float("nan"), float("nan")
     if metric is not None:
         lab, other = replace(lab, metric=metric), replace(other, metric=metric)
-    pairs = compare(lab, other, steps, deadline=deadline)
+    steps, seeds = affordable(lab, steps, 2, deadline)
+    pairs = compare(lab, other, steps, seeds=seeds, deadline=deadline)
     least = pairs.gain("metric")
     if lab.metric is not None and not lab.metric.higher_is_better:
         least = min((a.metric - b.metric for a, b in zip(pairs.base, pairs.other, strict=True)), default=-float("inf"))
@@ -134,14 +138,28 @@ def unseen_gain(lab: Lab, other: Lab, deadline: float, *, steps: int = STEPS) ->
     order = torch.randperm(len(lab.x), generator=torch.Generator().manual_seed(0))
     kept, seen = order[: min(len(order) // 4, 512)], order[len(order) // 4 :]
     scores: list[tuple[float, float]] = []
-    for seed in (0, 1, 2):
+    steps, seeds = affordable(lab, steps, 2, deadline)
+    for seed in seeds:
         pair = [_score(one, metric, seen, kept, steps, seed, deadline) for one in (lab, other)]
-        if time.monotonic() >= deadline:
+        if time.monotonic() >= deadline and scores:
             break
         scores.append((pair[0], pair[1]))
     sign = 1 if metric.higher_is_better else -1
     least = min((sign * (b - a) for a, b in scores), default=-float("inf"))
     return least, _mean([a for a, _ in scores]), _mean([b for _, b in scores])
+
+
+def affordable(lab: Lab, steps: int, runs: int, deadline: float) -> tuple[int, tuple[int, ...]]:
+    """Steps and seeds for which `runs` continuations a seed fit before the deadline, by the price of two steps."""
+    if deadline == float("inf"):
+        return steps, (0, 1, 2)
+    began = time.monotonic()
+    advance(lab, 2, deadline=deadline)
+    price = (time.monotonic() - began) / 2
+    left = 0.9 * (deadline - time.monotonic()) / max(price, 1e-6) / runs
+    if left >= 3 * steps:
+        return steps, (0, 1, 2)
+    return max(10, min(steps, int(left))), (0,) if left < 1.5 * steps else (0, 1)
 
 
 def _score(lab: Lab, metric: Metric, seen: Tensor, kept: Tensor, steps: int, seed: int, deadline: float) -> float:

@@ -14,6 +14,7 @@ from torch.autograd.function import BackwardCFunction
 
 from dressage.findings import Finding
 from dressage.preflight.given import given
+from dressage.preflight.parameters import hidden_tensors
 from dressage.preflight.result import NotChecked, Seen
 from dressage.subject import Subject, first_output, generators_kept
 
@@ -42,6 +43,8 @@ def gradient_check(subject: Subject, deadline: float) -> list[Finding]:
     """Central differences (f(w + h) − f(w − h)) / 2h with h = 1e-5 against the gradient; kinks are told by smaller h. C784."""
     found = given(subject, 8)
     model, loss_fn = found.model.double(), _double(found.loss_fn)
+    for _, tensor in hidden_tensors(model):
+        tensor.data = tensor.data.double()
     x, y = (t.double() if t.is_floating_point() else t for t in (found.x, found.y))
 
     def loss() -> Tensor:

@@ -30,6 +30,10 @@ def wrong_size(subject: Subject, found: Given, outputs: Tensor, deadline: float)
     if subject.task == "classification" and count == 1 and subject.classes > 2:
         if loss_form.takes_binary_logits(found.loss_fn, _halves(y[:64], outputs[:64]), outputs[:64].shape):
             return _one_output(subject, found, outputs, deadline)
+        refused = loss_form.raised(found.loss_fn, outputs, found.y)
+        if refused and not loss_form.raised(found.loss_fn, outputs, _halves(found.y, outputs)):
+            seen = f"one output with a loss for two classes, and {subject.classes} classes ({refused})"
+            return _sized(seen, 0, "critical", subject.classes)
         return None
     refused = loss_form.raised(found.loss_fn, outputs, found.y)
     per_row = y[0].numel()

@@ -28,7 +28,7 @@ def nonlinearity(subject: Subject, deadline: float) -> list[Finding]:
     between = [c for c in calls if c.kind in ACTIVATIONS and c.number < layers[-1].number]
     error = _affine_error(found.model, found.x, layers[-1])
     said = f"{len(layers)} linear layers, {len(between)} activations between them; {error:.2g} from linear"
-    if between or (error > 1e-3 and not _has_pool_only(calls)):
+    if between or (error > 1e-3 and not _has_pool_only(found.model, calls)):
         return Seen(said=said)
     lab = lab_given(subject)
     numbers = frozenset(c.number for c in layers[:-1])
@@ -64,7 +64,8 @@ def _affine_error(model: torch.nn.Module, x: Tensor, last: Call) -> float:
     return float((fa + fb - fab - f0).abs().max() / size) if size > 0 else 1.0
 
 
-def _has_pool_only(calls: list[Call]) -> bool:
+def _has_pool_only(model: torch.nn.Module, calls: list[Call]) -> bool:
     """Whether the only thing that is not linear is max-pooling, which is no activation between all of its layers."""
     kinds = {c.kind for c in calls}
-    return "conv" in kinds and not kinds & {"matmul", "embedding"}
+    recurrent = any(isinstance(m, torch.nn.RNNBase) for m in model.modules())
+    return "conv" in kinds and not recurrent and not kinds & {"matmul", "embedding"}

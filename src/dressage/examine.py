@@ -1,0 +1,46 @@
+"""A prepared job as a subject of preflight and watch: its rows as the network gets them."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from dressage.data.source import Part
+from dressage.fit import new_state
+from dressage.prepare import Job
+from dressage.subject import Metric, Rows, Subject
+from dressage.subject.rows import LIMIT_BYTES, LIMIT_ROWS, spread
+from dressage.subject.task import Task, default_metric
+
+
+def subject_of_job(job: Job) -> Subject:
+    """The training of a job before its first step, on a sample of its rows after preprocessing and cast."""
+    train = _rows(job, job.parts["train"], shuffled=True)
+    validation = job.parts.get("validation")
+    task: Task = "regression" if job.source.task == "regression" else "classification"
+    state = new_state(job.state.model, job.recipe)  # an optimiser that holds each parameter, and not one flat buffer
+    return Subject(
+        model=job.state.model,
+        optimizer=state.optimizer,
+        loss_fn=job.plan.objective.loss,
+        train=train,
+        validation=None if validation is None else _rows(job, validation, shuffled=False),
+        task=task,
+        classes=len(job.source.classes),
+        metric=_metric(job, task),
+        names=tuple(job.preprocess.features) if train.x.ndim == 2 else (),
+        notes=[],
+    )
+
+
+def _rows(job: Job, part: Part, *, shuffled: bool) -> Rows:
+    """Rows of a part, spread over it; a training's own order is drawn anew each epoch."""
+    count = max(2, min(LIMIT_ROWS, LIMIT_BYTES // max(1, 4 * part.x[:1].numel())))
+    chosen = spread(len(part), count)
+    x: Tensor = job.plan.cast(part.x[part.rows[chosen]])
+    size = job.recipe.train.batch_size
+    return Rows(x, part.y[part.rows[chosen]], len(part), chosen, "shuffled" if shuffled else "fixed", size)
+
+
+def _metric(job: Job, task: Task) -> Metric:
+    """Accuracy, or R²: what differs between trainings by points, whatever the target's unit."""
+    return default_metric(task)
