@@ -1,0 +1,115 @@
+"""A column that gives the target away: alone it tells it almost without error, which all others together do not."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dressage.findings import Finding
+from dressage.subject import Subject, Task
+from dressage.subject.baselines import Fit, crossed, models_for, row_targets, scored
+from dressage.subject.features import Array, flat_of, is_tokens, reader_of
+from dressage.subject.rows import spread
+
+ALONE = 0.99  # accuracy of a column alone; the best of iris reaches 0.95, of breast_cancer 0.92
+ALONE_R2 = 0.995
+TIMES = 5.0  # times by which all other columns err more
+TRIED = 3  # columns that are looked at closely
+ROWS, COLUMNS = 1000, 4096
+
+
+def leaking_column(subject: Subject, deadline: float) -> list[Finding]:
+    """A column of a table that equals the target or determines it, while the others, though they speak of it, err.
+
+    Nothing for images, sequences, a single column, or a target that only this column speaks of: a law of one
+    variable is no leak.
+    """
+    train, task = subject.train, subject.task
+    if train is None or task is None or train.x.ndim != 2 or is_tokens(train.x) or task == "multilabel":
+        return []
+    target = row_targets(train, task)
+    if not 3 <= train.x.shape[1] <= COLUMNS or len(train) < 50 or target is None or target[0].size != 1:
+        return []
+    chosen = spread(len(train), ROWS)
+    x, y = flat_of(train.x[chosen]), target[chosen.numpy()]
+    classes = len(np.unique(y)) if task != "regression" else 0
+    y = np.unique(y, return_inverse=True)[1].reshape(-1) if classes else y
+    if classes == 1 or classes > 50:
+        return []
+    strongest = np.argsort(-_told(x, y, classes), kind="stable")[:TRIED]
+    alone = {int(c): scored(crossed(_stump(classes), x[:, [c]], y), y, task) for c in strongest}
+    bound = ALONE if classes else ALONE_R2
+    given = [c for c, (score, _) in alone.items() if score >= bound]
+    if not given:
+        return []
+    rest, error, chance = _rest(train.x[chosen][:, [c for c in range(x.shape[1]) if c not in given]], y, task, classes)
+    best = max(given, key=lambda c: alone[c][0])
+    score = alone[best][0]
+    noise = math.hypot(error, alone[best][1])
+    told_by_others = rest > chance + 3 * error + 0.05
+    if not told_by_others or 1 - rest < TIMES * (1 - score) or 1 - rest < 0.01 or score - rest < 2 * noise:
+        return []
+    names = [str(subject.names[c]) if len(subject.names) == x.shape[1] else str(c) for c in given]
+    unit = "accuracy" if classes else "R²"
+    return [
+        Finding(
+            "data.leakage",
+            "warning",
+            f"column {', '.join(names)}",
+            f"alone it reaches {unit} {score:.3f}; all other columns together {rest:.3f} ± {error:.3f}",
+            "a column holds the target itself, or what is known only once the target is",
+            "leave it out unless it is known when predicting",
+            confidence=0.8,
+            code=f"x = np.delete(x, {given}, axis=1)",
+            numbers={"alone": score, "rest": rest},
+        )
+    ]
+
+
+def _told(x: Array, y: NDArray[np.generic], classes: int) -> NDArray[np.float64]:
+    """`(D,)`: share of the variance of each column's ranks that the target explains."""
+    ranks = x.argsort(0, kind="stable").argsort(0, kind="stable").astype(np.float64)
+    # Rows of equal value get the mean of their ranks: a column of two values must not look like noise.
+    for column in range(x.shape[1]):
+        _, inverse = np.unique(x[:, column], return_inverse=True)
+        ranks[:, column] = (np.bincount(inverse, ranks[:, column]) / np.bincount(inverse))[inverse]
+    ranks -= ranks.mean(0)
+    total = np.maximum(np.square(ranks).sum(0), 1e-12)
+    if not classes:
+        other = np.argsort(np.argsort(y[:, 0], kind="stable"), kind="stable").astype(np.float64)
+        other -= other.mean()
+        return np.asarray(np.square(other @ ranks) / (np.square(other).sum() * total))
+    between = np.zeros(x.shape[1])
+    for label in range(classes):
+        part = ranks[y == label]
+        between += len(part) * np.square(part.mean(0))
+    return np.asarray(between / total)
+
+
+def _stump(classes: int) -> Fit:
+    def fit(x: Array, y: NDArray[np.generic]):  # type: ignore[no-untyped-def]
+        from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+
+        if not classes:
+            steps = DecisionTreeRegressor(min_samples_leaf=2, random_state=0).fit(x, y)
+            slope, offset = np.polyfit(x[:, 0].astype(np.float64), y[:, 0].astype(np.float64), 1)
+            error = np.square(slope * x[:, 0] + offset - y[:, 0]).mean()
+            if error < 1e-4 * np.var(y.astype(np.float64)):  # an exact line, which steps only come near to
+                return lambda q: (slope * q[:, :1] + offset).astype(np.float64)
+            return lambda q: np.asarray(steps.predict(q)).reshape(len(q), 1)
+        model = DecisionTreeClassifier(max_leaf_nodes=4 * classes, min_samples_leaf=2, random_state=0).fit(x, y)
+        return lambda q: np.eye(classes)[model.predict(q).astype(np.int64)]
+
+    return fit
+
+
+def _rest(x, y, task: Task, classes: int) -> tuple[float, float, float]:  # type: ignore[no-untyped-def]
+    """Best score of the simple models, its error, and what knowing nothing scores."""
+    features = reader_of(x)(x)
+    scores = [scored(crossed(fit, features, y), y, task) for fit in models_for(task, classes, len(y)).values()]
+    return *max(scores), max(0.0, scores[0][0])
+
+
+CHECKS = (("data.leaking_column", "a column that gives the target away", leaking_column),)

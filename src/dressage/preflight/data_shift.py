@@ -1,0 +1,251 @@
+"""Validation rows of another kind than training rows: another preparation (an affine map of them), or another population."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dressage.findings import Finding
+from dressage.preflight.data_rows import codes_of
+from dressage.preflight.known import baselines_of
+from dressage.subject import Rows, Subject
+from dressage.subject.baselines import Baselines, Score, crossed, models_for, row_targets, scored
+from dressage.subject.features import flat_of, reader_of, shares_a_scale
+from dressage.subject.rows import spread
+
+ROWS = 1000  # of each split, for telling the splits apart
+LEAST = 30
+TOLD_APART = 0.6  # area under the curve below which splits are of a kind; independent draws gave at most 0.56
+NOTED = 0.7  # the same for a note, where no harm was shown
+SURE = 4.0  # standard errors above ½
+MOVED, STRETCHED = 0.25, 1.3  # shift of the mean in sds, and ratio of sds, that matter
+SIGMA = 5.0
+BLUR = 0.2  # mean and sd of a sample undo a map only nearly, and trees would see the rest where values are few
+LOST = 0.05  # by how much a simple model must do worse on validation rows than by cross-validation, for a warning
+PRIORS = 0.15  # total variation of class shares that matters
+ABSENT = 0.02  # share of validation rows of classes that no training row has
+
+
+@dataclass(frozen=True, slots=True)
+class Apart:
+    """How well a classifier tells validation rows from training rows."""
+
+    auc: float
+    error: float
+    """Its standard error where both are of a kind."""
+
+    @property
+    def is_shift(self) -> bool:
+        """Whether it is beyond noise and large."""
+        return self.auc > max(TOLD_APART, 0.5 + SURE * self.error)
+
+
+def split_shift(subject: Subject, deadline: float) -> list[Finding]:
+    """Validation rows that a classifier tells from training rows, or with other class shares; worse where it costs score."""
+    train, held = subject.train, subject.validation
+    if train is None or held is None or train.x.shape[1:] != held.x.shape[1:] or train.x[0].numel() == 0:
+        return []
+    priors = _priors(subject)
+    if min(len(train), len(held)) < LEAST:
+        return priors
+    found = told_apart(train, held)
+    if not found.is_shift:
+        return priors
+    known = baselines_of(subject, deadline)
+    undone = _undone(train, held)
+    if undone is not None and not told_apart(train, undone, BLUR).is_shift:
+        return [_mismatch(subject, found, undone, known)]
+    if any(f.is_harmful for f in priors):
+        return priors
+    lost = None if known is None else _loss_of(known)
+    if lost is None and found.auc < NOTED:
+        return priors
+    seen = f"a classifier tells validation rows from training rows with an area under the curve of {found.auc:.3f}"
+    seen += f" (½ ± {found.error:.3f} for rows of one kind)"
+    return [_shift("validation inputs", seen, lost, {"auc": found.auc}), *priors]
+
+
+def told_apart(train: Rows, held: Rows, blur: float = 0.0) -> Apart:
+    """Area under the curve by cross-validation, the larger of a linear model's and boosted trees'; each row counts once.
+
+    `blur` is the sd of noise that is added to features of sd 1.
+    """
+    own, other = _distinct(train), _distinct(held)
+    other = other[~np.isin(codes_of(held)[other], codes_of(train))]
+    if min(len(own), len(other)) < LEAST:
+        return Apart(0.5, 0.5)
+    own, other = own[spread(len(own), ROWS).numpy()], other[spread(len(other), ROWS).numpy()]
+    read = reader_of(train.x)
+    x = np.concatenate([read(train.x[own]), read(held.x[other])])
+    x += np.random.default_rng(0).normal(0, max(blur, 1e-9), x.shape).astype(np.float32)
+    y = np.concatenate([np.zeros(len(own), np.int64), np.ones(len(other), np.int64)])
+    models = models_for("binary", 2, len(y))
+    aucs = [_auc(crossed(models[name], x, y)[:, 1], y) for name in ("linear", "trees")]
+    return Apart(max(aucs), math.sqrt((len(y) + 1) / (12 * len(own) * len(other))))
+
+
+def _distinct(rows: Rows) -> NDArray[np.int64]:
+    return np.sort(np.unique(codes_of(rows), return_index=True)[1])
+
+
+def _auc(said: NDArray[np.float64], y: NDArray[np.int64]) -> float:
+    """P(a validation row is given more than a training row), ties counted half."""
+    low = np.sort(said[y == 0])
+    high = said[y == 1]
+    below = np.searchsorted(low, high, "left") + np.searchsorted(low, high, "right")
+    return float(below.mean() / (2 * len(low)))
+
+
+def _undone(train: Rows, held: Rows) -> Rows | None:
+    """Validation rows brought to mean and sd of the training rows; None where these are alike already, or cannot be."""
+    own, other = flat_of(train.x).astype(np.float64), flat_of(held.x).astype(np.float64)
+    groups = _groups(train.x)
+    stretch, shift = np.ones(own.shape[1]), np.zeros(own.shape[1])
+    moved = []
+    for group in range(int(groups.max()) + 1):
+        columns = groups == group
+        a, b = own[:, columns], other[:, columns]
+        if a.std() == 0 or b.std() == 0:
+            continue
+        stretch[columns] = a.std() / b.std()
+        shift[columns] = a.mean() - b.mean() * a.std() / b.std()
+        moved.append(_is_moved(a, b))
+    if not moved or np.mean(moved) < 0.5:
+        return None
+    values = torch.from_numpy((other * stretch + shift).astype(np.float32)).reshape(held.x.shape)
+    return Rows(values, held.y, held.total, held.index, held.order, held.batch_size)
+
+
+def _groups(x: Tensor) -> NDArray[np.int64]:
+    """`(D,)` which columns share one affine map: all, those of a channel, or each its own."""
+    shape = tuple(x.shape[1:])
+    size = int(np.prod(shape))
+    if not shares_a_scale(x):
+        return np.arange(size)
+    if len(shape) == 3 and min(shape[0], shape[-1]) <= 4:
+        channels = np.arange(min(shape[0], shape[-1]))
+        sides = (-1, 1, 1) if shape[0] <= 4 else (1, 1, -1)
+        return np.asarray(np.broadcast_to(channels.reshape(sides), shape).reshape(-1))
+    return np.zeros(size, np.int64)
+
+
+def _is_moved(a: NDArray[np.float64], b: NDArray[np.float64]) -> bool:
+    """Whether mean or sd differ beyond 5 standard errors (of rows, whose values hang together) and by an amount that matters."""
+    gap, ratio = abs(b.mean() - a.mean()) / a.std(), b.std() / a.std()
+    if gap < MOVED and 1 / STRETCHED < ratio < STRETCHED:
+        return False
+    rows_a, rows_b = a.mean(1), b.mean(1)
+    noise = math.sqrt(rows_a.var() / len(a) + rows_b.var() / len(b)) + 1e-12
+    squares_a, squares_b = np.square(a - a.mean()).mean(1), np.square(b - b.mean()).mean(1)
+    noise_squares = math.sqrt(squares_a.var() / len(a) + squares_b.var() / len(b)) + 1e-12
+    far_mean = abs(b.mean() - a.mean()) > SIGMA * noise and gap >= MOVED
+    far_sd = abs(squares_b.mean() - squares_a.mean()) > SIGMA * noise_squares and not 1 / STRETCHED < ratio < STRETCHED
+    return bool(far_mean or far_sd)
+
+
+def _mismatch(subject: Subject, found: Apart, undone: Rows, known: Baselines | None) -> Finding:
+    assert subject.train is not None and subject.validation is not None
+    own, other = flat_of(subject.train.x), flat_of(subject.validation.x)
+    seen = f"inputs have mean {own.mean():.3g} and sd {own.std():.3g} in training, {other.mean():.3g} and {other.std():.3g}"
+    seen += f" in validation; a classifier tells them apart (area under the curve {found.auc:.3f}), and no longer once"
+    seen += " validation is brought to the mean and sd of training"
+    mended = None if known is None else _mended(subject, undone, known)
+    if mended is not None:
+        seen += f"; {mended[0].lower()} then score {mended[2]:.3f} on it instead of {mended[1]:.3f}"
+    harm = mended is not None and mended[2] - mended[1] >= LOST
+    return Finding(
+        "eval.preprocess_mismatch",
+        "warning" if harm else "info",
+        "validation inputs",
+        seen,
+        "validation rows are prepared otherwise than training rows: another scaling, or the statistics of another split",
+        "prepare both splits by one function, with mean and sd of the training rows",
+        confidence=0.9 if harm else 0.6,
+        code="x_val = (x_val - mean_train) / sd_train",
+        numbers={"auc": found.auc},
+    )
+
+
+def _mended(subject: Subject, undone: Rows, known: Baselines) -> tuple[str, float, float] | None:
+    """The simple model that gains most of those that are good in training: its name, and its scores before and after."""
+    assert subject.train is not None and subject.task is not None
+    if not len(known.validation_rows):
+        return None
+    read = reader_of(subject.train.x[known.rows])
+    x, held = read(subject.train.x[known.rows]), read(undone.x[known.validation_rows])
+    tried: list[tuple[str, float, float]] = []
+    for score in known.scores[1:]:
+        if score.score < known.best.score - 2 * LOST:
+            continue
+        fit = models_for(subject.task, len(known.classes), len(known.targets))[score.name]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            outputs = fit(x, known.targets)(held)
+        tried.append((score.name, score.validation, scored(outputs, known.validation_targets, subject.task)[0]))
+    return max(tried, key=lambda t: t[2] - t[1], default=None)
+
+
+def _loss_of(known: Baselines) -> Score | None:
+    """The best simple model, if it does worse on validation rows than by cross-validation beyond the noise of both."""
+    best = known.best
+    if not math.isfinite(best.validation) or best is known.constant:
+        return None
+    noise = math.hypot(best.error, best.validation_error)
+    return best if best.score - best.validation > max(LOST, 3 * noise) else None
+
+
+def _priors(subject: Subject) -> list[Finding]:
+    """Class shares that differ between the splits beyond sampling; a warning where validation has classes of its own."""
+    if subject.train is None or subject.validation is None or subject.task not in ("classification", "binary"):
+        return []
+    own, other = row_targets(subject.train, subject.task), row_targets(subject.validation, subject.task)
+    if own is None or other is None or min(len(own), len(other)) < LEAST:
+        return []
+    classes, codes = np.unique(np.concatenate([own, other]), return_inverse=True)
+    codes = codes.reshape(-1)
+
+    def variation(order: NDArray[np.int64]) -> float:
+        a, b = codes[order[: len(own)]], codes[order[len(own) :]]
+        shares = [np.bincount(part, minlength=len(classes)) / len(part) for part in (a, b)]
+        return float(np.abs(shares[0] - shares[1]).sum() / 2)
+
+    random = np.random.default_rng(0)
+    real = variation(np.arange(len(codes)))
+    usual = max(variation(random.permutation(len(codes))) for _ in range(200))
+    absent = float((~np.isin(other, own)).mean())
+    if real < PRIORS or real <= 1.2 * usual:
+        return []
+    seen = f"class shares of the splits differ by {real:.0%} (total variation; chance gives at most {usual:.0%})"
+    if absent < ABSENT:
+        return [_shift("validation targets", seen, None, {"variation": real})]
+    seen += f"; {absent:.0%} of the validation rows are of classes that no training row looked at has"
+    return [_shift("validation targets", seen, None, {"variation": real, "absent": absent}, harm=True)]
+
+
+def _shift(where: str, seen: str, lost: Score | None, numbers: dict[str, float], *, harm: bool = False) -> Finding:
+    if lost is not None:
+        seen += (
+            f"; {lost.name} score {lost.score:.3f} by cross-validation on training rows and {lost.validation:.3f} there"
+        )
+    harm = harm or lost is not None
+    return Finding(
+        "data.split_shift",
+        "warning" if harm else "info",
+        where,
+        seen,
+        "training and validation rows are not of one population"
+        + (", and what holds on one fails on the other" if harm else ""),
+        "shuffle (by groups, where rows hang together) before splitting, and let validation and test be of one kind",
+        confidence=0.85 if harm else 0.4,
+        code="train, val = train_test_split(rows, stratify=labels, random_state=0)",
+        numbers=numbers,
+    )
+
+
+CHECKS = (("data.split_shift", "validation rows of another kind or preparation than training rows", split_shift),)
