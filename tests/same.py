@@ -13,6 +13,7 @@ from dressage.store.reader import read_history
 
 def bits(folder: Path) -> dict[str, Any]:
     """Everything of a finished run but its clock and its story: equal for equal runs, and readable where it differs."""
+    evaluation = folder / "evaluation.json"
     step, damaged = newest(folder)
     assert step is not None and not damaged, damaged
     saved = read_checkpoint(folder, step)
@@ -30,5 +31,6 @@ def bits(folder: Path) -> dict[str, Any]:
         "curves": {name: values.tobytes().hex() for name, values in history.columns.items()},
         "epochs": [{k: v for k, v in epoch.items() if k != "seconds"} for epoch in history.epochs],
         "findings": history.findings,
-        "evaluation": json.loads((folder / "evaluation.json").read_text()),
+        "evaluation": json.loads(evaluation.read_text()) if evaluation.exists() else {},
+        "refit": bits(folder / "refit") if (folder / "refit").exists() else {},
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import pytest
 
@@ -11,7 +12,7 @@ from dressage.presets import Facts, presets_for
 from dressage.recipe import CHOSEN, Recipe
 from dressage.resolve import FAMILIES, all_paths, check_names, resolve, value_at
 
-DIGITS = Facts("classification", "array", 1200, (64,), 10)
+DIGITS = Facts("classification", "array", 1200, (64,), 10, validation=200)
 PHOTOS = Facts("classification", "images", 42_500, (32, 32, 3), 10)
 GREY = Facts("classification", "images", 51_000, (28, 28, 1), 10)
 PRICES = Facts("regression", "table", 300, (12,), 1)
@@ -61,6 +62,24 @@ def test_the_number_of_epochs_follows_a_given_batch():
     assert small < resolve(Recipe(), DIGITS).recipe.train.epochs
 
 
+@pytest.mark.parametrize(
+    ("facts", "own_model", "refit"),
+    [
+        (DIGITS, False, True),
+        (replace(DIGITS, rows=5000), False, False),
+        (replace(DIGITS, validation=0), False, False),
+        (replace(DIGITS, own_validation=True), False, False),
+        (replace(DIGITS, kind="images", shape=(8, 8, 1)), False, False),
+        (DIGITS, True, False),
+    ],
+)
+def test_few_rows_of_features_are_learned_from_twice(facts, own_model, refit):
+    assert resolve(Recipe(), facts, own_model=own_model).recipe.train.refit is refit
+    for wish in (True, False) if facts.validation else ():
+        written = Recipe.model_validate({"train": {"refit": wish}})
+        assert resolve(written, facts, own_model=own_model).recipe.train.refit is wish
+
+
 def test_an_own_network_gets_no_settings_of_ours():
     reasons = resolve(Recipe(), PHOTOS, own_model=True).reasons
     assert {r.origin for path, r in reasons.items() if path.startswith("model.")} == {"default"}
@@ -75,6 +94,7 @@ def test_an_own_network_gets_no_settings_of_ours():
         (DIGITS, {"augment": ["random_crop"]}, r"augment: 'random_crop' given; the data has no images"),
         (PRICES, {"augment": ["mixup"]}, r"augment: 'mixup' given"),
         (DIGITS, {"train": {"accumulate": 64, "batch_size": 32}}, r"train\.accumulate: 64 pieces"),
+        (PRICES, {"train": {"refit": True}}, r"train\.refit: true given; there are no validation rows to add"),
     ],
 )
 def test_what_the_data_cannot_bear_is_refused(facts, written, told):

@@ -37,7 +37,7 @@ def test_predictions_are_those_of_the_network_with_the_best_weights(run):
     torch.testing.assert_close(prediction.probabilities.sum(1), torch.ones(120, dtype=torch.float64))
     assert np.mean(np.array(prediction.labels) == y) > 0.8
     with torch.no_grad():
-        outputs = one.model(one.job.preprocess().apply(torch.from_numpy(x)))
+        outputs = one.model(one.kept.preprocess().apply(torch.from_numpy(x)))
     assert torch.equal(outputs.double().softmax(1), prediction.probabilities)
 
 
@@ -71,13 +71,13 @@ def test_a_regression_predicts_in_the_targets_units(tmp_path):
     assert one.metrics["r2"] > 0.9 and one.predict(table).labels == []
 
 
-@pytest.mark.parametrize("name", ["data.safetensors", "checkpoints"])
+@pytest.mark.parametrize("name", ["refit/data.safetensors", "refit/checkpoints"])
 def test_a_flipped_bit_is_told_and_nothing_is_predicted(run, tmp_path, name):
     one, x, _ = run
     shutil.copytree(one.folder, tmp_path / "bad")
     files = (
         [tmp_path / "bad" / name]
-        if name.endswith("s") and "." in name
+        if "." in name
         else sorted((tmp_path / "bad" / name).glob("*/*.safetensors"))
     )
     for file in files:

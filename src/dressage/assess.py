@@ -15,15 +15,22 @@ from dressage.prepare import Job
 TRAIN_ROWS = 10_000  # of the training part that are judged: its score is known to a percent then
 
 
-def assess(job: Job) -> dict[str, Evaluation]:
-    """The best network's evaluation of every part; the training part by up to 10,000 of its rows."""
-    load_best(job.state)
+def assess(job: Job, again: Job | None = None) -> dict[str, Evaluation]:
+    """The best network's evaluation of every part; the training part by up to 10,000 of its rows.
+
+    `again`: the network that was trained anew on training and validation rows. It predicts, so the test part judges it; the
+    other parts judge the first one, which has not learned from the validation rows.
+    """
     judged = {}
     for name in ("test", "validation", "train_dev", "train"):
-        part = job.parts.get(name)
+        by = again if again is not None and name == "test" else job
+        part = by.parts.get(name)
         if part is not None:
+            load_best(by.state)
             sample = Part(name, part.x, part.y, _thinned(part.rows, TRAIN_ROWS)) if name == "train" else part
-            judged[name] = assess_part(job, sample)
+            judged[name] = assess_part(by, sample)
+            if again is not None:
+                judged[name]["network"] = "first" if by is job else "refit"
     return judged
 
 

@@ -51,7 +51,7 @@ class Job:
     @property
     def outputs(self) -> int:
         """Outputs of the network: classes, or target columns."""
-        return facts_of(self.source, self.parts["train"].rows).outputs
+        return _outputs(self.source, self.parts["train"].rows)
 
 
 def prepare(
@@ -71,12 +71,15 @@ def prepare(
     check_names(recipe)
     source = open_data(data, recipe.data, y=y, progress=progress)
     rows = split(source, recipe.data, recipe.seed)
-    resolved = resolve(recipe, facts_of(source, rows["train"]), own_model=model is not None)
+    resolved = resolve(recipe, facts_of(source, rows), own_model=model is not None)
+    return prepare_rows(source, rows, settle_device(resolved), model)
+
+
+def prepare_rows(source: Source, rows: Mapping[str, Tensor], resolved: Resolved, model: Made | None) -> Job:
+    """The job of a resolved recipe on these rows of each part: preprocessing fitted on `train` alone, a network that is new."""
     with threads_kept(1):
         preprocess = fit_preprocess(source, rows["train"], resolved.recipe.data.preprocess)
-    resolved = settle_device(resolved)
-    parts = make_parts(source, rows, preprocess)
-    return build(source, parts, preprocess, resolved, model)
+    return build(source, make_parts(source, rows, preprocess), preprocess, resolved, model)
 
 
 @contextmanager
@@ -95,13 +98,19 @@ def threads_kept(inside: int | None = None) -> Iterator[None]:
         torch.set_num_threads(found)
 
 
-def facts_of(source: Source, train: Tensor) -> Facts:
-    """What the recipe depends on."""
-    y = source.y[train]
-    outputs = len(source.classes) if source.task == "classification" else (1 if y.dim() == 1 else y.shape[1])
+def facts_of(source: Source, rows: Mapping[str, Tensor]) -> Facts:
+    """What the recipe depends on; `rows` of each part."""
+    train, validation = rows["train"], rows.get("validation", ())
+    outputs = _outputs(source, train)
     shape = tuple(source.x.shape[1:]) if isinstance(source.x, Tensor) else (source.x.num_columns,)
-    smallest = int(torch.bincount(y, minlength=outputs).min()) if source.task == "classification" else 0
-    return Facts(source.task, source.kind, len(train), shape, outputs, smallest)
+    counts = torch.bincount(source.y[train], minlength=outputs) if source.task == "classification" else torch.zeros(1)
+    own = "validation" in source.given
+    return Facts(source.task, source.kind, len(train), shape, outputs, int(counts.min()), len(validation), own)
+
+
+def _outputs(source: Source, train: Tensor) -> int:
+    y = source.y[train]
+    return len(source.classes) if source.task == "classification" else (1 if y.dim() == 1 else y.shape[1])
 
 
 def make_parts(source: Source, rows: Mapping[str, Tensor], preprocess: Preprocess) -> dict[str, Part]:
@@ -116,7 +125,7 @@ def build(
 ) -> Job:
     """The network, its state, its batches and its plan; settles number format and memory layout on the way."""
     recipe = resolved.recipe
-    outputs = facts_of(source, parts["train"].rows).outputs
+    outputs = _outputs(source, parts["train"].rows)
     device = torch.device(recipe.train.device)
     batches = _batches(source, parts["train"], recipe, device)
     with threads_kept(1):

@@ -9,6 +9,8 @@ from typing import Literal
 from dressage.data.source import Task
 from dressage.recipe import Recipe
 
+SMALL = 5000  # training rows below which every row counts
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:
@@ -32,6 +34,10 @@ class Facts:
     """Classes, or target columns."""
     smallest_class: int = 0
     """Training rows of the smallest class."""
+    validation: int = 0
+    """Rows of the validation part."""
+    own_validation: bool = False
+    """Whether the data came with its validation part."""
 
 
 def presets_for(recipe: Recipe, facts: Facts, own_model: bool) -> Mapping[str, Choice]:
@@ -43,7 +49,9 @@ def presets_for(recipe: Recipe, facts: Facts, own_model: bool) -> Mapping[str, C
         choices["train.batch_size"] = Choice(facts.rows, "inferred", f"all {facts.rows} training rows")
     if own_model:
         choices = {
-            path: choice for path, choice in choices.items() if not path.startswith(("model.", "regularize.dropout"))
+            path: choice
+            for path, choice in choices.items()
+            if not path.startswith(("model.", "regularize.dropout", "train.refit"))
         }
     return choices
 
@@ -72,10 +80,23 @@ def _rows(recipe: Recipe, facts: Facts) -> dict[str, Choice]:
         "optim.lr": Choice(2e-3, "preset", "AdamW on a small standardised network"),
         "train.batch_size": Choice(batch, "preset", small),
         "train.epochs": Choice(epochs, "preset", f"about {steps} steps"),
-        "train.patience": Choice(
-            max(10, epochs // 4), "preset", "a quarter of the epochs without a better validation loss"
-        ),
+        **_length(recipe, facts, epochs),
     }
+
+
+def _length(recipe: Recipe, facts: Facts, epochs: int) -> dict[str, Choice]:
+    """Whether all rows are learned from in the end, and when the training stops."""
+    patience = Choice(max(10, epochs // 4), "preset", "a quarter of the epochs without a better validation loss")
+    few = facts.rows < SMALL and facts.validation > 0 and not facts.own_validation
+    chosen = {"train.refit": Choice(True, "preset", _worth(facts))} if few else {}
+    again = recipe.train.refit if "refit" in recipe.train.model_fields_set else few
+    if again and facts.task == "classification":
+        patience = Choice(0, "preset", "the end has to be seen, to tell how long the second training may last")
+    return {**chosen, "train.patience": patience}
+
+
+def _worth(facts: Facts) -> str:
+    return f"the {facts.validation} validation rows teach too, beside {facts.rows} training rows"
 
 
 def _images(facts: Facts) -> dict[str, Choice]:

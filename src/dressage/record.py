@@ -6,13 +6,16 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from dressage.errors import RunError
 from dressage.fit import EndEvent, EpochEvent, Event, State, StepEvent, fit
 from dressage.prepare import Job
 from dressage.stopping import Overdue, Stop
+from dressage.store.checkpoint import cut_checkpoints, newest, read_checkpoint, require_same
 from dressage.store.database import Recorder
 from dressage.store.folder import RunFolder
 from dressage.store.writer import CheckpointWriter
@@ -63,6 +66,20 @@ def record(
             recorder.cut(state.step)
         saver.save(state)
         return end
+
+
+def put_back(job: Job, folder: Path) -> list[str]:
+    """Loads the newest checkpoint that verifies into the job and removes later ones; says which were damaged."""
+    step, damaged = newest(folder)
+    if step is None and damaged:
+        found = f"no checkpoint can be used ({damaged[0]})"
+        raise RunError.of(folder, found, "expected one that verifies", "restore it from a copy, or train anew")
+    if step is not None:
+        saved = read_checkpoint(folder, step)
+        require_same(saved.tensors["model"], job.state.model.state_dict(), folder)
+        job.state.load(saved.tensors, saved.state)
+        cut_checkpoints(folder, step)
+    return [f"passed over a damaged checkpoint: {reason}" for reason in damaged]
 
 
 @dataclass(frozen=True, slots=True)

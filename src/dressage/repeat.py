@@ -26,6 +26,8 @@ class Reproduction:
     """Which number differs: loss, lr, or a metric of the epoch that ended with that step."""
     machine: Sequence[str] = ()
     """What of the machine is not as it was, a sentence each."""
+    again: bool = False
+    """Whether `first_difference` is of the second training, on all rows; the first was the same then."""
 
 
 def compare(history: History, repeated: Iterable[StepEvent | EpochEvent]) -> Reproduction:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -134,7 +134,7 @@ def _techniques(written: Mapping[str, object], path: str) -> list[str]:
 
 
 def _check_against_data(recipe: Recipe, facts: Facts) -> None:
-    checks: list[Callable[[Recipe, Facts], RecipeError | None]] = [_batch_fits, _loss_fits, _augment_fits, _cut_fits]
+    checks = [_batch_fits, _loss_fits, _augment_fits, _cut_fits, _refit_fits]
     problems = [str(problem) for check in checks if (problem := check(recipe, facts))]
     if problems:
         raise RecipeError("\n".join(problems))
@@ -186,6 +186,12 @@ def _augment_fits(recipe: Recipe, facts: Facts) -> RecipeError | None:
         if name == "mixup" and facts.task == "regression":
             return _error("augment", "'mixup' given", "labels are mixed in classification only", "leave it out")
     return None
+
+
+def _refit_fits(recipe: Recipe, facts: Facts) -> RecipeError | None:
+    if not recipe.train.refit or facts.validation:
+        return None
+    return _error("train.refit", "true given", "there are no validation rows to add", "leave it out")
 
 
 def _error(path: str, found: str, expected: str, repair: str) -> RecipeError:

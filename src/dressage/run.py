@@ -23,6 +23,7 @@ from dressage.jobfile import JobFile, read_job
 from dressage.models.foreign import Made
 from dressage.prepare import build_network
 from dressage.recipe import Recipe
+from dressage.refit import FOLDER
 from dressage.report import write_report
 from dressage.report.notebook import run_html
 from dressage.store.checkpoint import newest, read_checkpoint, require_same
@@ -68,6 +69,11 @@ class Run:
         """What the folder says of the job."""
         return read_job(self.folder)
 
+    @cached_property
+    def kept(self) -> JobFile:
+        """The job of the network that predicts: the run's, or the training on all rows that followed it."""
+        return read_job(self.folder / FOLDER) if self._is_judged and self.recipe.train.refit else self.job
+
     @property
     def recipe(self) -> Recipe:
         """The whole recipe."""
@@ -81,8 +87,11 @@ class Run:
     @property
     def evaluation(self) -> dict[str, Any]:
         """The evaluation of each part (`dressage.evaluate` has the form); empty before the run has finished."""
-        file = self.folder / "evaluation.json"
-        return read_json(file) if file.is_file() else {}
+        return read_json(self.folder / "evaluation.json") if self._is_judged else {}
+
+    @property
+    def _is_judged(self) -> bool:
+        return (self.folder / "evaluation.json").is_file()
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -96,13 +105,18 @@ class Run:
         return read_history(self.folder)
 
     @property
+    def refit(self) -> dict[str, Any]:
+        """The training on all rows that followed: `rows`, `epochs` and why so many; empty where there was none."""
+        return dict(RunFolder.open(self.folder).status().get("refit", {}))
+
+    @property
     def findings(self) -> list[dict[str, Any]]:
         """The faults that were found."""
         return self.history.findings
 
     @cached_property
     def model(self) -> nn.Module:
-        """The network with the best weights that were seen, in evaluation mode, on the CPU.
+        """The network that predicts, in evaluation mode, on the CPU: the best weights, or those trained anew on all rows.
 
         Raises RunError when there is no checkpoint, or when the run's network was the user's own and was not given.
         """
@@ -113,7 +127,8 @@ class Run:
                 "expected that network",
                 "give it: load(folder, model=Net), or --model FILE.py:Name",
             )
-        step, _ = newest(self.folder)
+        kept = self.kept
+        step, _ = newest(kept.folder)
         if step is None:
             raise RunError.of(
                 self.folder,
@@ -121,10 +136,10 @@ class Run:
                 "expected a run that was trained",
                 f"try `dressage resume {self.folder}`",
             )
-        network = build_network(self.recipe, self.job.input_shape, self.job.outputs, self._made)
-        saved = read_checkpoint(self.folder, step)
+        network = build_network(kept.recipe, kept.input_shape, kept.outputs, self._made)
+        saved = read_checkpoint(kept.folder, step)
         weights = saved.tensors.get("best") or saved.tensors.get("average") or saved.tensors["model"]
-        require_same(weights, network.state_dict(), self.folder)
+        require_same(weights, network.state_dict(), kept.folder)
         network.load_state_dict(weights)
         return network.eval()
 
@@ -162,7 +177,7 @@ class Run:
         return write_report(self.folder)
 
     def _answer(self, data: object, y: object = None) -> tuple[Inputs, Tensor]:
-        preprocess = self.job.preprocess()
+        preprocess = self.kept.preprocess()
         inputs = open_inputs(data, preprocess, y=y)
         x = preprocess.apply(inputs.x)
         part = Part("new", x, torch.zeros(len(x)), torch.arange(len(x)))

@@ -19,13 +19,14 @@ from dressage.jobfile import read_job, write_job
 from dressage.models.foreign import Made
 from dressage.prepare import Job, ShowProgress, prepare, threads_kept
 from dressage.recipe import Recipe, as_recipe
-from dressage.record import record
+from dressage.record import put_back, record
+from dressage.refit import FOLDER, epochs_shown, laid_down, most_steps, second_job, told_of
 from dressage.repeat import Reproduction, compare
 from dressage.report import write_report
 from dressage.resolve import check_names, name_problems
 from dressage.run import Run
 from dressage.stopping import Overdue, Stop, signals
-from dressage.store.checkpoint import cut_checkpoints, newest, read_checkpoint, require_same, steps
+from dressage.store.checkpoint import steps
 from dressage.store.folder import RunFolder
 from dressage.store.reader import read_history
 from dressage.watch import nonfinite
@@ -57,6 +58,8 @@ def train(
         RunFolder.require_free(Path(out))
     with threads_kept():
         job = prepare(data, written, y=y, model=model, progress=progress)
+        if job.recipe.train.refit:  # what speaks against it is said now, not after the first training
+            second_job(job, job.recipe.train.epochs, "", model)
         with (
             signals() as stop
         ):  # from the moment a folder is made, a wish to stop leaves a run that can be gone on with
@@ -95,7 +98,7 @@ def resume(
             return Run(place.path, model)
         _require_sound(place)
         job, told = _prepare_again(place, data, y, model, progress)
-        told += _put_back(job, place)
+        told += put_back(job, place.path)
         for text in told:
             place.note(text, step=job.state.step)
         with signals(place.path) as stop:
@@ -113,17 +116,26 @@ def reproduce(
 ) -> Reproduction:
     """Repeats a run from its first step and names the first step whose numbers differ in any bit. Writes nothing."""
     place = RunFolder.open(Path(folder))
-    history = read_history(place.path)
     with threads_kept():
         job, told = _prepare_again(place, data, y, model, progress)
-        last = int(history.steps[-1]) if len(history.steps) else 0
-        repeated = _repeated(job, last, on_event, told)
-        return replace(compare(history, repeated), machine=told)
+        _announce(job, on_event, told)
+        found = _repeat(job, place.path, on_event)
+        if found.first_difference is None and (place.path / FOLDER / "run.db").is_file():
+            again = second_job(job, *epochs_shown(job), model)
+            _announce(again, on_event, again=again.resolved.reasons["train.epochs"].why)
+            second = _repeat(again, place.path / FOLDER, on_event)
+            found = replace(second, steps=found.steps + second.steps, again=True)
+        return replace(found, machine=told)
 
 
-def _repeated(job: Job, last: int, on_event: OnEvent | None, told: Sequence[str]) -> Iterator[StepEvent | EpochEvent]:
+def _repeat(job: Job, folder: Path, on_event: OnEvent | None) -> Reproduction:
+    history = read_history(folder)
+    last = int(history.steps[-1]) if len(history.steps) else 0
+    return compare(history, _repeated(job, last, on_event))
+
+
+def _repeated(job: Job, last: int, on_event: OnEvent | None) -> Iterator[StepEvent | EpochEvent]:
     """The steps and epochs of a job, taken again up to step `last`."""
-    _announce(job, on_event, told)
     with closing(fit(job.state, job.batches, job.plan, job.parts.get("validation"))) as events:
         for event in events:
             if isinstance(event, StepEvent) and event.step > last:
@@ -140,21 +152,42 @@ def _carry_out(
     torch.set_num_threads(job.recipe.train.threads)
     folder.set_status("running", step=job.state.step)
     _announce(job, on_event, told)
-    end = record(job, folder, stop, on_event, _seconds(folder, job.state.step))
-    if end is not None and end.reason == "nonfinite":
-        _diverge(job, folder, end)
     try:
-        if end is None:
-            raise Overdue
+        end, again = _record(job, folder, folder, stop, on_event), None
+        if job.recipe.train.refit:
+            with stop.giving_up():
+                again, told = _prepare_second(job, folder, made)
+            _announce(again, on_event, told, again.resolved.reasons["train.epochs"].why)
+            _record(again, RunFolder(folder.path / FOLDER), folder, stop, on_event)
         with stop.giving_up():
-            evaluation = assess(job)
+            evaluation = assess(job, again)
     except Overdue:
         _stop(job, folder)
     # From here on all is done within a second: a wish to stop is granted by finishing.
     write_json(folder.path / "evaluation.json", evaluation)
-    folder.set_status("finished", step=job.state.step, epochs=job.state.epoch, reason=end.reason)
+    facts = told_of(again) if again else {}
+    folder.set_status("finished", step=job.state.step, epochs=job.state.epoch, reason=end.reason, **facts)
     write_report(folder.path)
     return Run(folder.path, made)
+
+
+def _record(job: Job, place: RunFolder, folder: RunFolder, stop: Stop, on_event: OnEvent | None) -> EndEvent:
+    """One training to its end, recorded in `place`. Raises Overdue when a signal ended it, Diverged with the run's folder."""
+    end = record(job, place, stop, on_event, _seconds(place, job.state.step))
+    if end is None:
+        raise Overdue
+    if end.reason == "nonfinite":
+        _diverge(job, folder, end, again=place != folder)
+    return end
+
+
+def _prepare_second(job: Job, folder: RunFolder, made: Made | None) -> tuple[Job, list[str]]:
+    """The second training of a run, as far as it has come; and what was told on the way."""
+    again = laid_down(job, folder.path, made)
+    told = put_back(again, folder.path / FOLDER)
+    for text in told:
+        folder.note(text, step=again.state.step)
+    return again, told
 
 
 def _seconds(folder: RunFolder, step: int) -> float:
@@ -163,26 +196,29 @@ def _seconds(folder: RunFolder, step: int) -> float:
     return float(epochs[-1].get("seconds", 0.0)) if epochs else 0.0
 
 
-def _announce(job: Job, on_event: OnEvent | None, told: Sequence[str] = ()) -> None:
+def _announce(job: Job, on_event: OnEvent | None, told: Sequence[str] = (), again: str = "") -> None:
     if on_event is not None:
-        described = describe(job.source, {name: part.rows for name, part in job.parts.items()})
+        described = describe(job.source, {name: part.rows for name, part in job.parts.items()}) if not again else []
         described += [Row("warning", "", text) for text in told]
-        rows, steps = len(job.parts["train"]), job.batches.steps_per_epoch
-        on_event(PlanEvent(rows, job.state.step, steps, job.recipe.train.epochs, described))
+        rows, each = len(job.parts["train"]), job.batches.steps_per_epoch
+        epochs, more = job.recipe.train.epochs, most_steps(job)
+        on_event(PlanEvent(rows, job.state.step, each, epochs, described, more, again))
 
 
 def _stop(job: Job, folder: RunFolder) -> NoReturn:
-    step = max(steps(folder.path), default=0)
+    second = steps(folder.path / FOLDER)
+    step = max(second or steps(folder.path), default=0)
     folder.set_status("interrupted", step=step, epochs=job.state.epoch)
     write_report(folder.path)
-    raise Interrupted.of(
-        folder.path, f"stopped at step {step}", "the state is saved", f"go on with `dressage resume {folder.path}`"
-    )
+    found = f"stopped at step {step}" + " of the training on all rows" * bool(second)
+    raise Interrupted.of(folder.path, found, "the state is saved", f"go on with `dressage resume {folder.path}`")
 
 
-def _diverge(job: Job, folder: RunFolder, end: EndEvent) -> None:
+def _diverge(job: Job, folder: RunFolder, end: EndEvent, *, again: bool) -> None:
     assert end.nonfinite is not None
     finding = nonfinite(end.nonfinite, job.recipe.optim.lr, job.recipe.optim.clip_norm)
+    if again:
+        finding = replace(finding, evidence=f"training again on all rows: {finding.evidence}")
     folder.add_finding(finding.to_json())
     folder.set_status("diverged", step=job.state.step, epochs=job.state.epoch)
     write_report(folder.path)
@@ -229,17 +265,3 @@ def _prepare_again(
     known.require_same(job)
     changed = known.machine_differences()
     return job, [f"the machine is not as it was, so last bits may differ: {'; '.join(changed)}"] if changed else []
-
-
-def _put_back(job: Job, folder: RunFolder) -> list[str]:
-    """Loads the newest checkpoint that verifies into the job and removes later ones; which were damaged."""
-    step, damaged = newest(folder.path)
-    if step is None and damaged:
-        found = f"no checkpoint can be used ({damaged[0]})"
-        raise RunError.of(folder.path, found, "expected one that verifies", "restore it from a copy, or train anew")
-    if step is not None:
-        saved = read_checkpoint(folder.path, step)
-        require_same(saved.tensors["model"], job.state.model.state_dict(), folder.path)
-        job.state.load(saved.tensors, saved.state)
-        cut_checkpoints(folder.path, step)
-    return [f"passed over a damaged checkpoint: {reason}" for reason in damaged]

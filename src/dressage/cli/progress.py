@@ -28,7 +28,8 @@ class Progress:
         self._live = output.lively(sys.stderr)
         self._bar: Bar | None = None
         self._columns: list[str] = []
-        self._epochs = self._total = 0
+        self._epochs = self._total = self._more = 0
+        self._before = self._done = 0
         self._began: tuple[float, int] | None = None
         self._next = 0.0
         self._rate = math.nan
@@ -62,7 +63,11 @@ class Progress:
 
     def _plan(self, event: PlanEvent) -> None:
         self._close()
-        self._epochs, self._total = event.epochs, event.total_steps
+        self._epochs, self._total, self._more = event.epochs, event.total_steps, event.more
+        self._before, self._done = self._done if event.again else 0, event.step
+        self._began, self._latest = None, ""
+        if event.again:
+            self._output.note(f"training again on all {event.rows:,} rows for {event.epochs:,} epochs: {event.again}")
         for line in described_lines(event.described):
             self._output.note(line)
         if event.step:
@@ -74,9 +79,11 @@ class Progress:
             self._began = (now, event.step)
         if self._live:
             words = f"epoch {event.epoch}/{self._epochs}  loss {float(event.loss):.4g}{self._latest}"
-            self._draw(words, event.step, self._total, self._time_left(event.step, now))
+            whole = self._before + self._total + self._more
+            self._draw(words, self._before + event.step, whole, self._time_left(event.step, now))
 
     def _epoch(self, event: EpochEvent) -> None:
+        self._done = event.step
         if self._live:
             self._latest = "".join(
                 f"  {_name(key).replace('validation', 'val')} {value:.4g}"
@@ -95,7 +102,7 @@ class Progress:
         if self._began is None or step <= self._began[1] or not self._total:
             return ""
         began, first = self._began
-        return duration((now - began) / (step - first) * max(0, self._total - step))
+        return duration((now - began) / (step - first) * max(0, self._total + self._more - step))
 
     def _draw(self, words: str, done: int, total: int, left: str) -> None:
         values = {

@@ -104,7 +104,7 @@ def _resolved(data: str, recipe: Recipe) -> Resolved:
     from dressage.resolve import resolve
 
     source = open_data(data, recipe.data)
-    return resolve(recipe, facts_of(source, split(source, recipe.data, recipe.seed)["train"]))
+    return resolve(recipe, facts_of(source, split(source, recipe.data, recipe.seed)))
 
 
 def _commented(recipe: Recipe, resolved: Resolved | None) -> str:

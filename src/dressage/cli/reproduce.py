@@ -37,13 +37,14 @@ def reproduce(run: Path, data: str | None = None, /, *, model: str | None = None
         "recorded": found.recorded,
         "repeated": found.repeated,
         "what": found.what,
+        "again": found.again,
         "machine": list(found.machine),
     }
     if found.first_difference is None:
         said = f"the same to the last bit: the losses of {found.steps:,} steps"
-    elif found.repeated is None:
-        said = f"differs from step {found.first_difference:,} on: the repetition ended before it"
     else:
         numbers = f"{found.what} {found.repeated!r}, recorded {found.recorded!r}"
-        said = f"differs from step {found.first_difference:,} on: {numbers}"
+        how = "the repetition ended before it" if found.repeated is None else numbers
+        where = " of the training on all rows" if found.again else ""
+        said = f"differs from step {found.first_difference:,}{where} on: {how}"
     output.result(record, [said, *found.machine])

@@ -31,6 +31,7 @@ def as_dict(run: Run) -> dict[str, Any]:
         "status": run.status,
         "scores": {part: found["metrics"] for part, found in evaluation.items()},
         "baseline": judged.get("baseline"),
+        "refit": run.refit,
         "confused": judged.get("confused", []),
         "findings": run.findings,
         "report": str(run.folder / "report.html"),
@@ -39,12 +40,14 @@ def as_dict(run: Run) -> dict[str, Any]:
 
 def lines(run: Run, output: Output) -> Iterator[str]:
     """The same for people."""
-    from dressage.evaluate import sentence, verdict
+    from dressage.evaluate import refit_sentence, sentence, verdict
 
     for part in ("validation", "test"):
         if part in run.evaluation:
             text = cell(sentence(run.evaluation[part]), 300)
             yield output.bold(text) if part == "test" else text
+    if run.refit:
+        yield cell(refit_sentence(run.refit), 300)
     judged: Mapping[str, Any] = run.evaluation.get("test") or run.evaluation.get("validation") or {}
     if verdict(judged) in AGAINST_BASELINE:
         yield AGAINST_BASELINE[verdict(judged)]

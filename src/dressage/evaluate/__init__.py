@@ -4,6 +4,8 @@
 what `judge` returns, the `Evaluation` of `dressage.evaluate.format`. What is not defined is null: no NaN, no infinity.
 
     part        name of the part: train, train_dev, validation, test
+    network     where a run trained two: "refit", the one that has learned from the validation rows too and predicts,
+                judged on the test part; "first" on the other parts
     task        "classification" or "regression"
     n           rows judged
     nonfinite   rows whose output was not finite; each counts as wrong, in a regression no metric is given
@@ -40,6 +42,17 @@ from __future__ import annotations
 from dressage.evaluate.exhibit import exhibit, picture
 from dressage.evaluate.format import Estimate, Evaluation
 from dressage.evaluate.judge import judge
-from dressage.evaluate.words import METRICS, metric_name, sentence, verdict
+from dressage.evaluate.words import METRICS, metric_name, refit_sentence, sentence, verdict
 
-__all__ = ["METRICS", "Estimate", "Evaluation", "exhibit", "judge", "metric_name", "picture", "sentence", "verdict"]
+__all__ = [
+    "METRICS",
+    "Estimate",
+    "Evaluation",
+    "exhibit",
+    "judge",
+    "metric_name",
+    "picture",
+    "refit_sentence",
+    "sentence",
+    "verdict",
+]

@@ -75,6 +75,8 @@ class Evaluation(TypedDict, total=False):
     """All that is known about one judged part."""
 
     part: str
+    network: str
+    """Where a run trained two: `first`, or `refit`, which has learned from the validation rows too."""
     task: str
     n: int
     nonfinite: int

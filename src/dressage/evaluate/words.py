@@ -57,6 +57,14 @@ def sentence(evaluation: Mapping[str, Any]) -> str:
     return f"{head}, RMSE {digits(own)}; the {beside} has RMSE {digits(other)}"
 
 
+def refit_sentence(refit: Mapping[str, Any]) -> str:
+    """`trained again on all 153 rows for 60 epochs (…): that network predicts, and the test score is its own`."""
+    rows, epochs = number(refit.get("rows")) or 0, number(refit.get("epochs")) or 0
+    why = f" ({str(refit['why'])[:200]})" if refit.get("why") else ""
+    what = f"trained again on all {rows:,.0f} rows for {epochs:,.0f} epoch{'s' if epochs != 1 else ''}{why}"
+    return f"{what}: that network predicts, and the test score is its own"
+
+
 def verdict(evaluation: Mapping[str, Any]) -> Literal["better", "unclear", "worse", "unknown"]:
     """Where the headline's whole interval lies against the baseline's value: above it, around it or below it."""
     name = "r2" if evaluation.get("task") == "regression" else "accuracy"

@@ -21,10 +21,14 @@ class PlanEvent:
     steps_per_epoch: int
     epochs: int
     described: Sequence[Row]
+    more: int = 0
+    """Steps of the training that follows this one, at most."""
+    again: str = ""
+    """Of a network that is trained anew on all rows: why for so many epochs."""
 
     @property
     def total_steps(self) -> int:
-        """Steps of the whole run, if it is not stopped early."""
+        """Steps of this training, if it is not stopped early."""
         return self.steps_per_epoch * self.epochs
 
 

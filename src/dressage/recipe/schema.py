@@ -150,6 +150,8 @@ class Train(Section):
     """What the best snapshot is chosen by, on the validation part: its loss, or its accuracy or R²."""
     patience: Annotated[int, Field(ge=0)] = 0
     """Epochs without a better validation value before training stops; 0: never. The best snapshot is kept either way."""
+    refit: bool = False
+    """Whether the network is then trained anew on training and validation rows together, as long as the first training showed."""
     precision: Literal["auto", "float32", "bf16"] = "auto"
     """Number format of the heavy products; auto: what is measured to be faster on this machine."""
     memory_format: Literal["auto", "contiguous", "channels_last"] = "auto"
@@ -207,6 +209,7 @@ CHOSEN = frozenset(
         "train.batch_size",
         "train.monitor",
         "train.patience",
+        "train.refit",
     }
 )
 """Paths that `dressage.presets` may choose for the data: what is written above is not what a run then has."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Literal
 
-from dressage.evaluate.words import digits, metric_name, number, verdict
+from dressage.evaluate.words import digits, metric_name, number, refit_sentence, verdict
 from dressage.report.curves import best_epoch
 from dressage.report.gather import Files
 from dressage.report.scatter import interval_svg
@@ -111,7 +111,10 @@ def trained(files: Files) -> str:
     seconds = total_seconds(files)
     if seconds is not None:
         told.append(f"in {duration(seconds)}")
-    best = best_epoch(files.history.epochs)
+    refit, best = mapping(files.state.get("refit")), best_epoch(files.history.epochs)
+    if refit:
+        again = shown(refit_sentence(refit), 400)
+        return " ".join(told) + f". Then {again}; all else below is the first one's."
     kept = (
         f" The weights kept are those of epoch {count(best.get('epoch'))}."
         if best and number(best.get("epoch"))

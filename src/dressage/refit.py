@@ -1,0 +1,111 @@
+"""The second training of a run: anew on training and validation rows together, as long as the first has shown to be good.
+
+A validation part is held out to see how a training goes, not because its rows teach nothing; of little data it is a share
+that is missed. So, where `train.refit` is set, a new network is trained on all rows but the test part's, and that one
+predicts. How long: what the first training showed at its end and at its best is held against each other, row by row.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from dressage.errors import RecipeError
+from dressage.files import writing
+from dressage.fit import State
+from dressage.fit.validate import outputs_of
+from dressage.jobfile import read_job, write_job
+from dressage.models.foreign import Made
+from dressage.prepare import Job, prepare_rows
+
+FOLDER = "refit"
+"""Where a run folder has its second training: recipe, preprocessing, curves and checkpoints of its own."""
+SURE = 2.0  # standard errors
+
+
+def epochs_shown(job: Job) -> tuple[int, str]:
+    """How many epochs the second training has, and why, when the first is over.
+
+    A regression has those up to its lowest validation loss, which is what it is judged by. In a classification that loss
+    turns up with the network's confidence, long before its answers get worse (Guo et al. 2017); so it has all that were
+    planned, unless the best weights answered more validation rows right than the last by two standard errors of the
+    row-by-row difference.
+    """
+    planned, best = job.recipe.train.epochs, job.state.best_step // job.batches.steps_per_epoch
+    if not job.state.best or best >= planned:
+        return planned, "all that were planned: the last was the best"
+    if job.source.task == "regression":
+        return best, "then its validation loss was lowest"
+    gained = _scores(job, best=True) - _scores(job, best=False)
+    error = float(gained.std()) / math.sqrt(len(gained))
+    if float(gained.mean()) > SURE * error:
+        return best, f"after that it answered {int(gained.sum())} more of {len(gained)} validation rows wrong"
+    return planned, "all that were planned: it answered no fewer validation rows right in the end"
+
+
+def second_job(first: Job, epochs: int, why: str, made: Made | None) -> Job:
+    """A new network for the training and validation rows of `first` together; the test part is the same.
+
+    The preprocessing is fitted anew on those rows. Raises RecipeError where the network was given made: it cannot begin anew.
+    """
+    if isinstance(made, nn.Module):
+        found, expected = "a network that is made already was given", "expected one that can be made anew"
+        raise RecipeError.of("train.refit", found, expected, "give its class, or a function that makes it")
+    resolved = first.resolved.put("train.epochs", epochs, "inferred", why)
+    for path, value in (("train.patience", 0), ("train.refit", False)):
+        resolved = resolved.put(path, value, "inferred", "there is no validation part")
+    return prepare_rows(first.source, _rows(first), resolved, made)
+
+
+def laid_down(first: Job, folder: Path, made: Made | None) -> Job:
+    """The second training of a run whose first is over, before its first step; its folder is made where there is none.
+
+    What was decided when the folder was made stays.
+    """
+    place = folder / FOLDER
+    if (place / "recipe.toml").is_file():  # the last file that is written
+        known = read_job(place)
+        return second_job(first, known.recipe.train.epochs, known.reasons["train.epochs"]["reason"], made)
+    job = second_job(first, *epochs_shown(first), made)
+    with writing(place, 0):
+        place.mkdir(exist_ok=True)
+    write_job(place, job, None, own_model=made is not None)
+    return job
+
+
+def most_steps(first: Job) -> int:
+    """Steps of the second training, if it has all epochs; 0 where there is none."""
+    train = first.recipe.train
+    return train.epochs * -(-len(_rows(first)["train"]) // train.batch_size) if train.refit else 0
+
+
+def told_of(second: Job) -> dict[str, dict[str, object]]:
+    """What status.json says of a second training."""
+    why = second.resolved.reasons["train.epochs"].why
+    return {"refit": {"rows": len(second.parts["train"]), "epochs": second.recipe.train.epochs, "why": why}}
+
+
+def _rows(first: Job) -> dict[str, Tensor]:
+    parts = first.parts
+    rows = {"train": torch.cat([parts["train"].rows, parts["validation"].rows]).sort().values}
+    return rows | ({"test": parts["test"].rows} if "test" in parts else {})
+
+
+def _scores(job: Job, *, best: bool) -> Tensor:
+    """`(N,)`: what each validation row adds to the metric, by the best weights of the first training or by its last."""
+    network, part, objective = _network(job.state, best=best), job.parts["validation"], job.plan.objective
+    outputs = outputs_of(network, part, job.plan)
+    y = part.targets.to(outputs.device)
+    return torch.stack([objective.score(outputs[i : i + 1], y[i : i + 1]).double() for i in range(len(y))])
+
+
+def _network(state: State, *, best: bool) -> nn.Module:
+    if not best:
+        return state.judged
+    network = copy.deepcopy(state.judged)
+    network.load_state_dict(state.best)
+    return network
