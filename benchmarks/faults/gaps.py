@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import groupby
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -13,7 +14,7 @@ from .case import HEALTHY, Case
 from .measure import Run
 
 FILE = Path(__file__).with_name("gaps.json")
-SEEDS = 3
+SEEDS = 2
 MATERIAL = 0.05
 """Least gap of a score: five points of accuracy, or of R²."""
 
@@ -22,20 +23,19 @@ def write_gaps(
     cases: Sequence[Case], run_all: Callable[[Iterable[tuple[str, bool, bool, int]]], Iterator[Run]]
 ) -> None:
     """Runs, writes the table, and prints what is not material."""
-    kept: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8")) if FILE.exists() else {}
+    rows: dict[str, Any] = {}
     jobs = [
         (case.id, fault, False, seed)
         for case in cases
         for fault in ((False,) if case.cause == HEALTHY else (True, False))
         for seed in range(SEEDS)
     ]
-    found: dict[tuple[str, bool], list[Run]] = {}
-    for run in run_all(jobs):
-        found.setdefault((run.case, run.fault), []).append(run)
-    for case in cases:
-        kept[case.id] = row = _row(case, found)
-        print(_line(case.id, row), flush=True)
-    FILE.write_text(_text(kept), encoding="utf-8")
+    known = {case.id: case for case in cases}
+    for name, runs in groupby(run_all(jobs), key=lambda run: run.case):
+        rows[name] = row = _row(known[name], list(runs))
+        print(_line(name, row), flush=True)
+    kept = json.loads(FILE.read_text(encoding="utf-8")) if FILE.exists() else {}
+    FILE.write_text(_text(kept | rows), encoding="utf-8")
 
 
 def _text(kept: dict[str, Any]) -> str:
@@ -43,17 +43,17 @@ def _text(kept: dict[str, Any]) -> str:
     return "{\n" + ",\n".join(f'"{name}": {json.dumps(row)}' for name, row in sorted(kept.items())) + "\n}\n"
 
 
-def _row(case: Case, found: dict[tuple[str, bool], list[Run]]) -> dict[str, Any]:
-    twins = found[case.id, False]
-    error = next((run.error for runs in found.values() for run in runs if run.case == case.id and run.error), "")
+def _row(case: Case, runs: Sequence[Run]) -> dict[str, Any]:
+    twins, faulty = ([run for run in runs if run.fault is fault] for fault in (False, True))
+    error = next((run.error for run in runs if run.error), "")
     row: dict[str, Any] = {"half": case.half, "twin": _scores(twins), "steps": max(run.steps for run in twins)}
     row["seconds"] = round(max(run.seconds for run in twins), 2)
     if error:
         row["error"] = error.strip().splitlines()[-1]
     if case.cause == HEALTHY:
         return row
-    row["fault"] = _scores(found[case.id, True])
-    row["seconds"] = max(row["seconds"], round(max(run.seconds for run in found[case.id, True]), 2))
+    row["fault"] = _scores(faulty)
+    row["seconds"] = max(row["seconds"], round(max(run.seconds for run in faulty), 2))
     row["gap"] = round(mean(row["twin"]) - mean(row["fault"]), 4)
     every = all(a > b for a, b in zip(row["twin"], row["fault"], strict=True))
     row["material"] = bool(row["gap"] >= MATERIAL and every)

@@ -57,8 +57,8 @@ def events(rows: int = 2000, length: int = 24, share: float = 0.03) -> Split:
     """A rare bump in noise: `(N, T, 1)`, 1 where there is one."""
     draw = np.random.default_rng(9)
     y = (draw.random(rows) < share).astype(np.int64)
-    x = draw.standard_normal((rows, length))
-    at = draw.integers(2, length - 4, rows)
+    x = 0.6 * draw.standard_normal((rows, length))
+    at = draw.integers(9, length - 9, rows)
     for shift, height in enumerate((1.2, 2.0, 1.2)):
         x[np.arange(rows), at + shift] += height * y
     return split(x[..., None], y)
