@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import math
+import shutil
 from pathlib import Path
 
 import torch
@@ -47,7 +48,7 @@ def epochs_shown(job: Job) -> tuple[int, str]:
     return planned, "all that were planned: it answered no fewer validation rows right in the end"
 
 
-def second_job(first: Job, epochs: int, why: str, made: Made | None) -> Job:
+def second_job(first: Job, epochs: int, why: str, made: Made | None = None) -> Job:
     """A new network for the training and validation rows of `first` together; the test part is the same.
 
     The preprocessing is fitted anew on those rows. Raises RecipeError where the network was given made: it cannot begin anew.
@@ -72,7 +73,8 @@ def laid_down(first: Job, folder: Path, made: Made | None) -> Job:
         return second_job(first, known.recipe.train.epochs, known.reasons["train.epochs"]["reason"], made)
     job = second_job(first, *epochs_shown(first), made)
     with writing(place, 0):
-        place.mkdir(exist_ok=True)
+        shutil.rmtree(place, ignore_errors=True)  # what a kill has left half laid down
+        place.mkdir()
     write_job(place, job, None, own_model=made is not None)
     return job
 
