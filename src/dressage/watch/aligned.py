@@ -63,6 +63,12 @@ def _reshaped(x: Tensor, seen: Tensor) -> Tensor | None:
     return None
 
 
+def fits(x: Tensor, seen: Tensor) -> bool:
+    """Whether a batch may be of these rows: its first row is one of them, or its numbers have their mean and spread."""
+    seen = seen.to(x.dtype).cpu()
+    return _contains(x.cpu(), seen) or _agree(x.cpu(), seen)
+
+
 def _contains(x: Tensor, seen: Tensor) -> bool:
     """Whether the first row seen is one of the rows."""
     row = seen[0].flatten()

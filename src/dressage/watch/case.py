@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from dressage.findings import Finding
-from dressage.subject import Lab, Subject, copy_of, judged, labels_of, outputs_of
+from dressage.subject import Lab, Rows, Subject, copy_of, judged, labels_of, outputs_of
 from dressage.subject.baselines import Baselines, baselines
 from dressage.subject.subject import Loss
 from dressage.subject.untouched import copy_with
@@ -33,6 +33,8 @@ class Case:
     telemetry: Telemetry = field(default_factory=Telemetry)
     start: tuple[nn.Module, Optimizer] | None = None
     """Copies of model and optimiser as they were when the watch began."""
+    given_validation: Rows | None = None
+    """Validation rows as they were given, before they were brought into the form of the training inputs."""
     validation_input: Tensor | None = None
     """Inputs of the first pass of the last validation that was seen."""
     batches: list[Tensor] = field(default_factory=list)
@@ -90,6 +92,7 @@ class Case:
             return
         self.is_aligned = True
         train, val = self.subject.train, self.subject.validation
+        self.given_validation = val
         mapped = align(train, inputs)
         if mapped is None:
             self.notes.append("the loop changes the data before the model gets it, in a way that could not be followed")

@@ -258,7 +258,7 @@ CHANGES = (
             f"raise the learning rate about {factor:.0f} times",
             prior=0.6,
         )
-        for factor in (10.0, 100.0, 1e3, 1e4)
+        for factor in (10.0, 100.0, 1e3, 1e4, 1e5)
     ),
     *(
         Change(

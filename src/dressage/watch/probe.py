@@ -21,8 +21,17 @@ RECTIFIERS = ("ReLU", "ReLU6", "Threshold")
 class StepProbe:
     """Stands between two calls of `Watch.step`. `read` takes the hooks away and gives the numbers, waiting for the device once."""
 
-    def __init__(self, model: nn.Module, optimizer: Optimizer, loss_fn: object = None) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        optimizer: Optimizer | None,
+        loss_fn: object = None,
+        *,
+        rate: Callable[[], float] | None = None,
+    ) -> None:
+        """Without an optimiser the gradients are those that stand in the parameters when the probe is read; `rate` gives its rate."""
         self.model, self.optimizer = model, optimizer
+        self.rate = rate
         self.began = time.perf_counter()
         self.forward_at: float | None = None
         self.training: bool | None = None
@@ -38,14 +47,13 @@ class StepProbe:
         self.named = [(n, p) for n, p in model.named_parameters() if p.requires_grad]
         self.before = [_sample(p.detach()).clone() for _, p in self.named]
         self.gradients: list[Tensor | None] = []
-        self.traced = _smallest(self.named)
+        self.traced = None if optimizer is None else _smallest(self.named)
         self.left = _gradient(self.traced)  # what the last step has left there
         self.fresh: list[Tensor] = []
         self.used: Tensor | None = None
-        self.handles: list[Any] = [
-            model.register_forward_pre_hook(self._forward, with_kwargs=True),
-            optimizer.register_step_pre_hook(self._step),
-        ]
+        self.handles: list[Any] = [model.register_forward_pre_hook(self._forward, with_kwargs=True)]
+        if optimizer is not None:
+            self.handles.append(optimizer.register_step_pre_hook(self._step))
         if isinstance(loss_fn, nn.Module):
             self.handles.append(loss_fn.register_forward_pre_hook(self._loss))
         for name, module in model.named_modules():
@@ -71,7 +79,8 @@ class StepProbe:
     def is_accumulating(self) -> bool:
         """Whether the loop has gone forward without an update so far: gradients of several batches are being added up."""
         self.calls += 1
-        return not self.stepped and self.forward_at is not None and self.calls < 64
+        waits = self.optimizer is not None and not self.stepped
+        return waits and self.forward_at is not None and self.calls < 64
 
     def _layer(self, name: str) -> Callable[[nn.Module, Any, Any], None]:
         def hook(module: nn.Module, args: Any, output: Any) -> None:
@@ -91,11 +100,14 @@ class StepProbe:
         if self.stepped:
             return
         self.stepped = True
+        self._take_gradients()
+        self.used = _gradient(self.traced)
+
+    def _take_gradients(self) -> None:
         grads = [p.grad for _, p in self.named]
         some = [g.detach() for g in grads if g is not None and not g.is_sparse]
         norms = iter(torch._foreach_norm(some)) if some else iter(())
         self.gradients = [None if g is None or g.is_sparse else next(norms) for g in grads]
-        self.used = _gradient(self.traced)
 
     def remove(self) -> None:
         """Takes the hooks away."""
@@ -106,6 +118,8 @@ class StepProbe:
     def read(self, step: int) -> Probe:
         """The numbers of the step that has just been taken."""
         self.remove()
+        if self.optimizer is None:
+            self._take_gradients()
         after = [_sample(p.detach()) for _, p in self.named]
         sums: list[Tensor] = []
         for old, new, norm in zip(self.before, after, self.gradients or [None] * len(after), strict=True):
@@ -121,13 +135,20 @@ class StepProbe:
             step=step,
             layers=_layers(self.layers, rest),
             weights=weights,
-            rate=float(self.optimizer.param_groups[0]["lr"]) if self.optimizer.param_groups else 0.0,
+            rate=self._rate(),
             training=self.training is not False,
             stale=self._stale(),
             waiting=max(0.0, (self.forward_at or self.began) - self.began),
             seconds=now - self.began,
             batch=self.batch,
+            calls=max(1, self.calls),
         )
+
+    def _rate(self) -> float:
+        if self.rate is not None:
+            return self.rate()
+        groups = self.optimizer.param_groups if self.optimizer is not None else []
+        return float(groups[0]["lr"]) if groups else 0.0
 
     def _stale(self) -> float:
         """Share of the traced gradient that the last step had left: exact, whatever clips or scales the gradient."""

@@ -9,7 +9,7 @@ from dressage.watch.case import Case
 from dressage.watch.changes import Change
 from dressage.watch.rules.curves import still_falling
 from dressage.watch.rules.symptoms import update_ratio
-from dressage.watch.tournament import LOSS, POINTS, SURE_LOSS, SURE_POINTS, Race, Run, race
+from dressage.watch.tournament import LOSS, MANY_POINTS, POINTS, SURE_LOSS, SURE_POINTS, Race, Run, race
 
 SETTLED = 200
 """Steps before which a training that does not get better by the step is not taken for one that has settled."""
@@ -82,7 +82,7 @@ def _gain(run: Run, found: Race, loss: float, metric: float) -> float:
     if math.isnan(run.metric) or math.isnan(best):
         return fallen if fallen > LOSS else 0.0
     points = 1.0 if math.isinf(best) else run.metric - best
-    if points > POINTS and fallen > LOSS:
+    if (points > POINTS and fallen > LOSS) or (points > MANY_POINTS and fallen > 0.05):
         return points
     return SURE_POINTS if points > SURE_POINTS and fallen > SURE_LOSS and run.metric - metric > POINTS else 0.0
 

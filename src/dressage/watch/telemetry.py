@@ -63,6 +63,8 @@ class Probe:
     """Of the whole step, probing and all."""
     batch: int = 0
     """Rows of the batch."""
+    calls: int = 1
+    """Calls of the loop up to the update: more than one where gradients of several batches are added up by intent."""
 
 
 @dataclass(frozen=True, slots=True)

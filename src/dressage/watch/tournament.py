@@ -18,6 +18,8 @@ POINTS = 0.05
 LOSS = 0.3
 """Share of the loss that has to be gone besides: a metric alone may move by chance."""
 
+MANY_POINTS = 0.2
+"""So many points need little of the loss."""
 SURE_POINTS, SURE_LOSS = 0.01, 0.6
 """Fewer points are enough where most of the loss is gone, and the training itself is far behind."""
 

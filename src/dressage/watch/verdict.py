@@ -19,6 +19,7 @@ from dressage.watch.rules.layers import dead_units, saturated
 from dressage.watch.rules.loop import data_stall, eval_mode_in_training, no_zero_grad
 from dressage.watch.rules.symptoms import symptoms
 from dressage.watch.struggle import struggles, supported, suspected
+from dressage.watch.validation import prepared_otherwise, unlearned_class
 
 EXPLAINS = {
     "data.nonfinite": ("sym.", "optim.", "model.", "loss."),
@@ -59,10 +60,13 @@ def consider(case: Case, *, end: bool) -> list[Finding]:
     if seen.step >= 10 and not any(_stops_learning(f) for f in causes) and (why := struggles(case, signs, end=end)):
         inside = [*dead_units(seen), *saturated(seen)]
         found += _guarded(case, no_shuffle) or [*inside, *_guarded(case, lambda c: supported(c, why, end=end))]
+    if seen.validations and seen.step >= 10:
+        found += _guarded(case, prepared_otherwise)
     found += _guarded(case, _overfitting)
     if end or any(s.id == "sym.oscillation" for s in signs):
         found += _guarded(case, suspected)
     if end:
+        found = [f for f in found if f.id != "data.class_imbalance"] + _guarded(case, unlearned_class)
         found += _guarded(case, lambda c: at_the_end(c, found))
     return ranked([*_explained(found), *signs])
 

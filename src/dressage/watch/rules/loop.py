@@ -15,7 +15,7 @@ def no_zero_grad(seen: Telemetry) -> list[Finding]:
     """The gradient that is used is the batch's own plus what was left, exactly, step after step."""
     told = [p for p in seen.probes if p.step > 1 and p.stale >= 0]
     stale = [p for p in told if p.stale > 0.02]
-    if len(stale) < 2 or len(stale) < 0.6 * len(told):
+    if len(stale) < 2 or len(stale) < 0.6 * len(told) or any(p.calls > 1 for p in seen.probes):
         return []
     share = median(p.stale for p in stale)
     return [

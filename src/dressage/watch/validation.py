@@ -1,0 +1,64 @@
+"""What the validation of a loop is given, against what the network was trained on; and which classes it does not know."""
+
+from __future__ import annotations
+
+import torch
+
+from dressage.findings import Finding
+from dressage.preflight.data_labels import imbalance_finding, minority_recall
+from dressage.subject import copy_of, labels_of, outputs_of
+from dressage.watch.aligned import align, fits
+from dressage.watch.case import RACED_ROWS, Case
+
+POINTS = 0.05
+"""Of the metric, that another preparation of the validation inputs has to cost."""
+
+
+def prepared_otherwise(case: Case) -> list[Finding]:
+    """The loop brings validation inputs into another form than training inputs, and it costs score."""
+    rows, given, seen, metric = (
+        case.subject.validation,
+        case.given_validation,
+        case.validation_input,
+        case.subject.metric,
+    )
+    if rows is None or given is None or seen is None or metric is None or not seen.is_floating_point():
+        return []
+    if seen.shape[1:] != rows.x.shape[1:] or fits(rows.x, seen):
+        return []
+    as_seen = align(given, seen)
+    if as_seen is None:
+        return []
+    chosen = slice(0, RACED_ROWS)
+    scores = [metric.of(outputs_of(copy_of(case.model), x[chosen]).cpu(), rows.y[chosen]) for x in (rows.x, as_seen.x)]
+    if not scores[0] > scores[1] + POINTS:
+        return []
+    return [
+        Finding(
+            "eval.preprocess_mismatch",
+            "warning",
+            "validation",
+            f"validation inputs reach the network with mean {float(seen.mean()):.3g} and deviation {float(seen.std()):.3g}, "
+            f"like training inputs they would have {float(rows.x.mean()):.3g} and {float(rows.x.std()):.3g}; "
+            f"{metric.name} {scores[1]:.3f} instead of {scores[0]:.3f}",
+            "validation inputs are not prepared as training inputs are",
+            "apply the same transformation, fitted on the training rows, to both",
+            step=case.telemetry.step,
+            code="x_val = (x_val - x_train.mean(0)) / x_train.std(0)",
+            confidence=0.95,
+            numbers={"right": scores[0], "as_it_is": scores[1]},
+        )
+    ]
+
+
+def unlearned_class(case: Case) -> list[Finding]:
+    """Classes of very unequal shares, of which the smallest is not recognised after all the training."""
+    train, task = case.subject.train, case.subject.task
+    rows = case.subject.validation or train
+    if train is None or rows is None or task not in ("classification", "binary") or train.y.ndim > 2:
+        return []
+    counts = torch.bincount(labels_of(train.y, task).flatten()).double()
+    shares = [float(c) for c in counts / counts.sum() if c > 0]
+    outputs = outputs_of(copy_of(case.model), rows.x).cpu()
+    found = imbalance_finding(shares, minority_recall(outputs, rows.y, task), case.telemetry.step)
+    return [] if found is None else [found]

@@ -1,0 +1,207 @@
+"""The watch of a foreign loop: it changes nothing, leaves nothing standing, and names what is planted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import dressage
+from dressage.watch import Watch
+
+Model = Callable[[], nn.Module]
+MODELS: dict[str, Model] = {
+    "mlp": lambda: nn.Sequential(nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10)),
+    "dropout": lambda: nn.Sequential(nn.Linear(64, 32), nn.ReLU(), nn.Dropout(0.5), nn.Linear(32, 10)),
+    "batch norm": lambda: nn.Sequential(nn.Linear(64, 32), nn.BatchNorm1d(32), nn.Tanh(), nn.Linear(32, 10)),
+    "convnet": lambda: nn.Sequential(
+        nn.Unflatten(1, (1, 8, 8)), nn.Conv2d(1, 8, 3), nn.ReLU(), nn.Flatten(), nn.Linear(288, 10)
+    ),
+    "recurrent": lambda: Recurrent(),
+}
+
+
+class Recurrent(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.cell = nn.GRU(8, 16, batch_first=True)
+        self.head = nn.Linear(16, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out, _ = self.cell(x.reshape(-1, 8, 8))
+        return self.head(out[:, -1])
+
+
+@pytest.fixture(scope="module")
+def digits() -> tuple[Tensor, Tensor]:
+    from sklearn.datasets import load_digits
+
+    x, y = load_digits(return_X_y=True)
+    order = torch.randperm(len(x), generator=torch.Generator().manual_seed(0))
+    return torch.tensor(x / 16, dtype=torch.float32)[order], torch.tensor(y)[order]
+
+
+def loop(
+    digits: tuple[Tensor, Tensor],
+    model: nn.Module,
+    *,
+    watched: bool = True,
+    epochs: int = 3,
+    lr: float = 0.05,
+    zero: bool = True,
+    evaluate: bool = True,
+    retrain: bool = True,
+    **settings: Any,
+) -> Watch | None:
+    """A loop as people write it, with switches for its faults."""
+    torch.manual_seed(1)
+    x, y, xv, yv = digits[0][:1200], digits[1][:1200], digits[0][1200:], digits[1][1200:]
+    optimizer = torch.optim.SGD(model.parameters(), lr=lr, momentum=0.9)
+    loss_fn = nn.CrossEntropyLoss()
+    watch = dressage.watch(model, optimizer, loss_fn, train=(x, y), val=(xv, yv), **settings) if watched else None
+    model.train()
+    for _ in range(epochs):
+        if retrain:
+            model.train()
+        for rows in torch.randperm(len(x)).split(32):
+            if zero:
+                optimizer.zero_grad()
+            loss = loss_fn(model(x[rows]), y[rows])
+            loss.backward()
+            optimizer.step()
+            if watch is not None:
+                watch.step(loss)
+        if evaluate:
+            model.eval()
+        with torch.no_grad():
+            outputs = model(xv)
+        if watch is not None:
+            watch.validated(loss=loss_fn(outputs, yv), metric=(outputs.argmax(1) == yv).float().mean())
+    if watch is not None:
+        watch.diagnose()
+    return watch
+
+
+def harmful(watch: Watch | None) -> list[str]:
+    assert watch is not None
+    return [f.id for f in watch.findings if f.is_harmful]
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_watched_run_is_the_same_run(name: str, digits: tuple[Tensor, Tensor]) -> None:
+    ends = []
+    for watched in (False, True):
+        torch.manual_seed(0)
+        model = MODELS[name]()
+        loop(digits, model, watched=watched, epochs=2)
+        ends.append((model.state_dict(), torch.get_rng_state()))
+    assert all(torch.equal(a, b) for a, b in zip(ends[0][0].values(), ends[1][0].values(), strict=True))
+    assert torch.equal(ends[0][1], ends[1][1])
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_healthy_run_raises_nothing(name: str, digits: tuple[Tensor, Tensor]) -> None:
+    torch.manual_seed(0)
+    assert harmful(loop(digits, MODELS[name](), epochs=16)) == []
+
+
+def hooks_of(model: nn.Module) -> int:
+    return sum(
+        len(m._forward_hooks) + len(m._forward_pre_hooks) + len(m._backward_hooks) for m in model.modules()
+    ) + sum(len(p._backward_hooks or ()) for p in model.parameters())
+
+
+def test_no_hook_stands_between_probes(digits: tuple[Tensor, Tensor]) -> None:
+    x, y = digits
+    model = MODELS["mlp"]()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+    watch = dressage.watch(model, optimizer, nn.CrossEntropyLoss())
+    idle = 0
+    for step in range(200):
+        rows = slice(step * 8 % 1024, step * 8 % 1024 + 8)
+        optimizer.zero_grad()
+        loss = nn.functional.cross_entropy(model(x[rows]), y[rows])
+        loss.backward()
+        optimizer.step()
+        watch.step(loss)
+        idle += hooks_of(model) == 0
+    assert idle >= 150
+    watch.diagnose()
+    assert hooks_of(model) == 0 and not optimizer._optimizer_step_pre_hooks
+
+
+def test_gradients_that_are_not_zeroed(digits: tuple[Tensor, Tensor]) -> None:
+    watch = loop(digits, MODELS["mlp"](), zero=False, epochs=1)
+    assert harmful(watch)[0] == "optim.no_zero_grad"
+    assert next(f for f in watch.findings if f.id == "optim.no_zero_grad").step <= 12  # type: ignore[union-attr]
+
+
+def test_accumulation_is_no_fault(digits: tuple[Tensor, Tensor]) -> None:
+    x, y = digits
+    model = MODELS["mlp"]()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
+    loss_fn = nn.CrossEntropyLoss()
+    watch = dressage.watch(model, optimizer, loss_fn, train=(x, y))
+    for step in range(160):
+        rows = torch.randint(len(x), (16,), generator=torch.Generator().manual_seed(step))
+        loss = loss_fn(model(x[rows]), y[rows])
+        (loss / 4).backward()
+        if step % 4 == 3:
+            optimizer.step()
+            optimizer.zero_grad()
+        watch.step(loss)
+    assert "optim.no_zero_grad" not in [f.id for f in watch.diagnose()]
+
+
+def test_a_validation_in_training_mode(digits: tuple[Tensor, Tensor]) -> None:
+    torch.manual_seed(0)
+    watch = loop(digits, MODELS["dropout"](), evaluate=False, epochs=6)
+    assert harmful(watch) == ["eval.train_mode_at_eval"]
+
+
+def test_a_training_that_stays_in_eval_mode(digits: tuple[Tensor, Tensor]) -> None:
+    torch.manual_seed(0)
+    watch = loop(digits, MODELS["batch norm"](), retrain=False, epochs=6)
+    assert "eval.eval_mode_in_training" in harmful(watch)
+
+
+@pytest.mark.parametrize(("lr", "named"), [(20.0, "optim.lr_too_high"), (1e-6, "optim.lr_too_low")])
+def test_a_rate_out_of_range(lr: float, named: str, digits: tuple[Tensor, Tensor]) -> None:
+    torch.manual_seed(0)
+    found = harmful(loop(digits, MODELS["mlp"](), lr=lr, epochs=2))
+    assert named in found
+
+
+def test_findings_come_as_they_are_found(digits: tuple[Tensor, Tensor]) -> None:
+    told: list[str] = []
+    loop(digits, MODELS["mlp"](), zero=False, epochs=1, on_finding=lambda f: told.append(f.id))
+    assert told.count("optim.no_zero_grad") == 1
+
+
+def test_the_loader_wrapper_gives_every_batch_and_takes_the_time() -> None:
+    model = nn.Linear(2, 1)
+    watch = dressage.watch(model, torch.optim.SGD(model.parameters(), lr=0.1))
+
+    def slow() -> Iterator[int]:
+        import time
+
+        for i in range(4):
+            time.sleep(0.01)
+            yield i
+
+    assert list(watch.batches(slow())) == [0, 1, 2, 3]
+    assert len(watch.case.waited) == 4 and min(watch.case.waited) >= 0.01
+    watch.close()
+
+
+def test_a_model_that_cannot_be_copied_is_told_of() -> None:
+    import threading
+
+    model = nn.Linear(2, 1)
+    model.lock = threading.Lock()  # type: ignore[assignment]
+    watch = dressage.watch(model, torch.optim.SGD(model.parameters(), lr=0.1), nn.MSELoss())
+    assert any("cannot be copied" in note for note in watch.notes)
+    watch.close()
