@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,9 +59,9 @@ def split_shift(subject: Subject, deadline: float) -> list[Finding]:
     if not found.is_shift:
         return priors
     known = baselines_of(subject, deadline)
-    undone = _undone(train, held)
-    if undone is not None and not told_apart(train, undone, BLUR).is_shift:
-        return [_mismatch(subject, found, undone, known)]
+    for undone in _undone(train, held):
+        if not told_apart(train, undone, BLUR).is_shift:
+            return [_mismatch(subject, found, undone, known)]
     if any(f.is_harmful for f in priors):
         return priors
     lost = None if known is None else _loss_of(known)
@@ -102,37 +103,38 @@ def _auc(said: NDArray[np.float64], y: NDArray[np.int64]) -> float:
     return float(below.mean() / (2 * len(low)))
 
 
-def _undone(train: Rows, held: Rows) -> Rows | None:
-    """Validation rows brought to mean and sd of the training rows; None where these are alike already, or cannot be."""
+def _undone(train: Rows, held: Rows) -> Iterator[Rows]:
+    """Validation rows brought to mean and sd of the training rows, in each way in which these differ.
+
+    Where columns share a scale: by one map a channel, by the same with its sign turned (an inverted picture), and by
+    a map a column; elsewhere by a map a column.
+    """
     own, other = flat_of(train.x).astype(np.float64), flat_of(held.x).astype(np.float64)
-    groups = _groups(train.x)
-    stretch, shift = np.ones(own.shape[1]), np.zeros(own.shape[1])
-    moved = []
-    for group in range(int(groups.max()) + 1):
-        columns = groups == group
-        a, b = own[:, columns], other[:, columns]
-        if a.std() == 0 or b.std() == 0:
-            continue
-        stretch[columns] = a.std() / b.std()
-        shift[columns] = a.mean() - b.mean() * a.std() / b.std()
-        moved.append(_is_moved(a, b))
-    if not moved or np.mean(moved) < 0.5:
-        return None
-    values = torch.from_numpy((other * stretch + shift).astype(np.float32)).reshape(held.x.shape)
-    return Rows(values, held.y, held.total, held.index, held.order, held.batch_size)
+    each = np.arange(own.shape[1])
+    ways = [(_channels(train.x), 1), (_channels(train.x), -1), (each, 1)] if shares_a_scale(train.x) else [(each, 1)]
+    for groups, sign in ways:
+        stretch, shift, moved = np.ones(own.shape[1]), np.zeros(own.shape[1]), []
+        for group in range(int(groups.max()) + 1):
+            columns = groups == group
+            a, b = own[:, columns], other[:, columns]
+            if a.std() == 0 or b.std() == 0:
+                continue
+            stretch[columns] = sign * a.std() / b.std()
+            shift[columns] = a.mean() - b.mean() * sign * a.std() / b.std()
+            moved.append(_is_moved(a, b))
+        if moved and np.mean(moved) >= 0.5:
+            values = torch.from_numpy((other * stretch + shift).astype(np.float32)).reshape(held.x.shape)
+            yield Rows(values, held.y, held.total, held.index, held.order, held.batch_size)
 
 
-def _groups(x: Tensor) -> NDArray[np.int64]:
-    """`(D,)` which columns share one affine map: all, those of a channel, or each its own."""
+def _channels(x: Tensor) -> NDArray[np.int64]:
+    """`(D,)` the channel of each column of an image; one for all of a row that has none."""
     shape = tuple(x.shape[1:])
-    size = int(np.prod(shape))
-    if not shares_a_scale(x):
-        return np.arange(size)
-    if len(shape) == 3 and min(shape[0], shape[-1]) <= 4:
-        channels = np.arange(min(shape[0], shape[-1]))
-        sides = (-1, 1, 1) if shape[0] <= 4 else (1, 1, -1)
-        return np.asarray(np.broadcast_to(channels.reshape(sides), shape).reshape(-1))
-    return np.zeros(size, np.int64)
+    if len(shape) != 3 or min(shape[0], shape[-1]) > 4:
+        return np.zeros(int(np.prod(shape)), np.int64)
+    first = shape[0] <= 4
+    channels = np.arange(shape[0] if first else shape[-1]).reshape((-1, 1, 1) if first else (1, 1, -1))
+    return np.asarray(np.broadcast_to(channels, shape).reshape(-1))
 
 
 def _is_moved(a: NDArray[np.float64], b: NDArray[np.float64]) -> bool:
