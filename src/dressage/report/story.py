@@ -114,7 +114,7 @@ def trained(files: Files) -> str:
     refit, best = mapping(files.state.get("refit")), best_epoch(files.history.epochs)
     if refit:
         again = shown(refit_sentence(refit), 400)
-        return " ".join(told) + f". Then {again}; all else below is the first one's."
+        return " ".join(told) + f". Then {again}; the curves and the other scores are the first one's."
     kept = (
         f" The weights kept are those of epoch {count(best.get('epoch'))}."
         if best and number(best.get("epoch"))
