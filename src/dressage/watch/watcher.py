@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from types import TracebackType
 from typing import TypeVar
@@ -28,12 +29,25 @@ T = TypeVar("T")
 CONSIDERED = (1, 10, 30, 100, 300)
 """Steps after which the training is judged; after the last, each time that the steps have doubled."""
 FLUSHED = 64  # losses that are read from the device at once
+DEAR = 100
+"""Times what the last judgement took that have to pass before a validation is an occasion for another."""
 
 
 class Watch:
     """Sees a training that it does not run. It changes nothing: between two looks not even a hook stands."""
 
-    def __init__(self, case: Case, *, on_finding: Callable[[Finding], None] | None = None) -> None:
+    def __init__(
+        self,
+        case: Case,
+        *,
+        on_finding: Callable[[Finding], None] | None = None,
+        probe: Callable[[], StepProbe] | None = None,
+        during: Callable[[], AbstractContextManager[None]] = nullcontext,
+        step: int = 0,
+        quiet: int = 0,
+    ) -> None:
+        """`probe` makes what stands in a probed step, `during` is entered for each judgement, `step` steps are done already;
+        before step `quiet` nothing but numbers that are not finite is judged."""
         self.case = case
         self.telemetry: Telemetry = case.telemetry
         self.findings: list[Finding] = []
@@ -42,12 +56,15 @@ class Watch:
         self._pace = Pace()
         self._passes = Passes(case.model)
         self._losses: list[Tensor | float] = []
-        self._count = 0
+        self._during, self._quiet = during, quiet
+        self._judged_at, self._price = -math.inf, 0.0
+        self._count = step
         self._since: list[float] = []
-        self._left_at, self._left_step = time.perf_counter(), 0
+        self._left_at, self._left_step = time.perf_counter(), step
         self._ended = False
-        self._probe: StepProbe | None = StepProbe(case.model, case.optimizer, case.loss_fn)
-        self._next = self._planned = 1
+        self._new_probe = probe or (lambda: StepProbe(case.model, case.optimizer, case.loss_fn))
+        self._probe: StepProbe | None = self._new_probe()
+        self._next = self._planned = step + 1
 
     @property
     def notes(self) -> list[str]:
@@ -82,7 +99,8 @@ class Watch:
         self._since = []
         told = (None if loss is None else float(loss), None if metric is None else float(metric))
         self.telemetry.validations.append(Validation(self._count, *told, training, mean))
-        self._consider(end=False)
+        if time.perf_counter() - self._judged_at >= DEAR * self._price:
+            self._consider(end=False)
 
     def batches(self, loader: Iterable[T]) -> Iterator[T]:
         """The loader's batches, with the time that each is waited for taken."""
@@ -130,7 +148,7 @@ class Watch:
             self._read(self._probe)
         self._consider_when_due()
         if self._count + 1 >= self._planned:
-            self._probe = StepProbe(self.case.model, self.case.optimizer, self.case.loss_fn)
+            self._probe = self._new_probe()
             self._next = self._count + 1
         else:
             self._next = self._planned - 1
@@ -152,9 +170,20 @@ class Watch:
             self._consider(end=False)
 
     def _consider(self, *, end: bool) -> None:
+        if not end and self._count < self._quiet and self.telemetry.nonfinite is None:
+            return
         self.case.considered = max(1, self._count)
-        with generators_kept():
-            found = consider(self.case, end=end)
+        began, stands = time.perf_counter(), self._probe is not None
+        if self._probe is not None:
+            self._probe.remove()  # a copy of the model would carry its hooks
+        with self._during(), generators_kept():
+            self._settle(consider(self.case, end=end))
+        if stands:
+            self._probe = self._new_probe()
+        self._judged_at = time.perf_counter()
+        self._price = self._judged_at - began
+
+    def _settle(self, found: list[Finding]) -> None:
         known = {f.id: f.step for f in self.findings if f.is_harmful}
         since = [replace(f, step=min(f.step, known[f.id])) if f.id in known and f.is_harmful else f for f in found]
         self.findings = ranked(since)
@@ -165,8 +194,7 @@ class Watch:
     def _flush(self) -> None:
         if not self._losses:
             return
-        tensors = [torch.as_tensor(x).float().mean().reshape(()) for x in self._losses]
-        values: list[float] = torch.stack(tensors).tolist()
+        values = _numbers(self._losses)
         first = self._count - len(values) + 1
         self._losses = []
         self.telemetry.step = self._count
@@ -176,6 +204,15 @@ class Watch:
             bad = next((i for i, value in enumerate(values) if not math.isfinite(value)), None)
             if bad is not None:
                 self.telemetry.nonfinite = (first + bad, "loss")
+
+
+def _numbers(losses: list[Tensor | float]) -> list[float]:
+    """Each loss as a number; the device is waited for once."""
+    scalars = [x for x in losses if isinstance(x, Tensor) and x.ndim == 0]
+    if len(scalars) < len(losses):
+        scalars = [torch.as_tensor(x).float().mean().reshape(()) for x in losses]
+    values: list[float] = torch.stack(scalars).tolist()
+    return values
 
 
 def watch(
