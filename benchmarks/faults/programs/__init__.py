@@ -3,8 +3,9 @@
 from importlib import import_module
 
 FILES = (
-    "data_scale healthy_plain model_init optim_loop data_labels data_rows model_head loss_form optim_rate eval_modes"
+    *("data_scale", "healthy_plain", "model_init", "optim_loop", "data_labels", "data_rows", "model_head", "loss_form"),
+    *("optim_rate", "eval_modes", "healthy_odd", "healthy_small"),
 )
 """New ones at the end: a case's half follows from its place."""
-for _name in FILES.split():
+for _name in FILES:
     import_module(f"{__name__}.{_name}")

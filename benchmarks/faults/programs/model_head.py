@@ -64,7 +64,7 @@ def linear_conv(watch: Watch, fault: bool) -> float:
     return score_of(model, d.xt, d.yt)
 
 
-@case("model.wrong_output_activation", "wine_relu_before_ce", also="model.dead_relu")
+@case("model.wrong_output_activation", "digits_relu_before_ce", also="model.dead_relu")
 def relu_head(watch: Watch, fault: bool) -> float:
     """ReLU on the logits: only few of them can be right."""
     d = D.digits()
@@ -183,7 +183,7 @@ def two_outputs(watch: Watch, fault: bool) -> float:
 NARROW = "eval.underfit"
 
 
-@case("model.bottleneck", "digits_two_units", also=NARROW)
+@case("model.bottleneck", "digits_two_units", also=NARROW + " model.dead_relu")
 def two_units(watch: Watch, fault: bool) -> float:
     d = D.digits()
     model = mlp(64, 64, 2 if fault else 32, 10)
@@ -201,7 +201,7 @@ def one_unit(watch: Watch, fault: bool) -> float:
     return score_of(model, d.xt, d.yt, r2)
 
 
-@case("model.bottleneck", "waves_one_hidden_state", also=NARROW)
+@case("model.bottleneck", "tokens_one_hidden_state", also=NARROW)
 def one_state(watch: Watch, fault: bool) -> float:
     d = S.majority(length=9)
     model = Recurrent("GRU", inputs=6, hidden=1 if fault else 20, outputs=3, tokens=3)
@@ -209,7 +209,7 @@ def one_state(watch: Watch, fault: bool) -> float:
     return score_of(model, d.xt, d.yt)
 
 
-@case("model.bottleneck", "fashion_autoencoder_one_code", also=NARROW)
+@case("model.bottleneck", "digits_autoencoder_one_code", also=NARROW)
 def one_code(watch: Watch, fault: bool) -> float:
     d = D.digits()
     d = D.Split(d.x, d.x, d.xv, d.xv, d.xt, d.xt)

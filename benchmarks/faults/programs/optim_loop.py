@@ -44,7 +44,7 @@ def no_zero(watch: Watch, fault: bool, lr: float, momentum: float) -> float:
     return score_of(model, d.xt, d.yt)
 
 
-@case("optim.no_zero_grad", "linear_regression_full_batch", also=PILED, source=NO_ZERO)
+@case("optim.no_zero_grad", "law_full_batch", also=PILED, source=NO_ZERO)
 def no_zero_full(watch: Watch, fault: bool) -> float:
     d = D.law()
     model = mlp(3, 32, 32, 1)
@@ -107,7 +107,7 @@ def plain_list(watch: Watch, fault: bool) -> float:
     return score_of(model, d.xt, d.yt, r2)
 
 
-@case("optim.frozen_params", "mnist_list_of_layers", also="model.bottleneck", source=LIST)
+@case("optim.frozen_params", "fashion_list_of_layers", also="model.bottleneck", source=LIST)
 def list_mnist(watch: Watch, fault: bool) -> float:
     d = D.scaled(D.images("fashion", 2000))
     d = d._replace(x=d.x.flatten(1), xv=d.xv.flatten(1), xt=d.xt.flatten(1))

@@ -30,7 +30,7 @@ def sgd_high(watch: Watch, fault: bool) -> float:
     return score_of(model, d.xt, d.yt)
 
 
-@case("optim.lr_too_high", "wine_adam_1", also=HIGH)
+@case("optim.lr_too_high", "friedman_adam_1", also=HIGH)
 def adam_high(watch: Watch, fault: bool) -> float:
     d = D.friedman()
     model = mlp(10, 32, 32, 1)
@@ -101,11 +101,11 @@ def gru_low(watch: Watch, fault: bool) -> float:
     return score_of(model, d.xt, d.yt)
 
 
-@case("optim.lr_too_low", "resnet_sgd_1e-4", also=LOW)
+@case("optim.lr_too_low", "resnet_sgd_1e-5", also=LOW)
 def resnet_low(watch: Watch, fault: bool) -> float:
     d = D.digits(image=True)
     model = small_resnet(width=6)
-    opt = SGD(model.parameters(), lr=1e-4 if fault else 0.1, weight_decay=1e-4)
+    opt = SGD(model.parameters(), lr=1e-5 if fault else 0.05, momentum=0.9, weight_decay=1e-4)
     by_loader(watch, model, opt, nn.CrossEntropyLoss(), d, epochs=5)
     return score_of(model, d.xt, d.yt)
 
@@ -131,7 +131,7 @@ def rnn_explodes(watch: Watch, fault: bool) -> float:
 
     d = S.forecast(600, 40)
     model = Cell()
-    by_loader(watch, model, Adam(model.parameters(), lr=3e-3), nn.MSELoss(), d, epochs=5, score=r2)
+    by_loader(watch, model, Adam(model.parameters(), lr=6e-3), nn.MSELoss(), d, epochs=8, score=r2)
     return score_of(model, d.xt, d.yt, r2)
 
 
@@ -147,7 +147,7 @@ def deep_gain(watch: Watch, fault: bool) -> float:
             layer.weight.data.mul_(2.5)
     linears(model)[-1].weight.data.mul_(0.3)
     opt = SGD(model.parameters(), lr=0.005, momentum=0.9)
-    by_slices(watch, model, opt, lambda z, y: F.mse_loss(z[:, 0], y), d, epochs=15, score=r2)
+    by_slices(watch, model, opt, lambda z, y: F.mse_loss(z[:, 0], y), d, epochs=25, score=r2)
     return score_of(model, d.xt, d.yt, r2)
 
 
@@ -182,8 +182,8 @@ VANISH = "model.saturated_activation model.init_too_small optim.lr_too_low optim
 @case("optim.vanishing_gradients", "eight_sigmoid_layers", also=VANISH, source="https://taourl.com/read-2034078.html")
 def sigmoids(watch: Watch, fault: bool) -> float:
     d = D.digits()
-    model = mlp(64, *[32] * 7, 10, act=nn.Sigmoid if fault else nn.ReLU)
-    by_loader(watch, model, Adam(model.parameters(), lr=2e-3), nn.CrossEntropyLoss(), d, epochs=12)
+    model = mlp(64, *[48] * 7, 10, act=nn.Sigmoid if fault else nn.ReLU)
+    by_loader(watch, model, Adam(model.parameters(), lr=3e-3), nn.CrossEntropyLoss(), d, epochs=12)
     return score_of(model, d.xt, d.yt)
 
 
@@ -200,7 +200,7 @@ def forgets(watch: Watch, fault: bool) -> float:
     return score_of(model, d.xt, d.yt)
 
 
-@case("optim.vanishing_gradients", "deep_tanh_law", also=VANISH)
+@case("optim.vanishing_gradients", "deep_sigmoid_law", also=VANISH)
 def deep_tanh(watch: Watch, fault: bool) -> float:
     """Fifteen sigmoid layers on a law of three numbers; the twin has skips."""
 
@@ -219,7 +219,7 @@ def deep_tanh(watch: Watch, fault: bool) -> float:
     d = D.law()
     model = Net()
     by_slices(
-        watch, model, Adam(model.parameters(), lr=3e-3), lambda z, y: F.mse_loss(z[:, 0], y), d, epochs=15, score=r2
+        watch, model, Adam(model.parameters(), lr=8e-3), lambda z, y: F.mse_loss(z[:, 0], y), d, epochs=15, score=r2
     )
     return score_of(model, d.xt, d.yt, r2)
 
@@ -240,9 +240,9 @@ def bn_two(watch: Watch, fault: bool) -> float:
 @case("optim.bn_small_batch", "conv_batch_of_two", source=TINY)
 def bn_conv(watch: Watch, fault: bool) -> float:
     d = D.digits(image=True)
-    model = ConvNet(norm=True)
-    if not fault:
-        model.bn1, model.bn2 = nn.GroupNorm(2, 8), nn.GroupNorm(4, 16)
+    norm = nn.BatchNorm1d(32) if fault else nn.LayerNorm(32)
+    body = [nn.Conv2d(1, 8, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(128, 32)]
+    model = nn.Sequential(*body, norm, nn.ReLU(), nn.Linear(32, 10))
     by_steps(watch, model, SGD(model.parameters(), lr=0.03), F.cross_entropy, d, steps=500, batch=2)
     return score_of(model, d.xt, d.yt)
 
@@ -287,7 +287,7 @@ def l1_penalty(watch: Watch, fault: bool) -> float:
     return score_of(model, d.xt, d.yt, r2)
 
 
-@case("optim.over_regularised", "labels_dropout_0.95", also="eval.underfit")
+@case("optim.over_regularised", "labels_dropout_0.9", also="eval.underfit")
 def dropout(watch: Watch, fault: bool) -> float:
     d = D.labels()
     model = mlp(20, 48, 48, 6, drop=0.9 if fault else 0.1)
