@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dressage.findings import Finding
+from dressage.preflight.known import quietly
 from dressage.subject import Lab, Subject, copy_with, first_output, generators_kept, judged, lab_of
 from dressage.subject.baselines import row_targets
 from dressage.subject.task import default_metric
@@ -104,8 +105,8 @@ def _cost(subject: Subject, deadline: float) -> tuple[float, float] | None:
     until = min(deadline, time.monotonic() + SECONDS)
     judges = replace(lab, metric=default_metric(subject.task))
     try:
-        served = _trained(judges, None, until)
-        mixed = [_trained(judges, seed, until) for seed in (0, 1)]
+        served = quietly(_trained, judges, None, until)
+        mixed = [quietly(_trained, judges, seed, until) for seed in (0, 1)]
     except (RuntimeError, ValueError, TypeError, IndexError):
         return None
     if time.monotonic() >= until or not math.isfinite(served) or not all(map(math.isfinite, mixed)):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,7 +11,7 @@ import torch
 from torch import Tensor
 
 from dressage.findings import Finding
-from dressage.preflight.known import baselines_of
+from dressage.preflight.known import baselines_of, quietly
 from dressage.subject import Comparison, Lab, Subject, advance, compare, lab_of, outputs_of
 from dressage.subject.features import centre_and_scale, flat_of, shares_a_scale
 from dressage.subject.task import default_metric
@@ -191,7 +190,10 @@ def _standardised(values: Tensor, *, shared: bool) -> Tensor:
 
 def _tried(lab: Lab, other: Lab, deadline: float) -> Comparison | None:
     """Both continued over as many steps as the time allows; None where the training cannot be run, or not long enough."""
-    return _guarded(lambda: _compared(lab, other, deadline))
+    try:
+        return quietly(_compared, lab, other, deadline)
+    except (RuntimeError, ValueError, TypeError, IndexError):
+        return None  # what the user's model or loss raises is another check's subject
 
 
 def _compared(lab: Lab, other: Lab, deadline: float) -> Comparison | None:
@@ -200,13 +202,6 @@ def _compared(lab: Lab, other: Lab, deadline: float) -> Comparison | None:
     pace = (time.monotonic() - began) / 5
     steps = int(min(STEPS, min(SECONDS, (deadline - began) / 2) / (4 * max(pace, 1e-5))))
     return compare(lab, other, steps, seeds=(0, 1), deadline=deadline) if steps >= 30 else None
-
-
-def _guarded(run: Callable[[], Comparison | None]) -> Comparison | None:
-    try:
-        return run()
-    except (RuntimeError, ValueError, TypeError, IndexError):
-        return None  # what the user's model or loss raises is another check's subject
 
 
 def _harmed(got: Comparison, best: float, gain: float) -> bool:

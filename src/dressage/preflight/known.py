@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from torch import Tensor
+import warnings
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from dressage.subject import Subject
 from dressage.subject.baselines import Baselines, baselines
 
+P = ParamSpec("P")
+T = TypeVar("T")
 _found: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
 
 
@@ -15,18 +20,22 @@ def baselines_of(subject: Subject, deadline: float) -> Baselines | None:
     """The baselines of the subject's rows; None without data, for a task without them, or where the rows defeat them."""
     if subject.train is None or subject.task is None:
         return None
-    held = None if subject.validation is None else subject.validation.x
-    for y, x_held, task, kept in _found.get(subject.train.x, ()):  # type: ignore[no-untyped-call]
-        if _same(y, subject.train.y) and _same(x_held, held) and task == subject.task:
+    held = (None, None) if subject.validation is None else (subject.validation.x, subject.validation.y)
+    given = (subject.train.y, *held, subject.task)
+    for known, kept in _found.get(subject.train.x, ()):  # type: ignore[no-untyped-call]
+        if all(one is other for one, other in zip(known, given, strict=True)):
             return kept  # type: ignore[no-any-return]
     try:
-        found = baselines(subject.train, subject.task, deadline, subject.validation)
-    except (ValueError, FloatingPointError, ArithmeticError, MemoryError, RuntimeError):
+        found = quietly(baselines, subject.train, subject.task, deadline, subject.validation)
+    except (ValueError, TypeError, IndexError, ArithmeticError, MemoryError, RuntimeError):
         return None
     if found is None or len(found.scores) == 4:  # all of them: the deadline cut none
-        _found[subject.train.x] = ((subject.train.y, held, subject.task, found),)
+        _found[subject.train.x] = ((given, found),)
     return found
 
 
-def _same(one: Tensor | None, other: Tensor | None) -> bool:
-    return one is other
+def quietly(run: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """The result of a call, without the warnings that the user's model or loss gives: the user's own run will give them."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return run(*args, **kwargs)

@@ -111,13 +111,15 @@ def baselines(rows: Rows, task: Task, deadline: float = math.inf, validation: Ro
 def row_targets(rows: Rows, task: Task) -> NDArray[Any] | None:
     """`(N,)` classes or `(N, K)` numbers; None for a class a place, or targets that are not finite."""
     y = rows.y.detach().cpu()
+    if y.is_complex() or y[0].numel() == 0:
+        return None
     if y.is_floating_point() and not bool(torch.isfinite(y).all()):
         return None
     if task in ("classification", "binary"):
         labels = labels_of(y, task)
         return np.asarray(labels.numpy()) if labels.ndim == 1 and (y.is_floating_point() or y[0].numel() == 1) else None
     values = y.reshape(len(y), -1)
-    return np.asarray(values[:, spread(values.shape[1], TARGETS)].numpy(), dtype=np.float64)
+    return np.asarray(values[:, spread(values.shape[1], TARGETS)].double().numpy(), dtype=np.float64)
 
 
 def models_for(task: Task, classes: int, count: int) -> dict[str, Fit]:
