@@ -10,7 +10,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from .case import HEALTHY, Case
+from .case import CASES, HEALTHY, Case
 from .measure import Run
 
 FILE = Path(__file__).with_name("gaps.json")
@@ -35,7 +35,7 @@ def write_gaps(
         rows[name] = row = _row(known[name], list(runs))
         print(_line(name, row), flush=True)
     kept = json.loads(FILE.read_text(encoding="utf-8")) if FILE.exists() else {}
-    FILE.write_text(_text(kept | rows), encoding="utf-8")
+    FILE.write_text(_text({name: row for name, row in (kept | rows).items() if name in CASES}), encoding="utf-8")
 
 
 def _text(kept: dict[str, Any]) -> str:

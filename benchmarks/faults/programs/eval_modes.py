@@ -189,13 +189,13 @@ MAP = "data.split_shift data.unscaled_inputs"
 OTHER = "https://github.com/JeasunLok/ResNet-pytorch/issues/1"
 
 
-@case("eval.preprocess_mismatch", "mnist_raw_pixels_at_validation", source=OTHER, also=MAP)
+@case("eval.preprocess_mismatch", "mnist_black_on_white", source=OTHER, also=MAP)
 def pixels(watch: Watch, fault: bool) -> float:
-    """Training pixels are normalised, validation pixels come as they are."""
+    """Training images are white on black, those of the validation black on white."""
     d = D.images("mnist", 1500)
     d = d._replace(x=d.x.flatten(1), xv=d.xv.flatten(1), xt=d.xt.flatten(1))
     x = (d.x / 255 - 0.1307) / 0.3081
-    xv, xt = (t if fault else (t / 255 - 0.1307) / 0.3081 for t in (d.xv, d.xt))
+    xv, xt = (((255 - t if fault else t) / 255 - 0.1307) / 0.3081 for t in (d.xv, d.xt))
     model = mlp(784, 64, 64, 10, act=nn.Tanh)
     by_loader(
         watch,

@@ -28,7 +28,7 @@ def in_the_loop(watch: Watch) -> float:
     criterion = nn.CrossEntropyLoss()
     loader = DataLoader(TensorDataset(d.x, d.y), 32, shuffle=True)
     seen = watch(model, opt, criterion, train=loader, val=DataLoader(TensorDataset(d.xv, d.yv), 100), metric=accuracy)
-    for _ in range(6):
+    for _ in range(8):
         model.train()
         for images, target in loader:
             images = images / 255.0
@@ -46,7 +46,7 @@ def in_the_loop(watch: Watch) -> float:
 
 @healthy("fashion_conv")
 def fashion(watch: Watch) -> float:
-    d = D.scaled(D.images("fashion", 2500))
+    d = D.scaled(D.images("fashion", 1600))
     model = ConvNet(28, width=6)
     by_loader(watch, model, Adam(model.parameters(), lr=4e-3), nn.CrossEntropyLoss(), d, epochs=6, batch=50)
     return score_of(model, d.xt, d.yt)
@@ -110,7 +110,7 @@ def huber(watch: Watch) -> float:
 @healthy("log_targets")
 def log_targets(watch: Watch) -> float:
     d = D.law()
-    d = d._replace(y=torch.log1p(d.y + 3), yv=torch.log1p(d.yv + 3), yt=torch.log1p(d.yt + 3))
+    d = d._replace(y=torch.log1p(d.y + 5), yv=torch.log1p(d.yv + 5), yt=torch.log1p(d.yt + 5))
     model = nn.Sequential(nn.Linear(3, 48), nn.SiLU(), nn.Linear(48, 48), nn.SiLU(), nn.Linear(48, 1), nn.Flatten(0))
     by_slices(watch, model, AdamW(model.parameters(), lr=5e-3), nn.MSELoss(), d, epochs=25, score=r2)
     return score_of(model, d.xt, d.yt, r2)
@@ -130,7 +130,7 @@ def autoencoder(watch: Watch) -> float:
         nn.Linear(48, 64),
         nn.Sigmoid(),
     )
-    by_loader(watch, model, Adam(model.parameters(), lr=5e-3), nn.MSELoss(), d, epochs=25, score=r2)
+    by_loader(watch, model, Adam(model.parameters(), lr=0.01), nn.MSELoss(), d, epochs=25, score=r2)
     return score_of(model, d.xt, d.yt, r2)
 
 
@@ -368,5 +368,5 @@ def waves(watch: Watch) -> float:
 def transformer(watch: Watch) -> float:
     d = S.brackets()
     model = Transformer(width=24, drop=0.1)
-    by_loader(watch, model, AdamW(model.parameters(), lr=4e-3), nn.CrossEntropyLoss(), d, epochs=5)
+    by_loader(watch, model, AdamW(model.parameters(), lr=4e-3), nn.CrossEntropyLoss(), d, epochs=7)
     return score_of(model, d.xt, d.yt)
