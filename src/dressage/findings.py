@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 Severity = Literal["info", "warning", "critical"]
 RANK: Mapping[Severity, int] = {"critical": 0, "warning": 1, "info": 2}
@@ -44,6 +44,13 @@ class Finding:
     def is_harmful(self) -> bool:
         """Whether harm was shown."""
         return self.severity != "info"
+
+    @staticmethod
+    def from_json(facts: Mapping[str, Any]) -> Finding:
+        """From plain values; what is missing or unknown is left out."""
+        known = {name: facts[name] for name in Finding.__dataclass_fields__ if facts.get(name) is not None}
+        blank = dict.fromkeys(("id", "severity", "where", "evidence", "cause", "remedy"), "")
+        return Finding(**{**blank, **known})
 
     def to_json(self) -> dict[str, object]:
         """As plain values."""

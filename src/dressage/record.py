@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -20,16 +21,30 @@ from dressage.store.database import Recorder
 from dressage.store.folder import RunFolder
 from dressage.store.writer import CheckpointWriter
 
+
+class Watching(Protocol):
+    """What judges a training by its events, and may write what it finds."""
+
+    def kept_in(self, recorder: Recorder) -> None: ...
+
+    def __call__(self, event: Event) -> None: ...
+
+
 COLUMNS = ("loss", "lr")
 SHARE = 0.01  # of the time that checkpoints at the end of an epoch may take
 
 
 def record(
-    job: Job, folder: RunFolder, stop: Stop, on_event: Callable[[Event], None] | None = None, seconds: float = 0.0
+    job: Job,
+    folder: RunFolder,
+    stop: Stop,
+    on_event: Callable[[Event], None] | None = None,
+    seconds: float = 0.0,
+    watch: Watching | None = None,
 ) -> EndEvent | None:
     """Trains to the end and writes the curves and checkpoints on the way; None when a signal ended it, with its state saved.
 
-    `seconds` were trained already, in a run that is resumed.
+    `seconds` were trained already, in a run that is resumed. `watch` judges it on the way.
     """
     state = job.state
     with (
@@ -38,6 +53,8 @@ def record(
         closing(fit(state, job.batches, job.plan, job.parts.get("validation"))) as events,
     ):
         recorder.cut(state.step)
+        if watch is not None:
+            watch.kept_in(recorder)
         saver.before_save = recorder.flush  # a curve never ends before the checkpoint that goes on with it
         if state.step == 0:
             saver.save(state)
@@ -55,6 +72,8 @@ def record(
                     end = event
                 if on_event is not None:
                     on_event(event)
+                if watch is not None:
+                    watch(event)
                 if end is None:
                     saver.after(event, state)
         except Overdue:

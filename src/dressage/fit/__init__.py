@@ -3,6 +3,8 @@
 from dressage.fit.events import EndEvent as EndEvent
 from dressage.fit.events import EpochEvent as EpochEvent
 from dressage.fit.events import Event as Event
+from dressage.fit.events import ExamineEvent as ExamineEvent
+from dressage.fit.events import FindingEvent as FindingEvent
 from dressage.fit.events import PlanEvent as PlanEvent
 from dressage.fit.events import StepEvent as StepEvent
 from dressage.fit.loop import fit as fit

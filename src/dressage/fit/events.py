@@ -9,6 +9,7 @@ from typing import Literal
 from torch import Tensor
 
 from dressage.data.describe import Row
+from dressage.findings import Finding
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,4 +72,21 @@ class Nonfinite:
     loss: float
 
 
-Event = PlanEvent | StepEvent | EpochEvent | EndEvent
+@dataclass(frozen=True, slots=True)
+class ExamineEvent:
+    """The training waits for an examination: what is looked at, and how much of it is done; `total` 0: not known."""
+
+    what: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class FindingEvent:
+    """A fault with harm was found. It stops nothing."""
+
+    finding: Finding
+
+
+Event = PlanEvent | StepEvent | EpochEvent | EndEvent | ExamineEvent | FindingEvent
+"""`fit` yields steps, epochs and the end; the rest comes from what is done around it."""

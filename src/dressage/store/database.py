@@ -73,6 +73,13 @@ class Recorder:
         self._records.append((statement, (step, text_crc(step, text), text)))
         self._hand_over()
 
+    def findings(self, all_facts: Sequence[Mapping[str, object]]) -> None:
+        """Takes all findings as they stand, in place of those that were taken before."""
+        self._records.append(("DELETE FROM findings", ()))
+        for facts in all_facts:
+            self.finding(facts)
+        self._hand_over()
+
     def event(self, kind: str, step: int, facts: Mapping[str, object]) -> None:
         """Takes something that happened at `step`, with the time of day."""
         text, now = to_json(facts), time.time()

@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -220,6 +220,10 @@ class RunFolder:
     def add_finding(self, finding: Mapping[str, object]) -> None:
         """Keeps a finding while no recorder is open."""
         self._record(lambda recorder: recorder.finding(finding))
+
+    def set_findings(self, findings: Sequence[Mapping[str, object]]) -> None:
+        """Keeps the findings as they stand at the end, in place of those on the way."""
+        self._record(lambda recorder: recorder.findings(findings))
 
     def _record(self, say: Callable[[Recorder], None]) -> None:
         with Recorder(self.path) as recorder:

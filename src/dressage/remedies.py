@@ -1,0 +1,68 @@
+"""What a finding advises, as an edit of a recipe: findings are made for any loop, a run of ours has settings of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from dressage.errors import DressageError
+from dressage.findings import Finding
+from dressage.prepare import Job
+from dressage.recipe import Recipe, as_recipe
+from dressage.resolve import all_paths, name_problems, value_at
+
+TOLD_BY_GUARD = ("sym.nonfinite_loss", "pipe.data_stall")
+"""Of these a training of ours has a finding of its own, or no such loop."""
+
+
+def in_a_recipe(findings: Iterable[Finding], job: Job, *, own_model: bool = False) -> list[Finding]:
+    """The findings with edits that this job's recipe takes; overfitting is a note, since the best weights are kept."""
+    told = [f for f in findings if f.id not in TOLD_BY_GUARD]
+    return [_ours(f, job, own_model) for f in told]
+
+
+def _ours(finding: Finding, job: Job, own_model: bool) -> Finding:
+    recipe = job.recipe
+    edit = {path: value for path, value in finding.edit.items() if not (own_model and path.startswith("model."))}
+    if "train.epochs" in edit:
+        edit["train.epochs"] = 2 * recipe.train.epochs
+    if "optim.momentum" in edit and recipe.optim.name.startswith(("adam", "lamb", "nadam", "lion")):
+        edit["optim.beta1"] = edit.pop("optim.momentum")
+    edit = {path: value for path, value in edit.items() if path not in all_paths() or value_at(recipe, path) != value}
+    made = replace(finding, edit=edit if is_valid(edit) else {})
+    if finding.id == "eval.overfit":
+        step = job.state.best_step
+        said = f"{finding.evidence}; the weights of step {step} are kept" if step else finding.evidence
+        return replace(made, severity="info", evidence=said)
+    return made
+
+
+def is_valid(edit: Mapping[str, object]) -> bool:
+    """Whether a recipe takes the edit."""
+    try:
+        as_recipe(nested(edit), also=name_problems)
+    except DressageError:
+        return False
+    return True
+
+
+def nested(edit: Mapping[str, object]) -> dict[str, object]:
+    """`{"optim.lr": 1e-3}` as `{"optim": {"lr": 1e-3}}`."""
+    made: dict[str, object] = {}
+    for path, value in edit.items():
+        section, _, name = path.rpartition(".")
+        if section:
+            inner = made.setdefault(section, {})
+            assert isinstance(inner, dict)
+            inner[name] = value
+        else:
+            made[name] = value
+    return made
+
+
+def edited(recipe: Recipe, edit: Mapping[str, object]) -> Recipe:
+    """The recipe with an edit laid over it. Raises RecipeError."""
+    written = recipe.model_dump(exclude_unset=True)
+    for path, value in nested(edit).items():
+        written[path] = {**written.get(path, {}), **value} if isinstance(value, dict) else value
+    return as_recipe(written, also=name_problems)

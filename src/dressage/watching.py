@@ -1,0 +1,222 @@
+"""The consumer of a training of ours that judges it: telemetry from its events, findings as they come, a verdict at its end."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import asdict, replace
+
+from dressage.examine import subject_of_job
+from dressage.findings import Finding, ranked
+from dressage.fit import EndEvent, EpochEvent, Event, ExamineEvent, FindingEvent, StepEvent
+from dressage.preflight.catalogue import CHECKS
+from dressage.preflight.run import examine
+from dressage.prepare import Job
+from dressage.remedies import in_a_recipe
+from dressage.stopping import Overdue, Stop
+from dressage.store.database import Recorder
+from dressage.watch import Watch
+from dressage.watch.case import Case
+from dressage.watch.probe import StepProbe
+from dressage.watch.telemetry import Validation
+
+SECONDS = 5.0
+"""That the checks before the first step may take."""
+LONG = 20.0
+"""Seconds of training that deserve the checks which need scikit-learn: importing it takes two."""
+LEAST = 60
+"""Steps below which a training is too short to be judged at its end."""
+GAP = 0.1
+"""Between training and validation metric: a reason to look at the data more closely."""
+QUICK = ("data.nonfinite", "data.unscaled_inputs", "data.all_positive_inputs", "data.leakage", "data.duplicates")
+"""Checks of the data that need no other library."""
+OWN_NETWORK = ("first_loss", "loss_shape", "heads", "wiring", "row_leak", "signals", "nonlinearity", "modes")
+"""Checks of the network and its loss, where it is the user's."""
+Tell = Callable[[Event], None]
+
+
+class JobWatch:
+    """Judges one training by its events. It only reads: weights, order and noise of the training are the same without it."""
+
+    def __init__(self, job: Job, *, own_model: bool = False) -> None:
+        """Before the first step, and before a checkpoint is put back: the first weights are what proofs begin from."""
+        self.job, self.own_model = job, own_model
+        self.case = case_of(job)
+        self._watch: Watch | None = None
+        self._tell: Tell = lambda event: None
+        self._stop = Stop()
+        self._recorder: Recorder | None = None
+        self._found: list[Finding] = []
+        self._rate, self._kept, self._deep = 0.0, 0, False
+
+    @property
+    def findings(self) -> list[Finding]:
+        """As things stand, ranked: those with harm, and what was noted beside; symptoms only where there is harm."""
+        found = self._found if self._watch is None else self._watch.findings
+        found = in_a_recipe(ranked([*self.case.lasting, *found]), self.job, own_model=self.own_model)
+        harmful = any(f.is_harmful for f in found)
+        return [f for f in found if f.is_harmful or not f.is_symptom or harmful]
+
+    @property
+    def notes(self) -> list[str]:
+        """What could not be checked, and why."""
+        return list(dict.fromkeys(self.case.notes))
+
+    def begin(self, stop: Stop, tell: Tell | None, known: Iterable[Finding] = ()) -> None:
+        """From where the job's state stands; `known` was found before, in a run that is resumed."""
+        self._stop, self._tell = stop, tell or self._tell
+        step = self.job.state.step
+        self.case.lasting = [f for f in known if f.step == 0]
+        if step == 0:
+            self._examine(QUICK + (OWN_NETWORK if self.own_model else ()), SECONDS)
+            for finding in self.findings:
+                self._told(finding)
+        self._watch = Watch(
+            self.case,
+            on_finding=self._told,
+            probe=lambda: StepProbe(self.job.state.model, None, rate=lambda: self._rate),
+            during=self._breakable,
+            step=step,
+            quiet=_quiet(self.job),
+        )
+        self._watch.findings = [f for f in known if f.step > 0]
+
+    def kept_in(self, recorder: Recorder | None) -> None:
+        """Where findings and telemetry are written as they come."""
+        self._recorder = recorder
+
+    def __call__(self, event: Event) -> None:
+        """Takes an event of the training. What goes wrong in watching is noted, and never reaches the training."""
+        if self._watch is None or self._stop.asked:
+            return
+        try:
+            if isinstance(event, StepEvent):
+                self._rate = event.lr
+                self._watch.step(event.loss)
+                self._keep_probe()
+            elif isinstance(event, EpochEvent):
+                self._validated(self._watch, event)
+        except Exception as error:
+            self._give_up(error)
+
+    def end(self, event: EndEvent) -> list[Finding]:
+        """The verdict on the training that has ended so."""
+        watch, step = self._watch, self.job.state.step
+        if watch is None or self._stop.asked:
+            return self.findings
+        try:
+            if event.nonfinite is not None:
+                watch.stopped(step, event.nonfinite.step, event.nonfinite.where)
+            if event.nonfinite is None and step < LEAST:
+                watch.close()
+                self.case.notes.append(f"too short to be judged: {step} steps, expected {LEAST} at least")
+                return self.findings
+            self._tell(ExamineEvent("judging the training", 0, 0))
+            if event.nonfinite is None and not self._deep and self._is_odd():
+                self._look_deeper()
+            watch.diagnose()
+        except Exception as error:
+            self._give_up(error)
+        return self.findings
+
+    def close(self) -> None:
+        """Takes every hook away."""
+        if self._watch is not None:
+            self._watch.close()
+
+    def _validated(self, watch: Watch, event: EpochEvent) -> None:
+        if "val_loss" in event.metrics:
+            told = validation_of(event.metrics, self.job)
+            watch.validated(told.loss, told.metric)
+        total = self.case.step_seconds * self.job.recipe.train.epochs * self.job.batches.steps_per_epoch
+        if total > LONG and not self._deep:
+            self._look_deeper()
+
+    def _look_deeper(self) -> None:
+        self._deep = True
+        before = len(self.case.lasting)
+        self._examine(tuple(name for name, _, _ in CHECKS if name.startswith("data.") and name not in QUICK), SECONDS)
+        for finding in self.findings if len(self.case.lasting) > before else ():
+            if any(finding.id == f.id for f in self.case.lasting[before:]):
+                self._told(finding)
+
+    def _examine(self, checks: tuple[str, ...], seconds: float) -> None:
+        known = {name for name, _, _ in CHECKS}
+        started = self.case.start
+        subject = replace(self.case.subject, model=started[0], optimizer=started[1]) if started else self.case.subject
+        began = time.monotonic()
+
+        def progress(name: str, done: int, total: int) -> None:
+            self._tell(ExamineEvent(f"checking {name}", done, total))
+
+        with self._breakable():
+            deadline = began + min(seconds, max(0.0, self.case.time_left()))
+            seen = examine(subject, [name for name in checks if name in known], deadline, progress)
+            self.case.lasting += [replace(f, step=0) for f in seen.findings]
+            self.case.notes += [f"{c.name}: {c.said}" for c in seen.checks if "could not" in c.said or "time" in c.said]
+        self.case.spent += time.monotonic() - began
+
+    def _is_odd(self) -> bool:
+        """Whether the result calls for a closer look at the data: it does better on training rows than on others, or badly."""
+        _, metric = self.case.now()
+        held = self.case.validation_metric()
+        return not metric - held <= GAP or metric < 0.9
+
+    def _told(self, finding: Finding) -> None:
+        for found in in_a_recipe([finding], self.job, own_model=self.own_model):
+            if found.is_harmful:
+                self._tell(FindingEvent(found))
+                if self._recorder is not None:
+                    self._recorder.finding(found.to_json())
+
+    def _keep_probe(self) -> None:
+        """Telemetry for a later diagnosis: the first probes, then ever fewer."""
+        probes = self.case.telemetry.probes
+        if self._recorder is None or not probes or probes[-1].step < max(self._kept + 1, 1.1 * self._kept - 5):
+            return
+        self._kept = probes[-1].step
+        self._recorder.event("probe", self._kept, asdict(probes[-1]))
+
+    @contextmanager
+    def _breakable(self) -> Iterator[None]:
+        """A judgement is given up at once when somebody asks for the end: the state is saved first of all."""
+        with suppress(Overdue), ExitStack() as stack:
+            with suppress(Overdue):  # asked for just now
+                stack.enter_context(self._stop.giving_up())
+            yield
+
+    def _give_up(self, error: Exception) -> None:
+        self.close()
+        self._found, self._watch = self.findings, None
+        self.case.notes.append(f"the training is watched no longer ({type(error).__name__}: {str(error)[:160]})")
+
+
+def case_of(job: Job) -> Case:
+    """A job before its first step as a case of the watch; its rows are already as the network gets them."""
+    recipe = job.recipe
+    subject = subject_of_job(job)
+    case = Case.of(subject, recipe.watch.seconds)
+    case.is_aligned = case.examined = True
+    case.clip_norm = recipe.optim.clip_norm
+    case.anneals = not recipe.schedule.name.startswith("constant")
+    return case
+
+
+def validation_of(metrics: Mapping[str, float], job: Job) -> Validation:
+    """What an epoch says, with a metric of which more is better: accuracy, or R² = 1 − (rmse / sd)² of a regression."""
+    name = f"val_{job.plan.objective.metric}"
+    metric: float | None = metrics.get(name)
+    if metric is not None and not job.plan.objective.higher_is_better:
+        targets = job.parts["validation"].targets.double()
+        sd = float(targets.std(0).square().mean().sqrt()) * job.plan.unit
+        metric = 1 - (metric / sd) ** 2 if sd > 0 else None
+    return Validation(0, metrics.get("val_loss"), metric, False, metrics.get("train_loss", math.nan))
+
+
+def _quiet(job: Job) -> int:
+    """Steps before which a loss that does not fall says nothing: twice the warm-up, in which the rate is still rising."""
+    total, warmup = job.recipe.train.epochs * job.batches.steps_per_epoch, job.recipe.schedule.warmup
+    warm = warmup * total if warmup < 1 else warmup
+    return int(max(30, 2 * warm))
