@@ -47,7 +47,7 @@ def lines(run: Run, output: Output) -> Iterator[str]:
             text = cell(sentence(run.evaluation[part]), 300)
             yield output.bold(text) if part == "test" else text
     if run.refit:
-        yield cell(refit_sentence(run.refit), 300)
+        yield cell(refit_sentence(run.refit, run.evaluation), 300)
     judged: Mapping[str, Any] = run.evaluation.get("test") or run.evaluation.get("validation") or {}
     if verdict(judged) in AGAINST_BASELINE:
         yield AGAINST_BASELINE[verdict(judged)]

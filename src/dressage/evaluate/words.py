@@ -57,12 +57,12 @@ def sentence(evaluation: Mapping[str, Any]) -> str:
     return f"{head}, RMSE {digits(own)}; the {beside} has RMSE {digits(other)}"
 
 
-def refit_sentence(refit: Mapping[str, Any]) -> str:
+def refit_sentence(refit: Mapping[str, Any], evaluation: Mapping[str, Any]) -> str:
     """`trained again on all 153 rows for 60 epochs (…): that network predicts, and the test score is its own`."""
     rows, epochs = number(refit.get("rows")) or 0, number(refit.get("epochs")) or 0
     why = f" ({str(refit['why'])[:200]})" if refit.get("why") else ""
     what = f"trained again on all {rows:,.0f} rows for {epochs:,.0f} epoch{'s' if epochs != 1 else ''}{why}"
-    return f"{what}: that network predicts, and the test score is its own"
+    return f"{what}: that network predicts" + (", and the test score is its own" if "test" in evaluation else "")
 
 
 def verdict(evaluation: Mapping[str, Any]) -> Literal["better", "unclear", "worse", "unknown"]:

@@ -113,7 +113,7 @@ def trained(files: Files) -> str:
         told.append(f"in {duration(seconds)}")
     refit, best = mapping(files.state.get("refit")), best_epoch(files.history.epochs)
     if refit:
-        again = shown(refit_sentence(refit), 400)
+        again = shown(refit_sentence(refit, files.evaluation), 400)
         return " ".join(told) + f". Then {again}; the curves and the other scores are the first one's."
     kept = (
         f" The weights kept are those of epoch {count(best.get('epoch'))}."
