@@ -53,6 +53,10 @@ class Case:
     """What the examination of the beginning has found."""
     step_seconds: float = 0.0
     """Of a step that is not probed."""
+    clip_norm: float = 0.0
+    """Norm that the loop clips its gradients to, where that is known."""
+    anneals: bool = False
+    """Whether the rate is known to fall over the training: before its end, what the rate is now says little."""
     memory: dict[str, object] = field(default_factory=dict)
     """What proofs have found already, so that nothing is proven twice."""
 
@@ -151,7 +155,8 @@ class Case:
         rows = subject.train.head(RACED_ROWS)
         model, optimizer = self.start if start else (self.model, self.optimizer)
         size = min(rows.batch_size or 64, len(rows))
-        return Lab(model, optimizer, subject.loss_fn, rows.x, rows.y, size, subject.metric, subject.penalty)
+        lab = Lab(model, optimizer, subject.loss_fn, rows.x, rows.y, size, subject.metric, subject.penalty)
+        return replace(lab, clip_norm=self.clip_norm)
 
     def now(self) -> tuple[float, float]:
         """Loss and metric of the network as it is, on training rows in eval mode; NaN where they cannot be had."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from types import TracebackType
-from typing import TypeVar
+from typing import Self, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -50,8 +50,8 @@ class Watch:
         before step `quiet` nothing but numbers that are not finite is judged."""
         self.case = case
         self.telemetry: Telemetry = case.telemetry
-        self.findings: list[Finding] = []
-        """What was found so far, the best supported first."""
+        self._findings: list[Finding] = []
+        self._asked_at = step
         self._on_finding = on_finding
         self._pace = Pace()
         self._passes = Passes(case.model)
@@ -61,17 +61,26 @@ class Watch:
         self._count = step
         self._since: list[float] = []
         self._left_at, self._left_step = time.perf_counter(), step
-        self._ended = False
+        self._ended = self._considering = False
         self._new_probe = probe or (lambda: StepProbe(case.model, case.optimizer, case.loss_fn))
         self._probe: StepProbe | None = self._new_probe()
         self._next = self._planned = step + 1
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What was found so far, the best supported first."""
+        return self._findings
+
+    @findings.setter
+    def findings(self, found: list[Finding]) -> None:
+        self._findings = found
 
     @property
     def notes(self) -> list[str]:
         """What could not be checked, and why."""
         return self.case.notes
 
-    def __enter__(self) -> Watch:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -97,7 +106,7 @@ class Watch:
             self.case.validation_input = self._passes.input
         mean = sum(self._since) / len(self._since) if self._since else math.nan
         self._since = []
-        told = (None if loss is None else float(loss), None if metric is None else float(metric))
+        told = (_number(loss), _number(metric))
         self.telemetry.validations.append(Validation(self._count, *told, training, mean))
         if time.perf_counter() - self._judged_at >= DEAR * self._price:
             self._consider(end=False)
@@ -122,6 +131,15 @@ class Watch:
             self.close()
             self._consider(end=True)
         return self.findings
+
+    def stopped(self, step: int, at: int, where: str) -> None:
+        """Tells the watch that the training ends after `step` by a number at step `at` that is not finite; steps since are void."""
+        self._flush()
+        void = (self.telemetry.step - step) // self.telemetry.stride
+        if void > 0:
+            del self.telemetry.losses[-void:]
+        self._count = self.telemetry.step = step
+        self.telemetry.nonfinite = (at, where)
 
     def close(self) -> None:
         """Takes every hook away."""
@@ -176,8 +194,12 @@ class Watch:
         began, stands = time.perf_counter(), self._probe is not None
         if self._probe is not None:
             self._probe.remove()  # a copy of the model would carry its hooks
-        with self._during(), generators_kept():
-            self._settle(consider(self.case, end=end))
+        self._considering = True
+        try:
+            with self._during(), generators_kept():
+                self._settle(consider(self.case, end=end))
+        finally:
+            self._considering = False
         if stands:
             self._probe = self._new_probe()
         self._judged_at = time.perf_counter()
@@ -206,6 +228,10 @@ class Watch:
                 self.telemetry.nonfinite = (first + bad, "loss")
 
 
+def _number(value: Tensor | float | None) -> float | None:
+    return None if value is None else float(value.detach() if isinstance(value, Tensor) else value)
+
+
 def _numbers(losses: list[Tensor | float]) -> list[float]:
     """Each loss as a number; the device is waited for once."""
     scalars = [x for x in losses if isinstance(x, Tensor) and x.ndim == 0]
@@ -213,6 +239,23 @@ def _numbers(losses: list[Tensor | float]) -> list[float]:
         scalars = [torch.as_tensor(x).float().mean().reshape(()) for x in losses]
     values: list[float] = torch.stack(scalars).tolist()
     return values
+
+
+class LoopWatch(Watch):
+    """The watch of a loop that never says when it ends: its findings are those of a training that ends where it stands."""
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What was found, the best supported first: the verdict as if the training ended with the last step."""
+        if not self._ended and not self._considering and self._count > self._asked_at:
+            self._flush()
+            self._asked_at = self._count
+            self._consider(end=True)
+        return self._findings
+
+    @findings.setter
+    def findings(self, found: list[Finding]) -> None:
+        self._findings = found
 
 
 def watch(
@@ -227,7 +270,7 @@ def watch(
     penalty: Callable[[nn.Module], Tensor] | None = None,
     seconds: float = 20.0,
     on_finding: Callable[[Finding], None] | None = None,
-) -> Watch:
+) -> LoopWatch:
     """Watches a training loop: call `step(loss)` after each update and `validated(loss=…, metric=…)` after each validation.
 
     `train`, `val`: a DataLoader, a Dataset of pairs or `(x, y)`; `metric(outputs, targets) -> number`; `names` of the
@@ -238,4 +281,4 @@ def watch(
         subject = subject_of(
             model, optimizer, loss_fn, train=train, val=val, metric=metric, names=names, penalty=penalty
         )
-        return Watch(Case.of(subject, seconds), on_finding=on_finding)
+        return LoopWatch(Case.of(subject, seconds), on_finding=on_finding)
