@@ -271,6 +271,30 @@ def test_progress_is_a_line_an_epoch_where_nobody_watches(capsys: pytest.Capture
     assert second.split()[-1] == "0:00"
 
 
+def test_the_time_left_is_that_of_both_trainings(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    from dressage.cli import progress as module
+    from dressage.fit import EpochEvent, PlanEvent, StepEvent
+
+    clock = iter(range(1000))
+    monkeypatch.setattr(module, "perf_counter", lambda: float(next(clock)))
+    said: list[str] = []
+    monkeypatch.setattr(Output, "note", lambda _, text: said.append(text))
+    with module.Progress(Output()) as progress:
+        progress(PlanEvent(100, 0, 10, 2, [], more=30))
+        for step in (1, 10):
+            progress(StepEvent(step, 1, torch.tensor(0.5), 1e-3))
+        progress(EpochEvent(10, 1, {"train_loss": 0.5}, False))
+        progress(PlanEvent(120, 0, 12, 2, [], again="its loss was lowest there"))
+        for step in (1, 12):
+            progress(StepEvent(step, 1, torch.tensor(0.5), 1e-3))
+        progress(EpochEvent(12, 1, {"train_loss": 0.5}, False))
+    assert said[1].split()[-1] == "0:09", "40 steps at two seconds for nine"
+    assert said[2] == "training again on all 120 rows for 2 epochs: its loss was lowest there"
+    assert said[-1].split()[-1] == "0:02", "12 steps at two seconds for eleven"
+
+
 def test_colour_only_where_it_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     class Terminal:
         def isatty(self) -> bool:
