@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import math
+from html import unescape
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
+import dressage
+from command import call
 from dressage.evaluate import judge
-from dressage.evaluate.bias_variance import Error, bias_variance, combined, diagnose, error_of
+from dressage.evaluate.bias_variance import CHAIN, Error, bias_variance, combined, diagnose, error_of
 from dressage.evaluate.bias_words import advice, notes, said, to_json
 
 of = Error.of_counts
@@ -170,3 +175,34 @@ def test_json_has_everything_that_is_said() -> None:
     assert [g["name"] for g in told["gaps"]] == ["avoidable_bias", "variance", "data_mismatch"]
     assert [g["beyond_noise"] for g in told["gaps"]] == [False, False, True]
     assert told["errors"]["target"] == {"value": 0.02, "low": 0.02, "high": 0.02, "n": 0}
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> dressage.Run:
+    recipe = {"train": {"epochs": 3, "refit": False}, "data": {"train_dev": 0.1}, "evaluate": {"target_error": 0.001}}
+    return dressage.train("digits", recipe=recipe, out=tmp_path_factory.mktemp("runs") / "one")
+
+
+def test_a_run_says_what_limits_it(trained: dressage.Run) -> None:
+    gaps = trained.gaps
+    assert [(g["from"], g["to"]) for g in gaps["gaps"]] == list(pairwise(["target", *CHAIN]))
+    assert gaps["target_known"] and gaps["errors"]["target"]["value"] == 0.001
+    assert gaps == json.loads((trained.folder / "evaluation.json").read_text())["gaps"]
+    assert set(trained.evaluation) == set(CHAIN)
+
+
+def test_the_page_shows_the_gaps(trained: dressage.Run) -> None:
+    page = (trained.folder / "report.html").read_text(encoding="utf-8")
+    section = page[page.index('<section id="limits">') :].partition("</section>")[0]
+    told = unescape(section)
+    assert trained.gaps["said"][1:] in told and told.count("its noise</td>") == 4
+    assert all(line[1:] in told for line in trained.gaps["next"])
+
+
+def test_the_command_line_shows_the_gaps(trained: dressage.Run) -> None:
+    ended = call("evaluate", str(trained.folder))
+    assert f"what limits it: {trained.gaps['said']}" in ended.out
+    other = json.loads(call("evaluate", str(trained.folder), "--target-error", "0.5", "--json").out)
+    assert other["gaps"]["errors"]["target"]["value"] == 0.5
+    refused = call("evaluate", str(trained.folder), "--target-error", "-1")
+    assert refused.code == 2 and "expected an error of 0 or more" in refused.err

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from dressage.data.preprocess import Preprocess
 from dressage.data.source import Part
-from dressage.evaluate import Evaluation, exhibit, judge
+from dressage.evaluate import Evaluation, diagnose, exhibit, gaps_json, judge
 from dressage.fit.state import State
 from dressage.fit.validate import outputs_of
 from dressage.prepare import Job
@@ -32,6 +32,12 @@ def assess(job: Job, again: Job | None = None) -> dict[str, Evaluation]:
             if again is not None:
                 judged[name]["network"] = "first" if by is job else "refit"
     return judged
+
+
+def written(evaluation: dict[str, Evaluation], target_error: float) -> dict[str, object]:
+    """What evaluation.json holds: each part, and what the gaps between their errors say."""
+    found = diagnose(evaluation, target_error)
+    return {**evaluation, **({"gaps": gaps_json(found)} if found else {})}
 
 
 def assess_part(job: Job, part: Part) -> Evaluation:

@@ -87,6 +87,15 @@ class Run:
     @property
     def evaluation(self) -> dict[str, Any]:
         """The evaluation of each part (`dressage.evaluate` has the form); empty before the run has finished."""
+        return {part: judged for part, judged in self._judged.items() if part != "gaps"}
+
+    @property
+    def gaps(self) -> dict[str, Any]:
+        """What the gaps between training, validation and test error say, and what to do next; empty before the end."""
+        return dict(self._judged.get("gaps", {}))
+
+    @property
+    def _judged(self) -> dict[str, Any]:
         return read_json(self.folder / "evaluation.json") if self._is_judged else {}
 
     @property

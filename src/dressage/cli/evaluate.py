@@ -5,13 +5,23 @@ from __future__ import annotations
 from pathlib import Path
 
 from dressage.cli.output import Output, cell, table
+from dressage.errors import UsageError
 
 
-def evaluate(run: Path, data: str | None = None, /, *, model: str | None = None, output: Output | None = None) -> None:
+def evaluate(
+    run: Path,
+    data: str | None = None,
+    /,
+    *,
+    target_error: float | None = None,
+    model: str | None = None,
+    output: Output | None = None,
+) -> None:
     """Scores of a run, with 95 % intervals, beside the baseline: as it ended, or on new data that has the target.
 
     For example:
       dressage evaluate runs/flowers
+      dressage evaluate runs/flowers --target-error 0.02
       dressage evaluate runs/churn march.csv --json
 
     Parameters
@@ -20,13 +30,18 @@ def evaluate(run: Path, data: str | None = None, /, *, model: str | None = None,
         Folder of the run.
     data
         New data; without it the scores on the run's own parts.
+    target_error
+        Error that can be reached, by a person for example: what bias is measured from, in place of the run's own value.
     model
         FILE.py:Name, for a run that was trained with a network of your own.
     """
     from dressage.cli.load import load_run
-    from dressage.evaluate import metric_name, sentence
+    from dressage.cli.result import limits
+    from dressage.evaluate import diagnose, gaps_json, metric_name, sentence
 
     output = output or Output()
+    if target_error is not None and target_error < 0:
+        raise UsageError.of("--target-error", f"{target_error:g}", "expected an error of 0 or more", "give 0.02, say")
     trained = load_run(run, model, output)
     found = trained.evaluation if data is None else {"new data": trained.evaluate(data)}
     text = []
@@ -41,4 +56,8 @@ def evaluate(run: Path, data: str | None = None, /, *, model: str | None = None,
             *table([str(part), "value", "low", "high", "baseline"], rows, indent="  "),
             "",
         ]
-    output.result({"run": str(trained.folder), "evaluation": found}, text[:-1])
+    gaps = trained.gaps if data is None else {}
+    if gaps and target_error is not None and (again := diagnose(found, target_error)):
+        gaps = gaps_json(again)
+    text += limits(gaps)
+    output.result({"run": str(trained.folder), "evaluation": found, "gaps": gaps}, text if gaps else text[:-1])

@@ -32,6 +32,7 @@ def as_dict(run: Run) -> dict[str, Any]:
         "scores": {part: found["metrics"] for part, found in evaluation.items()},
         "baseline": judged.get("baseline"),
         "refit": run.refit,
+        "gaps": run.gaps,
         "confused": judged.get("confused", []),
         "findings": run.findings,
         "report": str(run.folder / "report.html"),
@@ -53,6 +54,7 @@ def lines(run: Run, output: Output) -> Iterator[str]:
         yield AGAINST_BASELINE[verdict(judged)]
     if judged.get("confused"):
         yield "confused: " + "; ".join(_confusion(c) for c in judged["confused"][:CONFUSIONS])
+    yield from limits(run.gaps)
     for finding in run.findings:
         said = [cell(finding[key], 400) for key in ("evidence", "cause", "remedy") if finding.get(key)]
         yield f"{cell(finding.get('severity', 'finding'))}: {'; '.join(said or [cell(finding.get('id'))])}"
@@ -61,6 +63,13 @@ def lines(run: Run, output: Output) -> Iterator[str]:
     steps = {"finished": "predict {} NEW_DATA", "interrupted": "resume {}"}
     if run.status in steps:
         yield f"next: dressage {steps[run.status].format(short(run.folder))}"
+
+
+def limits(gaps: Mapping[str, Any]) -> Iterator[str]:
+    """What limits a network, and what to do about it."""
+    if gaps:
+        yield "what limits it: " + cell(gaps["said"], 400)
+        yield from (f"  {cell(line, 400)}" for line in [*gaps["next"], *gaps["notes"]])
 
 
 def _confusion(confused: Mapping[str, Any]) -> str:

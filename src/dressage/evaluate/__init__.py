@@ -34,11 +34,21 @@ In a regression also
 Intervals: Wilson's for accuracy, precision and recall; Zou and Donner's for balanced accuracy; the delta method's for
 macro F1; Newcombe's for ROC AUC; a bootstrap of 2,000 resamples, keyed by the seed, for log loss, R², RMSE and MAE.
 
+Beside the parts, "gaps" holds what the gaps between their errors say (`dressage.evaluate.bias_variance`)
+    unit        what an error is: "share wrong" or "RMSE"
+    target_known, errors        {part: {"value", "low", "high", "n"}}; "target" among them, 0 where none is known
+    gaps        [{"name", "from", "to", "value", "low", "high", "beyond_noise"}]: avoidable_bias, variance, data_mismatch,
+                validation_overfit; the intervals hold together 95 % of the time
+    largest     name of the largest gap beyond its noise, or null; rivals: those that cannot be told from it
+    said, next, notes           the same in words: one sentence, what to do for each gap, what could not be told
+
 A mistake also has "picture" (a data URI of a small PNG) or "fields" ({column: value}) where `show` gives one.
 """
 
 from __future__ import annotations
 
+from dressage.evaluate.bias_variance import diagnose
+from dressage.evaluate.bias_words import to_json as gaps_json
 from dressage.evaluate.exhibit import exhibit, picture
 from dressage.evaluate.format import Estimate, Evaluation
 from dressage.evaluate.judge import judge
@@ -48,7 +58,9 @@ __all__ = [
     "METRICS",
     "Estimate",
     "Evaluation",
+    "diagnose",
     "exhibit",
+    "gaps_json",
     "judge",
     "metric_name",
     "picture",

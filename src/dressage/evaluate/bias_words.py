@@ -68,7 +68,7 @@ def notes(found: Diagnosis) -> list[str]:
     """What could not be told, and what would tell it."""
     told, real = [], {gap.name: gap for gap in found.real}
     if not found.is_target_known and "train" in found.errors:
-        given = "what a person gets wrong" if _error(found) == "error" else "the error of measuring"
+        given = "what a person gets wrong" if _error(found) == "error" else "how exactly the target can be measured"
         told.append(
             f"no target error given: bias is measured from 0; give --evaluate.target_error, for example {given}"
         )

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dressage.evaluate.words import digits, metric_name, number, verdict
+from dressage.evaluate.bias_words import advice, said
+from dressage.evaluate.words import digits, number, verdict
 from dressage.report.curves import best_epoch
 from dressage.report.gather import Files
-from dressage.report.story import PART_WORDS, Status
+from dressage.report.limits import gaps
+from dressage.report.story import Status
 from dressage.report.text import count, listing, mapping, records, setting, share, shown
 
 MOST = 6
@@ -89,21 +91,11 @@ def _data(files: Files) -> Hint | None:
 
 
 def _gap(files: Files) -> Hint | None:
-    train, held = files.evaluation.get("train"), files.evaluation.get("validation") or files.evaluation.get("test")
-    if not train or not held:
-        return None
-    name = "r2" if held.get("task") == "regression" else "accuracy"
-    inner, outer = _score(train, name), _score(held, name)
-    low, high = number(inner.get("low")), number(outer.get("high"))
-    if low is None or high is None or low <= high:
-        return None
-    part, both = PART_WORDS.get(str(held.get("part")), "held-out"), metric_name(name)
-    return Hint(
-        f"{both[:1].upper() + both[1:]} is {digits(inner.get('value'))} on the training part and "
-        f"{digits(outer.get('value'))} on the {part} part.",
-        "The gap is what more data, augmentation, dropout or weight decay can win.",
-        "scores",
-    )
+    found = gaps(files)
+    if found is None or not any(gap.name != "avoidable_bias" or found.is_target_known for gap in found.real):
+        return None  # without a target, an error of the training part alone says little
+    told, then = said(found), advice(found)[0]
+    return Hint(f"{told[:1].upper() + told[1:]}.", f"{then[:1].upper() + then[1:]}.", "limits")
 
 
 def _weakest(files: Files) -> Hint | None:

@@ -18,6 +18,7 @@ from dressage.report.command import repeat_command
 from dressage.report.confusion import LABELS, confusion_svg
 from dressage.report.curves import Chart, charts
 from dressage.report.gather import Files
+from dressage.report.limits import limits
 from dressage.report.plots import line_svg
 from dressage.report.scatter import scatter_svg
 from dressage.report.story import headline, interval, status, tiles, title, trained
@@ -47,6 +48,7 @@ def render(files: Files) -> str:
         hints=hints(files, state),
         columns=columns,
         scores=scores,
+        limits=limits(files),
         judged=judged,
         metric_interval=interval,
         classes=tables.class_rows(judged),
