@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from dressage.errors import DressageError
@@ -24,6 +24,8 @@ def in_a_recipe(findings: Iterable[Finding], job: Job, *, own_model: bool = Fals
 def _ours(finding: Finding, job: Job, own_model: bool) -> Finding:
     recipe = job.recipe
     edit = {path: value for path, value in finding.edit.items() if not (own_model and path.startswith("model."))}
+    if "data.preprocess" in edit:
+        edit["data.preprocess"] = _with_scaling(recipe.data.preprocess, is_image=job.source.kind == "images")
     if "train.epochs" in edit:
         edit["train.epochs"] = 2 * recipe.train.epochs
     if "optim.momentum" in edit and recipe.optim.name.startswith(("adam", "lamb", "nadam", "lion")):
@@ -35,6 +37,12 @@ def _ours(finding: Finding, job: Job, own_model: bool) -> Finding:
         said = f"{finding.evidence}; the weights of step {step} are kept" if step else finding.evidence
         return replace(made, severity="info", evidence=said)
     return made
+
+
+def _with_scaling(steps: Sequence[str], *, is_image: bool) -> list[str]:
+    """The steps with one that brings the features to one scale."""
+    kept = [step for step in steps if not step.startswith(("center", "standardize", "min_max", "none"))]
+    return [*kept, "standardize_per_channel" if is_image else "standardize"]
 
 
 def is_valid(edit: Mapping[str, object]) -> bool:

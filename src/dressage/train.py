@@ -10,10 +10,11 @@ from typing import NoReturn
 
 import torch
 
-from dressage.assess import assess
+from dressage.assess import assess, written
 from dressage.data.describe import Row, describe
 from dressage.errors import Diverged, Interrupted, RunError
 from dressage.files import write_json
+from dressage.findings import Finding
 from dressage.fit import EndEvent, EpochEvent, Event, PlanEvent, StepEvent, fit
 from dressage.jobfile import read_job, write_job
 from dressage.models.foreign import Made
@@ -28,8 +29,9 @@ from dressage.run import Run
 from dressage.stopping import Overdue, Stop, signals
 from dressage.store.checkpoint import steps
 from dressage.store.folder import RunFolder
-from dressage.store.reader import read_history
+from dressage.store.reader import read_findings, read_history
 from dressage.watch import nonfinite
+from dressage.watching import JobWatch
 
 OnEvent = Callable[[Event], None]
 
@@ -72,7 +74,7 @@ def train(
             with place.writing():
                 with place.discarded_on_error():
                     write_job(place.path, job, data, own_model=model is not None)
-                return _carry_out(job, place, model, stop, on_event)
+                return _carry_out(job, place, model, stop, on_event, watch=_watch(job, model))
 
 
 def resume(
@@ -98,11 +100,12 @@ def resume(
             return Run(place.path, model)
         _require_sound(place)
         job, told = _prepare_again(place, data, y, model, progress)
+        watch = _watch(job, model)  # before the weights are put back: proofs begin from the first ones
         told += put_back(job, place.path)
         for text in told:
             place.note(text, step=job.state.step)
         with signals(place.path) as stop:
-            return _carry_out(job, place, model, stop, on_event, told)
+            return _carry_out(job, place, model, stop, on_event, told, watch)
 
 
 def reproduce(
@@ -146,14 +149,27 @@ def _repeated(job: Job, last: int, on_event: OnEvent | None) -> Iterator[StepEve
                 yield event
 
 
+def _watch(job: Job, made: Made | None) -> JobWatch | None:
+    return JobWatch(job, own_model=made is not None) if job.recipe.watch.diagnose else None
+
+
 def _carry_out(
-    job: Job, folder: RunFolder, made: Made | None, stop: Stop, on_event: OnEvent | None, told: Sequence[str] = ()
+    job: Job,
+    folder: RunFolder,
+    made: Made | None,
+    stop: Stop,
+    on_event: OnEvent | None,
+    told: Sequence[str] = (),
+    watch: JobWatch | None = None,
 ) -> Run:
     torch.set_num_threads(job.recipe.train.threads)
     folder.set_status("running", step=job.state.step)
     _announce(job, on_event, told)
     try:
-        end, again = _record(job, folder, folder, stop, on_event), None
+        if watch is not None:
+            watch.begin(stop, on_event, [Finding.from_json(f) for f in read_findings(folder.path)])
+            folder.set_findings([f.to_json() for f in watch.findings])
+        end, again = _record(job, folder, folder, stop, on_event, watch), None
         if job.recipe.train.refit:
             with stop.giving_up():
                 again, told = _prepare_second(job, folder, made)
@@ -164,18 +180,27 @@ def _carry_out(
     except Overdue:
         _stop(job, folder)
     # From here on all is done within a second: a wish to stop is granted by finishing.
-    write_json(folder.path / "evaluation.json", evaluation)
+    write_json(folder.path / "evaluation.json", written(evaluation, job.recipe.evaluate.target_error))
     facts = told_of(again) if again else {}
     folder.set_status("finished", step=job.state.step, epochs=job.state.epoch, reason=end.reason, **facts)
     write_report(folder.path)
     return Run(folder.path, made)
 
 
-def _record(job: Job, place: RunFolder, folder: RunFolder, stop: Stop, on_event: OnEvent | None) -> EndEvent:
+def _record(
+    job: Job,
+    place: RunFolder,
+    folder: RunFolder,
+    stop: Stop,
+    on_event: OnEvent | None,
+    watch: JobWatch | None = None,
+) -> EndEvent:
     """One training to its end, recorded in `place`. Raises Overdue when a signal ended it, Diverged with the run's folder."""
-    end = record(job, place, stop, on_event, _seconds(place, job.state.step))
+    end = record(job, place, stop, on_event, _seconds(place, job.state.step), watch)
     if end is None:
         raise Overdue
+    if watch is not None:
+        place.set_findings([f.to_json() for f in watch.end(end)])
     if end.reason == "nonfinite":
         _diverge(job, folder, end, again=place != folder)
     return end

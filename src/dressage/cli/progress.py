@@ -8,8 +8,9 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from dressage.cli.described import described_lines
+from dressage.cli.found import finding_lines
 from dressage.cli.output import Output, cell, duration
-from dressage.fit.events import EpochEvent, PlanEvent, StepEvent
+from dressage.fit.events import EpochEvent, ExamineEvent, FindingEvent, PlanEvent, StepEvent
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -52,6 +53,11 @@ class Progress:
             self._epoch(event)
         elif isinstance(event, PlanEvent):
             self._plan(event)
+        elif isinstance(event, ExamineEvent):
+            self._next = 0.0
+            self.opening(event.what, event.done, event.total)
+        elif isinstance(event, FindingEvent):
+            self._say(finding_lines(event.finding.to_json(), briefly=True))
 
     def opening(self, what: str, done: int, total: int) -> None:
         """Progress of reading the data: `done` of `total` files or rows."""
@@ -60,6 +66,14 @@ class Progress:
             return
         self._next = now + REFRESH
         self._draw(cell(what), done, total, "")
+
+    def _say(self, lines: list[str]) -> None:
+        """Lines that stay, above the bar where there is one."""
+        for line in lines:
+            if self._bar is None:
+                self._output.note(line)
+            else:
+                self._bar.console.print(line, markup=False, highlight=False)
 
     def _plan(self, event: PlanEvent) -> None:
         self._close()

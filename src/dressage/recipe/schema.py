@@ -169,6 +169,17 @@ class Watch(Section):
 
     nonfinite: Literal["stop", "ignore"] = "stop"
     """Whether a loss that is not finite stops the training before the update that would spoil the weights."""
+    diagnose: bool = True
+    """Whether the data is checked before the first step and the training judged as it runs; what is found stops nothing."""
+    seconds: Annotated[float, Field(ge=0)] = 20.0
+    """What examinations may take; 5 % of the training, where that is more."""
+
+
+class Evaluate(Section):
+    """What the trained network is held against."""
+
+    target_error: Annotated[float, Field(ge=0)] = 0.0
+    """Error that can be reached, by a person for example: share of rows wrong, or an RMSE; 0: not known."""
 
 
 class Recipe(Section):
@@ -188,9 +199,10 @@ class Recipe(Section):
     schedule: Schedule = Schedule()
     train: Train = Train()
     watch: Watch = Watch()
+    evaluate: Evaluate = Evaluate()
 
 
-SECTIONS = ("data", "model", "loss", "regularize", "optim", "schedule", "train", "watch")
+SECTIONS = ("data", "model", "loss", "regularize", "optim", "schedule", "train", "watch", "evaluate")
 
 CHOSEN = frozenset(
     {
