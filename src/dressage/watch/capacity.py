@@ -64,7 +64,7 @@ def _bottleneck(case: Case, metric: float) -> list[Finding]:
         as_it_is = advance(plain, changed.steps)
         return changed.metric, as_it_is.metric
 
-    scores = case.proven("wider", both)
+    scores = case.proven(f"wider {case.telemetry.step}", both)
     if not isinstance(scores, tuple) or not scores[0] > max(scores[1], metric) + POINTS:
         return []
     return [

@@ -16,8 +16,8 @@ from dressage.watch.rules.symptoms import update_ratio
 
 COLLAPSED = 1e-3
 """Share of the highest rate below which nothing is learned any more."""
-POINTS = 0.05
-"""Of the metric, that going on has to gain: a training that has settled gains less than 2."""
+POINTS = 0.1
+"""Of the metric, that going on has to gain: a training that was stopped a little early gains less than 8 points."""
 
 
 def at_the_end(case: Case, found: list[Finding]) -> list[Finding]:
@@ -92,7 +92,7 @@ def _gone_on(case: Case, key: str, rate: float) -> Outcome | None:
         return None
     going_on = lab.changed(lambda model, optimizer: _set_rate(optimizer, rate))
     steps = min(400, max(120, case.telemetry.step))
-    found = case.proven(key, lambda: _judged_on(case, going_on, steps))
+    found = case.proven(f"{key} {case.telemetry.step}", lambda: _judged_on(case, going_on, steps))
     return found if isinstance(found, Outcome) else None
 
 

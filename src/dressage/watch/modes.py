@@ -19,7 +19,7 @@ def train_mode_at_eval(case: Case) -> list[Finding]:
     wrong = [v for v in told if v.training]
     if not wrong or len(wrong) < 0.5 * len(told):
         return []
-    harm = case.proven("eval modes", lambda: _difference(case))
+    harm = case.proven(f"eval modes {case.telemetry.step}", lambda: _difference(case))
     if not isinstance(harm, str):
         return []
     return [

@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from dressage.watch.wrapped import main_input
+
 
 class Passes:
     """The first validation tells when the next is due; from the step before it on a hook stands until it is over."""
@@ -49,7 +51,7 @@ class Passes:
     def _seen(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         self.modes.append(module.training)
         if self.input is None:
-            x = next((a for a in (*args, *kwargs.values()) if isinstance(a, Tensor) and a.ndim), None)
+            x = main_input(module, args, kwargs)
             self.input = None if x is None else x.detach()[:512].clone()
         if torch.is_grad_enabled() and len(self.modes) > 4096:
             self.leave()

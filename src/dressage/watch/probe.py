@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from dressage.watch.telemetry import LayerNumbers, Probe, WeightNumbers
+from dressage.watch.wrapped import main_input
 
 ROWS = 64  # of a batch whose activations are summed
 VALUES = 4096  # of a parameter that are compared before and after the update
@@ -54,6 +55,7 @@ class StepProbe:
         self.handles: list[Any] = [model.register_forward_pre_hook(self._forward, with_kwargs=True)]
         if optimizer is not None:
             self.handles.append(optimizer.register_step_pre_hook(self._step))
+            self.handles.append(optimizer.register_step_post_hook(self._stepped))
         if isinstance(loss_fn, nn.Module):
             self.handles.append(loss_fn.register_forward_pre_hook(self._loss))
         for name, module in model.named_modules():
@@ -67,7 +69,7 @@ class StepProbe:
             return
         if self.forward_at is None:
             self.forward_at, self.training = time.perf_counter(), module.training
-        x = next((a for a in (*args, *kwargs.values()) if isinstance(a, Tensor) and a.ndim), None)
+        x = main_input(module, args, kwargs)
         if x is not None:
             self.input, self.batch = x.detach(), len(x)
 
@@ -97,6 +99,11 @@ class StepProbe:
         self.fresh.append(gradient.detach().clone())
 
     def _step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+        if kwargs.get("closure") is None and not any(callable(a) for a in args):
+            self._stepped(optimizer, args, kwargs)
+
+    def _stepped(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+        """Looks at the gradients of the step: before it, or after it where a closure makes them in the step."""
         if self.stepped:
             return
         self.stepped = True

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from dressage.findings import Finding
 from dressage.watch.case import Case
 from dressage.watch.changes import Change
 from dressage.watch.rules.curves import still_falling
+from dressage.watch.rules.layers import dead_units, saturated
 from dressage.watch.rules.symptoms import update_ratio
 from dressage.watch.tournament import LOSS, MANY_POINTS, POINTS, SURE_LOSS, SURE_POINTS, Race, Run, race
 
@@ -16,6 +18,8 @@ SETTLED = 200
 
 SUSPECTS = ("optim.momentum_too_high", "optim.bn_small_batch")
 """Changes that apply to settings which good trainings hardly ever have."""
+MENDS = ("model.init_too_large", "optim.vanishing_gradients", "data.unscaled_inputs", "optim.lr_too_high")
+"""Changes that bring dead or saturated units back."""
 SUSPECT_POINTS = 0.02
 
 
@@ -24,7 +28,8 @@ def struggles(case: Case, symptoms: list[Finding], *, end: bool) -> str:
     for finding in symptoms:
         if finding.id in ("sym.nonfinite_loss", "sym.loss_increasing", "sym.loss_not_decreasing"):
             return finding.evidence
-    if not end and (len(case.telemetry.losses) < SETTLED or still_falling(case.telemetry.losses) > 0):
+    early = case.anneals or len(case.telemetry.losses) < SETTLED
+    if not end and (early or still_falling(case.telemetry.losses) > 0):
         return ""
     _, metric = case.now()
     known = case.baselines
@@ -51,8 +56,10 @@ def supported(case: Case, why: str, *, end: bool) -> list[Finding]:
 
 
 def suspected(case: Case) -> list[Finding]:
-    """A setting that is out of the ordinary, in a training that does not do badly: without it, it does clearly better."""
-    found = race(case, min(200, max(60, case.telemetry.step)), only=SUSPECTS)
+    """What is out of the ordinary in a training that does not do badly, where it does clearly better without it."""
+    inside = next(iter([*dead_units(case.telemetry), *saturated(case.telemetry)]), None)
+    only = SUSPECTS + (MENDS if inside is not None else ())
+    found = race(case, min(200, max(60, case.telemetry.step)), only=only)
     if found is None or case.telemetry.nonfinite is not None:
         return []
     loss, metric = _actual(case)
@@ -60,8 +67,12 @@ def suspected(case: Case) -> list[Finding]:
     for change, run in found.tried:
         fallen = (min(reached) - run.loss) / max(abs(min(reached)), 1e-12)
         points = run.metric - max(found.control.metric, metric)
-        if not run.diverged and fallen > LOSS and points > SUSPECT_POINTS:
+        if run.diverged or fallen <= LOSS or points <= SUSPECT_POINTS:
+            continue
+        if change.id in SUSPECTS or inside is None:
             return [_finding(case, change, run, found, "a setting out of the ordinary", points)]
+        told = f"{inside.evidence}; {run.steps} steps with {change.name} come to loss {run.loss:.3g}"
+        return [replace(inside, evidence=f"{told}{_metric(case, run.metric)}, as it is {found.control.loss:.3g}")]
     return []
 
 
