@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dressage.cli.output import cell
+
+
+NOTES = 3  # findings without harm that are told, a line each
+
+
+def found_lines(findings: Sequence[Mapping[str, Any]]) -> list[str]:
+    """All of a run: those with harm whole, of the others the first in a line each."""
+    harmful = [f for f in findings if f.get("severity") != "info"]
+    noted = [f for f in findings if f.get("severity") == "info" and not str(f.get("id")).startswith("sym.")]
+    lines = [line for f in harmful for line in finding_lines(f)]
+    return lines + [f"note: {cell(f.get('cause'), 200)}: {cell(f.get('evidence'), 300)}" for f in noted[:NOTES]]
 
 
 def finding_lines(found: Mapping[str, Any], *, briefly: bool = False) -> list[str]:

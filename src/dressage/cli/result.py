@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from dressage.cli.found import found_lines
 from dressage.cli.output import Output, cell, short
 
 if TYPE_CHECKING:
@@ -55,9 +56,7 @@ def lines(run: Run, output: Output) -> Iterator[str]:
     if judged.get("confused"):
         yield "confused: " + "; ".join(_confusion(c) for c in judged["confused"][:CONFUSIONS])
     yield from limits(run.gaps)
-    for finding in run.findings:
-        said = [cell(finding[key], 400) for key in ("evidence", "cause", "remedy") if finding.get(key)]
-        yield f"{cell(finding.get('severity', 'finding'))}: {'; '.join(said or [cell(finding.get('id'))])}"
+    yield from found_lines(run.findings)
     if (run.folder / "report.html").is_file():
         yield f"report: {short(run.folder / 'report.html')}"
     steps = {"finished": "predict {} NEW_DATA", "interrupted": "resume {}"}
