@@ -64,6 +64,11 @@ class Run:
     def _repr_html_(self) -> str:
         return run_html(self.folder)
 
+    @property
+    def made(self) -> Made | None:
+        """The network of the user's own, as it was given; None where there was none."""
+        return self._made
+
     @cached_property
     def job(self) -> JobFile:
         """What the folder says of the job."""

@@ -14,11 +14,11 @@ from dressage.assess import assess, written
 from dressage.data.describe import Row, describe
 from dressage.errors import Diverged, Interrupted, RunError
 from dressage.files import write_json
-from dressage.findings import Finding
 from dressage.fit import EndEvent, EpochEvent, Event, PlanEvent, StepEvent, fit
 from dressage.jobfile import read_job, write_job
 from dressage.models.foreign import Made
 from dressage.prepare import Job, ShowProgress, prepare, threads_kept
+from dressage.recall import begin
 from dressage.recipe import Recipe, as_recipe
 from dressage.record import put_back, record
 from dressage.refit import FOLDER, epochs_shown, laid_down, most_steps, second_job, told_of
@@ -29,7 +29,7 @@ from dressage.run import Run
 from dressage.stopping import Overdue, Stop, signals
 from dressage.store.checkpoint import steps
 from dressage.store.folder import RunFolder
-from dressage.store.reader import read_findings, read_history
+from dressage.store.reader import read_history
 from dressage.watch import nonfinite
 from dressage.watching import JobWatch
 
@@ -99,7 +99,7 @@ def resume(
                 write_report(place.path)
             return Run(place.path, model)
         _require_sound(place)
-        job, told = _prepare_again(place, data, y, model, progress)
+        job, told = prepare_again(place, data, y, model, progress)
         watch = _watch(job, model)  # before the weights are put back: proofs begin from the first ones
         told += put_back(job, place.path)
         for text in told:
@@ -120,7 +120,7 @@ def reproduce(
     """Repeats a run from its first step and names the first step whose numbers differ in any bit. Writes nothing."""
     place = RunFolder.open(Path(folder))
     with threads_kept():
-        job, told = _prepare_again(place, data, y, model, progress)
+        job, told = prepare_again(place, data, y, model, progress)
         _announce(job, on_event, told)
         found = _repeat(job, place.path, on_event)
         if found.first_difference is None and (place.path / FOLDER / "run.db").is_file():
@@ -167,7 +167,7 @@ def _carry_out(
     _announce(job, on_event, told)
     try:
         if watch is not None:
-            watch.begin(stop, on_event, [Finding.from_json(f) for f in read_findings(folder.path)])
+            begin(watch, job, folder.path, stop, on_event)
             folder.set_findings([f.to_json() for f in watch.findings])
         end, again = _record(job, folder, folder, stop, on_event, watch), None
         if job.recipe.train.refit:
@@ -258,7 +258,7 @@ def _require_sound(folder: RunFolder) -> None:
         raise Diverged.of(folder.path, f"diverged, and would again at {told[0]}", told[1], f"train anew: {told[2]}")
 
 
-def _prepare_again(
+def prepare_again(
     folder: RunFolder, data: object, y: object, model: Made | None, progress: ShowProgress | None
 ) -> tuple[Job, list[str]]:
     """The job of a run, ready for its first step, and what of the machine has changed since."""

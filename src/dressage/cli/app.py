@@ -21,6 +21,7 @@ COMMANDS = {
     "check": ("check:check", "Check data, network and loss before the first step."),
     "train": ("train:train", "Train a network on a folder, a file or a named set."),
     "resume": ("resume:resume", "Go on with a run that was stopped, bit for bit."),
+    "diagnose": ("diagnose:diagnose", "Say what went wrong in a run: cause, evidence, remedy."),
     "evaluate": ("evaluate:evaluate", "Scores of a run on its test part, or on new data."),
     "predict": ("predict:predict", "Predictions of a run for new files, as CSV."),
     "show": ("show:show", "One run: its scores, curves and recipe."),

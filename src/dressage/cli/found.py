@@ -7,7 +7,6 @@ from typing import Any
 
 from dressage.cli.output import cell
 
-
 NOTES = 3  # findings without harm that are told, a line each
 
 

@@ -43,11 +43,6 @@ def read_history(folder: Path) -> History:
     return _reading(folder, _history)
 
 
-def read_findings(folder: Path) -> list[dict[str, Any]]:
-    """The findings of a run, in the order in which they were kept; none where it has no run.db yet. Raises as `read_history`."""
-    return read_history(folder).findings if (folder / "run.db").is_file() else []
-
-
 def curve(folder: Path, column: str, points: int = 2000) -> tuple[Steps, Matrix, Matrix]:
     """`(steps, low, high)` of a column in about `points` stretches, each with its first step and its extremes.
 
