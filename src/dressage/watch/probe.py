@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -30,7 +30,7 @@ class StepProbe:
         *,
         rate: Callable[[], float] | None = None,
     ) -> None:
-        """Without an optimiser the gradients are those that stand in the parameters when the probe is read; `rate` gives its rate."""
+        """Without an optimiser the gradients are those that stand in the parameters when it is read; `rate` gives its rate."""
         self.model, self.optimizer = model, optimizer
         self.rate = rate
         self.began = time.perf_counter()
@@ -52,7 +52,7 @@ class StepProbe:
         self.left = _gradient(self.traced)  # what the last step has left there
         self.fresh: list[Tensor] = []
         self.used: Tensor | None = None
-        self.handles: list[Any] = [model.register_forward_pre_hook(self._forward, with_kwargs=True)]
+        self.handles: list[Any] = [model.register_forward_pre_hook(self.entered, with_kwargs=True)]
         if optimizer is not None:
             self.handles.append(optimizer.register_step_pre_hook(self._step))
             self.handles.append(optimizer.register_step_post_hook(self._stepped))
@@ -64,7 +64,8 @@ class StepProbe:
         if self.traced is not None:
             self.handles.append(self.traced.register_hook(self._fresh))  # type: ignore[no-untyped-call]
 
-    def _forward(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    def entered(self, module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        """A forward pass of the network begins."""
         if not torch.is_grad_enabled():
             return
         if self.forward_at is None:

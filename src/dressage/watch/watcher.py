@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +24,7 @@ from dressage.watch.probe import StepProbe
 from dressage.watch.shown import line_of
 from dressage.watch.telemetry import Telemetry, Validation
 from dressage.watch.verdict import consider
+from dressage.watch.wrapped import network_in, optimizer_in
 
 T = TypeVar("T")
 CONSIDERED = (1, 10, 30, 100, 300)
@@ -97,6 +98,15 @@ class Watch:
             self._look()
         elif self._passes.is_due(self._count):
             self._passes.stand()
+
+    def entered(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        """Tells the watch of a forward pass that had begun just before it stood."""
+        if self._probe is not None:
+            self._probe.entered(self.case.model, args, kwargs)
+
+    def validating(self) -> None:
+        """Tells the watch that a validation begins, so that its passes are seen."""
+        self._passes.stand()
 
     def validated(self, loss: Tensor | float | None = None, metric: Tensor | float | None = None) -> None:
         """Tells the watch what a validation said: its loss and its metric, whichever there is."""
@@ -279,6 +289,13 @@ def watch(
     """
     with generators_kept():
         subject = subject_of(
-            model, optimizer, loss_fn, train=train, val=val, metric=metric, names=names, penalty=penalty
+            network_in(model),
+            optimizer_in(optimizer),
+            loss_fn,
+            train=train,
+            val=val,
+            metric=metric,
+            names=names,
+            penalty=penalty,
         )
         return LoopWatch(Case.of(subject, seconds), on_finding=on_finding)
