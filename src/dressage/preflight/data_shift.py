@@ -59,12 +59,14 @@ def split_shift(subject: Subject, deadline: float) -> list[Finding]:
     if not found.is_shift:
         return priors
     known = baselines_of(subject, deadline)
+    lost = None if known is None else _loss_of(known)
     for undone in _undone(train, held):
         if not told_apart(train, undone, BLUR).is_shift:
-            return [_mismatch(subject, found, undone, known)]
+            mismatch = _mismatch(subject, found, undone, known)
+            if mismatch.is_harmful or lost is None:
+                return [mismatch]
     if any(f.is_harmful for f in priors):
         return priors
-    lost = None if known is None else _loss_of(known)
     if lost is None and found.auc < NOTED:
         return priors
     seen = f"a classifier tells validation rows from training rows with an area under the curve of {found.auc:.3f}"
@@ -199,7 +201,7 @@ def _loss_of(known: Baselines) -> Score | None:
     if not math.isfinite(best.validation) or best is known.constant:
         return None
     noise = math.hypot(best.error, best.validation_error)
-    return best if best.score - best.validation > max(LOST, 3 * noise) else None
+    return best if best.score - best.validation > max(LOST, 2 * noise) else None
 
 
 def _priors(subject: Subject) -> list[Finding]:

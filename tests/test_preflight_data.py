@@ -1,0 +1,144 @@
+"""Scale, numbers, rows and columns: planted faults are named, healthy twins are not, on real sets."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from data_faults import found_by, pictures, standard, table, trained_on, warned
+from dressage.preflight.data_rows import codes_of
+from dressage.preflight.data_scale import scale_of
+from dressage.subject import rows_of
+
+
+def test_nonfinite_names_rows_and_columns() -> None:
+    x, y = table("wine")
+    x[7, 3], x[9, 3] = math.nan, math.inf
+    (found,) = found_by(trained_on(x, y), "data.nonfinite")
+    assert found.severity == "critical"
+    assert "rows 7, 9" in found.evidence
+    assert "columns 3" in found.evidence
+    assert not found_by(trained_on(*table("wine")), "data.nonfinite")
+    (target,) = found_by(trained_on(x[:5], torch.tensor([[0.0], [1.5], [math.nan], [2.0], [3.0]])), "data.nonfinite")[
+        -1:
+    ]
+    assert target.where == "training targets"
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_raw_columns_are_named_and_standardised_ones_are_not(seed: int) -> None:
+    from sklearn.datasets import load_breast_cancer
+
+    found = load_breast_cancer()
+    x, y = torch.tensor(found.data).float(), torch.tensor(found.target).long()
+    order = torch.from_numpy(np.random.default_rng(seed).permutation(len(x)))
+    x, y = x[order], y[order]
+    raw = trained_on(x, y, outputs=2)
+    assert warned(found_by(raw, "data.unscaled_inputs", "data.all_positive_inputs")) == {"data.unscaled_inputs"}
+    normalised = trained_on(x, y, outputs=2)
+    normalised.model.insert(1, nn.BatchNorm1d(30))
+    normalised.optimizer.add_param_group({"params": normalised.model[1].parameters()})
+    assert not warned(found_by(normalised))
+    assert not warned(found_by(trained_on(standard(x), y, outputs=2)))
+
+
+def test_offset_columns_are_named_as_such() -> None:
+    x, y = table("breast_cancer")
+    assert warned(found_by(trained_on(x + 8, y, outputs=2))) == {"data.all_positive_inputs"}
+
+
+def test_scale_of_a_table_is_what_numpy_says() -> None:
+    x = torch.randn(500, 20) * torch.logspace(-1, 2, 20) + 3
+    scale = scale_of(x)
+    values = x.double().numpy()
+    sizes = np.sqrt(np.square(values).mean(0))
+    assert scale is not None
+    assert scale.sd == pytest.approx(np.median(values.std(0)), rel=1e-5)
+    assert scale.offset == pytest.approx(np.median(np.abs(values.mean(0)) / values.std(0)), rel=1e-5)
+    assert scale.ragged == pytest.approx(sizes.max() / np.median(sizes), rel=1e-5)
+    assert scale_of(torch.randint(0, 9, (50, 4))) is None
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_far_targets_are_named_and_standardised_ones_are_not(seed: int) -> None:
+    x, y = table("diabetes", seed)
+    assert warned(found_by(trained_on(x, 152 + 77 * y, outputs=1), "data.target_unscaled")) == {"data.target_unscaled"}
+    assert not warned(found_by(trained_on(x, y, outputs=1)))
+
+
+def test_the_training_is_left_as_it_was() -> None:
+    x, y = table("diabetes")
+    subject = trained_on(5 * x + 80, 152 + 77 * y, outputs=1, lr=1e-4)
+    before = {k: v.clone() for k, v in subject.model.state_dict().items()}
+    state = torch.get_rng_state().clone()
+    assert found_by(subject)
+    assert all(torch.equal(v, before[k]) for k, v in subject.model.state_dict().items())
+    assert torch.equal(state, torch.get_rng_state())
+    assert not subject.optimizer.state
+
+
+@pytest.mark.parametrize("name", ["digits", "breast_cancer", "wine", "diabetes"])
+@pytest.mark.parametrize("noise", [0.0, 0.02])
+def test_copies_across_the_splits_are_leakage(name: str, noise: float) -> None:
+    x, y = table(name)
+    cut = len(x) * 3 // 4
+    held, count = (x[cut:], y[cut:]), (len(x) - cut) // 4
+    random = torch.Generator().manual_seed(0)
+    copies = held[0][:count] + noise * x.std(0) * torch.randn(held[0][:count].shape, generator=random)
+    leaky = trained_on(torch.cat([x[:cut], copies]), torch.cat([y[:cut], held[1][:count]]), held)
+    found = [f for f in found_by(leaky, "data.leakage") if f.is_harmful]
+    assert [f.id for f in found] == ["data.leakage"]
+    assert found[0].numbers["share"] == pytest.approx(0.25, abs=0.03)
+    assert not warned(found_by(trained_on(x[:cut], y[:cut], held), "data.leakage"))
+
+
+@pytest.mark.parametrize(("columns", "values"), [(4, 3), (8, 2), (12, 2), (2, 20), (1, 50)])
+def test_chance_repeats_of_few_values_are_no_copies(columns: int, values: int) -> None:
+    random = np.random.default_rng(0)
+    shares = 1 / np.arange(1, values + 1)
+    x = torch.tensor(random.choice(values, (1500, columns), p=shares / shares.sum())).float()
+    y = (x.sum(1) > x.sum(1).median()).long()
+    subject = trained_on(x[:1000], y[:1000], (x[1000:], y[1000:]))
+    assert not found_by(subject, "data.leakage", "data.duplicates")
+
+
+def test_repeats_made_before_splitting_are_leakage_and_duplicates(shared_data: Path) -> None:
+    x, y = pictures(shared_data, "fashion-mnist", 500)
+    order = torch.randperm(1500, generator=torch.Generator().manual_seed(0))
+    x, y = x.repeat_interleave(3, 0)[order], y.repeat_interleave(3, 0)[order]
+    found = found_by(trained_on(x[:1100], y[:1100], (x[1100:], y[1100:])), "data.leakage", "data.duplicates")
+    assert warned(found) == {"data.leakage", "data.duplicates"}
+
+
+def test_equal_rows_have_equal_codes() -> None:
+    x = torch.tensor([[0.0, 1.0], [-0.0, 1.0], [1.0, 1.0], [0.0, 1.0]])
+    codes = codes_of(rows_of((x, torch.arange(4))))
+    assert codes[0] == codes[1] == codes[3] != codes[2]
+
+
+@pytest.mark.parametrize("name", ["digits", "breast_cancer", "iris", "diabetes"])
+def test_a_column_that_is_the_target_is_named(name: str) -> None:
+    x, y = table(name)
+    leaky = torch.cat([x[:, :2], 3 * y.reshape(-1, 1).float() + 1, x[:, 2:]], 1)
+    (found,) = found_by(trained_on(leaky, y), "data.leaking_column")
+    assert found.id == "data.leakage"
+    assert found.where == "column 2"
+    assert not found_by(trained_on(x, y), "data.leaking_column")
+
+
+def test_a_law_of_one_variable_and_a_series_are_no_leakage() -> None:
+    random = torch.Generator().manual_seed(0)
+    x = torch.randn(600, 5, generator=random)
+    walk = torch.randn(800, generator=random).cumsum(0).unfold(0, 11, 1)
+    for inputs, target in (
+        (x, 3 * x[:, :1] + 1),
+        (x, 3 * x[:, :1] + 0.1 * x[:, 1:2]),
+        (x, (x[:, 0] > 0).long()),
+        (walk[:, :10], walk[:, 10:]),
+    ):
+        assert not found_by(trained_on(inputs, target), "data.leaking_column")
