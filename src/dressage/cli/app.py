@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 # name -> (where it is, its line in the help). The line stands here so that help need not import the commands.
 COMMANDS = {
     "demo": ("demo:demo", "Train on digits that come with it, and show what comes out."),
-    "check": ("check:check", "Check data, network and loss before the first step."),
     "train": ("train:train", "Train a network on a folder, a file or a named set."),
     "resume": ("resume:resume", "Go on with a run that was stopped, bit for bit."),
     "diagnose": ("diagnose:diagnose", "Say what went wrong in a run: cause, evidence, remedy."),
+    "check": ("check:check", "Check data, network and loss before the first step."),
     "evaluate": ("evaluate:evaluate", "Scores of a run on its test part, or on new data."),
     "predict": ("predict:predict", "Predictions of a run for new files, as CSV."),
     "show": ("show:show", "One run: its scores, curves and recipe."),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from dressage.findings import Finding
-from dressage.preflight import data_labels, data_nonfinite, data_rows, data_scale
+from dressage.preflight import data_columns, data_labels, data_nonfinite, data_order, data_rows, data_scale, data_shift
 from dressage.preflight.first_loss import first_loss
 from dressage.preflight.gradient_check import gradient_check
 from dressage.preflight.heads import heads
@@ -36,6 +36,9 @@ CHECKS: tuple[tuple[str, str, Check], ...] = (
     ("modes", "train and eval mode differ only where they should", modes),
     ("tiny_set", "20 rows can be fitted", tiny_set),
     *data_scale.CHECKS,
+    *data_order.CHECKS,
     *data_rows.CHECKS,
+    *data_columns.CHECKS,
+    *data_shift.CHECKS,
     *data_labels.CHECKS,
 )

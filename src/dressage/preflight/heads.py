@@ -14,7 +14,7 @@ from dressage.findings import Finding
 from dressage.preflight import loss_form
 from dressage.preflight.calls import Call, Rewired, head_call, skipping
 from dressage.preflight.first_loss import rows_sum_to_one
-from dressage.preflight.given import Given, gain, given, lab_given, metric_gain, outputs_given
+from dressage.preflight.given import STEPS, Given, gain, given, lab_given, metric_gain, outputs_given, race
 from dressage.preflight.head_size import class_numbers, wrong_size
 from dressage.preflight.result import Seen
 from dressage.subject import Lab, Subject
@@ -61,19 +61,19 @@ def _double_softmax(head: _Head) -> Finding | None:
     def mended(p: Tensor, t: Tensor) -> Tensor:
         return loss_fn(p.clamp_min(1e-12).log(), t)
 
-    saved = gain(head.lab, replace(head.lab, loss_fn=mended), mended, head.deadline)
+    found = race(head.lab, replace(head.lab, loss_fn=mended), head.deadline)
     floor = math.log(1 + (z.shape[1] - 1) / math.e)
     return Finding(
         "loss.double_softmax",
-        "warning" if saved >= 0.02 else "info",
+        "warning" if found.gain >= 0.02 else "info",
         "outputs",
         f"each row of outputs sums to 1 and the loss applies softmax again: it cannot fall below {floor:.3g}; "
-        f"given logits, a copy has a log-loss {max(saved, 0):.0%} lower after 100 steps",
+        f"given the logits it is {max(found.gain, 0):.0%} lower after {STEPS} steps ({found.left:.3g} as it is)",
         "the network ends in softmax and the loss applies softmax itself",
         "return the logits: remove the softmax at the end of the network",
         code="return logits  # nn.CrossEntropyLoss applies log-softmax",
         confidence=0.98,
-        numbers={"floor": floor, "gain": saved},
+        numbers={"floor": floor, "gain": found.gain},
     )
 
 
