@@ -80,7 +80,7 @@ def offset_table(watch: Watch, fault: bool, offset: float) -> float:
         d = D.Split(d.x + offset, d.y, d.xv + offset, d.yv, d.xt + offset, d.yt)
     model = mlp(10, 32, 1, act=nn.Tanh)
     by_slices(
-        watch, model, Adam(model.parameters(), lr=3e-3), lambda z, y: F.mse_loss(z[:, 0], y), d, epochs=15, score=r2
+        watch, model, Adam(model.parameters(), lr=0.01), lambda z, y: F.mse_loss(z[:, 0], y), d, epochs=15, score=r2
     )
     return score_of(model, d.xt, d.yt, r2)
 
@@ -107,14 +107,18 @@ def far_moons(watch: Watch, fault: bool) -> float:
 
 
 @case("data.target_unscaled", "diabetes", also="optim.lr_too_low optim.too_few_epochs", lr=1e-3)
-@case("data.target_unscaled", "diabetes_sgd", also="optim.lr_too_high optim.exploding_gradients", lr=0.05)
+@case("data.target_unscaled", "diabetes_sgd", also="optim.lr_too_high optim.exploding_gradients", lr=0.02)
 def diabetes(watch: Watch, fault: bool, lr: float) -> float:
     d = D.table("diabetes")
     if fault:
         plain = D.raw("diabetes")
         d = d._replace(y=plain.y, yv=plain.yv, yt=plain.yt)
     model = mlp(10, 64, 1)
-    opt = Adam(model.parameters(), lr=lr) if lr < 0.01 else SGD(model.parameters(), lr=lr, momentum=0.9)
+    opt = (
+        Adam(model.parameters(), lr=lr)
+        if lr < 0.01
+        else SGD(model.parameters(), lr=lr, momentum=0.9, weight_decay=0.03)
+    )
     by_loader(watch, model, opt, lambda z, y: F.mse_loss(z.flatten(), y), d, epochs=20, score=r2)
     return score_of(model, d.xt, d.yt, r2)
 
@@ -176,7 +180,7 @@ def zero_sd(watch: Watch, fault: bool) -> float:
     x, xv, xt = ((t - mean) / (sd + eps) for t in (d.x, d.xv, d.xt))
     model = mlp(64, 32, 10)
     by_slices(
-        watch, model, SGD(model.parameters(), lr=0.05), F.cross_entropy, D.Split(x, d.y, xv, d.yv, xt, d.yt), epochs=6
+        watch, model, SGD(model.parameters(), lr=0.05), F.cross_entropy, D.Split(x, d.y, xv, d.yv, xt, d.yt), epochs=12
     )
     return score_of(model, xt, d.yt)
 
@@ -194,7 +198,7 @@ def log_target(watch: Watch, fault: bool) -> float:
         Adam(model.parameters(), lr=0.01),
         lambda z, t: F.mse_loss(z, t[:, None]),
         d._replace(y=y, yv=yv),
-        steps=200,
+        steps=400,
         score=r2,
     )
     return score_of(model, d.xt, torch.log1p(d.yt.clamp_min(0)), r2)

@@ -48,7 +48,7 @@ def in_the_loop(watch: Watch) -> float:
 def fashion(watch: Watch) -> float:
     d = D.scaled(D.images("fashion", 1600))
     model = ConvNet(28, width=6)
-    by_loader(watch, model, Adam(model.parameters(), lr=4e-3), nn.CrossEntropyLoss(), d, epochs=6, batch=50)
+    by_loader(watch, model, Adam(model.parameters(), lr=4e-3), nn.CrossEntropyLoss(), d, epochs=8, batch=32)
     return score_of(model, d.xt, d.yt)
 
 
@@ -112,7 +112,7 @@ def log_targets(watch: Watch) -> float:
     d = D.law()
     d = d._replace(y=torch.log1p(d.y + 5), yv=torch.log1p(d.yv + 5), yt=torch.log1p(d.yt + 5))
     model = nn.Sequential(nn.Linear(3, 48), nn.SiLU(), nn.Linear(48, 48), nn.SiLU(), nn.Linear(48, 1), nn.Flatten(0))
-    by_slices(watch, model, AdamW(model.parameters(), lr=5e-3), nn.MSELoss(), d, epochs=25, score=r2)
+    by_slices(watch, model, AdamW(model.parameters(), lr=0.02), nn.MSELoss(), d, epochs=35, score=r2)
     return score_of(model, d.xt, d.yt, r2)
 
 

@@ -177,7 +177,7 @@ def likelihood(watch: Watch, fault: bool) -> float:
         found = F.log_softmax(z, 1).gather(1, y[:, None]).mean()
         return found if fault else -found
 
-    by_loader(watch, model, SGD(model.parameters(), lr=0.1), loss_fn, d, epochs=8)
+    by_loader(watch, model, SGD(model.parameters(), lr=0.1), loss_fn, d, epochs=14)
     return score_of(model, d.xt, d.yt)
 
 
@@ -208,7 +208,7 @@ def probability(watch: Watch, fault: bool) -> float:
         p = torch.softmax(z, 1)[torch.arange(len(y)), y].mean()
         return p if fault else 1 - p
 
-    by_steps(watch, model, AdamW(model.parameters(), lr=3e-3), loss_fn, d, steps=150)
+    by_steps(watch, model, AdamW(model.parameters(), lr=3e-3), loss_fn, d, steps=250)
     return score_of(model, d.xt, d.yt)
 
 

@@ -217,5 +217,5 @@ def one_code(watch: Watch, fault: bool) -> float:
     model = nn.Sequential(
         nn.Linear(64, 48), nn.ReLU(), nn.Linear(48, code), nn.Linear(code, 48), nn.ReLU(), nn.Linear(48, 64)
     )
-    by_dataset(watch, model, Adam(model.parameters(), lr=3e-3), nn.MSELoss(), d, epochs=20, batch=32)
+    by_dataset(watch, model, Adam(model.parameters(), lr=8e-3), nn.MSELoss(), d, epochs=20, batch=32)
     return score_of(model, d.xt, d.yt, r2)

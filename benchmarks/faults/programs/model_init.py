@@ -25,7 +25,7 @@ def same_weights(watch: Watch, fault: bool, value: float) -> float:
     if fault:
         for p in model.parameters():
             nn.init.constant_(p, value)
-    by_loader(watch, model, SGD(model.parameters(), lr=0.2), nn.CrossEntropyLoss(), d, epochs=8)
+    by_loader(watch, model, SGD(model.parameters(), lr=0.1, momentum=0.9), nn.CrossEntropyLoss(), d, epochs=8)
     return score_of(model, d.xt, d.yt)
 
 
@@ -40,7 +40,7 @@ def ones(watch: Watch, fault: bool) -> float:
             m.bias.data.fill_(0.0)
 
     model.apply(init)
-    by_slices(watch, model, Adam(model.parameters(), lr=5e-3), nn.MSELoss(), d, epochs=15, score=r2)
+    by_slices(watch, model, Adam(model.parameters(), lr=0.02), nn.MSELoss(), d, epochs=15, score=r2)
     return score_of(model, d.xt, d.yt, r2)
 
 
@@ -52,7 +52,7 @@ def conv_constant(watch: Watch, fault: bool) -> float:
         for layer in linears(model)[:2]:
             nn.init.constant_(layer.weight, 0.1)
             nn.init.zeros_(layer.bias)
-    by_steps(watch, model, Adam(model.parameters(), lr=3e-3), F.cross_entropy, d, steps=300)
+    by_steps(watch, model, Adam(model.parameters(), lr=8e-3), F.cross_entropy, d, steps=300)
     return score_of(model, d.xt, d.yt)
 
 
@@ -213,7 +213,7 @@ def dead_regression(watch: Watch, fault: bool) -> float:
     """One large step at the start kills a narrow layer; the rate is right from then on."""
     d = D.friedman()
     model = mlp(10, 32, 16, 1)
-    opt = RMSprop(model.parameters(), lr=1e-3)
+    opt = RMSprop(model.parameters(), lr=4e-3)
     if fault:
         loss = F.mse_loss(model(d.x)[:, 0], d.y)
         loss.backward()

@@ -44,7 +44,7 @@ def transformer_high(watch: Watch, fault: bool) -> float:
     d = S.brackets()
     model = Transformer(width=16)
     opt = AdamW(model.parameters(), lr=0.1 if fault else 4e-3)
-    by_steps(watch, model, opt, nn.CrossEntropyLoss(), d, steps=150)
+    by_steps(watch, model, opt, nn.CrossEntropyLoss(), d, steps=250)
     return score_of(model, d.xt, d.yt)
 
 
@@ -172,7 +172,7 @@ def residual_sum(watch: Watch, fault: bool) -> float:
 
     d = D.digits()
     model = Net()
-    by_loader(watch, model, SGD(model.parameters(), lr=0.05), nn.CrossEntropyLoss(), d, epochs=8)
+    by_loader(watch, model, SGD(model.parameters(), lr=0.1), nn.CrossEntropyLoss(), d, epochs=8)
     return score_of(model, d.xt, d.yt)
 
 
@@ -300,5 +300,5 @@ def adamw_decay(watch: Watch, fault: bool) -> float:
     d = S.brackets()
     model = Transformer(width=16)
     opt = AdamW(model.parameters(), lr=4e-3, weight_decay=30.0 if fault else 0.01)
-    by_steps(watch, model, opt, F.cross_entropy, d, steps=150)
+    by_steps(watch, model, opt, F.cross_entropy, d, steps=250)
     return score_of(model, d.xt, d.yt)
