@@ -104,14 +104,15 @@ def widened(lab: Lab) -> tuple[str, int, Lab, Lab] | None:
     model, plain = copy_of(lab.model), copy_of(lab.model)
     with generators_kept():
         torch.default_generator.manual_seed(0)
+        narrows = {n for n, m in hidden if m.out_features == width}  # widening one of them alone would not help
         passed = False
         for place, module in order:
-            if place == name:
-                _replace(model, place, nn.Linear(narrow.in_features, width * WIDER, narrow.bias is not None))
-                passed = True
-            elif passed and isinstance(module, nn.Linear):
-                _replace(model, place, nn.Linear(width * WIDER, module.out_features, module.bias is not None))
-                break
+            if isinstance(module, nn.Linear):
+                before = width * WIDER if passed else module.in_features
+                after = width * WIDER if place in narrows else module.out_features
+                if passed or place in narrows:
+                    _replace(model, place, nn.Linear(before, after, module.bias is not None))
+                passed = place in narrows
             elif passed and isinstance(module, nn.BatchNorm1d) and module.num_features == width:
                 _replace(model, place, nn.BatchNorm1d(width * WIDER))
             elif passed and isinstance(module, nn.LayerNorm):
