@@ -24,6 +24,9 @@ Check = Callable[[Subject, float], list[Finding]]
 
 CHECKS: tuple[tuple[str, str, Check], ...] = (
     *data_nonfinite.CHECKS,
+    *data_order.CHECKS,
+    *data_rows.CHECKS,
+    *data_columns.CHECKS,
     ("first_loss", "the first loss is the one that the task implies", first_loss),
     ("regularised", "the loss rises with the penalty", regularised),
     ("loss_shape", "the loss is a mean, points the right way and compares row with row", loss_shape),
@@ -36,9 +39,6 @@ CHECKS: tuple[tuple[str, str, Check], ...] = (
     ("modes", "train and eval mode differ only where they should", modes),
     ("tiny_set", "20 rows can be fitted", tiny_set),
     *data_scale.CHECKS,
-    *data_order.CHECKS,
-    *data_rows.CHECKS,
-    *data_columns.CHECKS,
     *data_shift.CHECKS,
     *data_labels.CHECKS,
 )
