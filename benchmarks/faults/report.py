@@ -107,6 +107,10 @@ def _cost(runs: Sequence[Run]) -> str:
             f"overhead, watched / bare − 1: {total:.3f} of all time, "
             f"median {median(ratios):.3f}, 95th percentile {_at(ratios, 0.95):.3f}"
         )
+        untimed = [run for run in both if not run.case.startswith("pipe.")]
+        scores = {run.case: run.score for run in runs if not run.watched}
+        same = sum(run.score == scores[run.case] or run.score != run.score for run in untimed)
+        lines.append(f"same score to the last bit with and without the watch: {_share(same, len(untimed))}")
     if own:
         verdicts = sorted(run.diagnose_seconds for run in runs if run.watched)
         lines.append(

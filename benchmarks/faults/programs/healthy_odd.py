@@ -130,7 +130,7 @@ def autoencoder(watch: Watch) -> float:
         nn.Linear(48, 64),
         nn.Sigmoid(),
     )
-    by_loader(watch, model, Adam(model.parameters(), lr=0.01), nn.MSELoss(), d, epochs=25, score=r2)
+    by_loader(watch, model, Adam(model.parameters(), lr=0.015), nn.MSELoss(), d, epochs=35, score=r2)
     return score_of(model, d.xt, d.yt, r2)
 
 
@@ -247,7 +247,7 @@ def clipped(watch: Watch) -> float:
     model = Recurrent("LSTM", inputs=8, hidden=20, outputs=3, tokens=3)
     opt = SGD(model.parameters(), lr=1.0, momentum=0.9)
     seen = watch(model, opt, F.cross_entropy, train=(d.x, d.y))
-    for _ in range(250):
+    for _ in range(400):
         rows = torch.randint(0, len(d.x), (32,))
         loss = F.cross_entropy(model(d.x[rows]), d.y[rows])
         opt.zero_grad()

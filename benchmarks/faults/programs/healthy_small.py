@@ -68,7 +68,7 @@ def raw_digits(watch: Watch) -> float:
 def nll(watch: Watch) -> float:
     d = D.digits(image=True)
     model = nn.Sequential(ConvNet(width=6), nn.LogSoftmax(dim=1))
-    by_loader(watch, model, NAdam(model.parameters(), lr=4e-3), nn.NLLLoss(), d, epochs=8)
+    by_loader(watch, model, NAdam(model.parameters(), lr=4e-3), nn.NLLLoss(), d, epochs=12)
     return score_of(model, d.xt, d.yt)
 
 
@@ -168,7 +168,7 @@ def adagrad(watch: Watch) -> float:
 def forecast(watch: Watch) -> float:
     d = S.forecast(1200, noise=0.3)
     model = Recurrent("GRU", hidden=16, outputs=1)
-    by_steps(watch, model, Adam(model.parameters(), lr=0.01), nn.MSELoss(), d, steps=200)
+    by_steps(watch, model, Adam(model.parameters(), lr=0.01), nn.MSELoss(), d, steps=400)
     return score_of(model, d.xt, d.yt, r2)
 
 

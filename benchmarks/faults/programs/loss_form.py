@@ -208,7 +208,7 @@ def probability(watch: Watch, fault: bool) -> float:
         p = torch.softmax(z, 1)[torch.arange(len(y)), y].mean()
         return p if fault else 1 - p
 
-    by_steps(watch, model, AdamW(model.parameters(), lr=3e-3), loss_fn, d, steps=250)
+    by_steps(watch, model, AdamW(model.parameters(), lr=6e-3), loss_fn, d, steps=250)
     return score_of(model, d.xt, d.yt)
 
 
