@@ -213,7 +213,7 @@ def damaged(finished: Path, tmp_path: Path) -> tuple[Path, list[Path]]:
     run = tmp_path / "copy" / "run"
     status = run / "status.json"
     status.write_text(status.read_text().replace('"finished"', '"interrupted"'))
-    weights = sorted(run.glob("checkpoints/*/model.safetensors"))
+    weights = sorted(run.glob("**/checkpoints/*/model.safetensors"))
     assert weights
     return run, weights
 

@@ -81,7 +81,8 @@ class Progress:
         self._before, self._done = self._done if event.again else 0, event.step
         self._began, self._latest = None, ""
         if event.again:
-            self._output.note(f"training again on all {event.rows:,} rows for {event.epochs:,} epochs: {event.again}")
+            epochs = f"{event.epochs:,} epoch{'s' * (event.epochs != 1)}"
+            self._output.note(f"training again on all {event.rows:,} rows for {epochs}: {event.again}")
         for line in described_lines(event.described):
             self._output.note(line)
         if event.step:
