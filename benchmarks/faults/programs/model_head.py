@@ -154,7 +154,12 @@ def one_logit(watch: Watch, fault: bool, table: str) -> float:
     return score_of(model, d.xt, d.yt, one_of_three)
 
 
-@case("model.wrong_output_size", "labels_one_and_two", also="loss.wrong_sign model.wrong_output_activation")
+@case(
+    "model.wrong_output_size",
+    "labels_one_and_two",
+    source="https://github.com/MontaEllis/Pytorch-Medical-Segmentation/issues/8",
+    also="loss.wrong_sign model.wrong_output_activation",
+)
 def one_and_two(watch: Watch, fault: bool) -> float:
     """Labels 1 and 2 of a file go into a binary loss as they are."""
     d = D.table("breast_cancer")
