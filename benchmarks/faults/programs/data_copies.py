@@ -41,7 +41,7 @@ def thirty(watch: Watch, fault: bool) -> float:
     return score_of(model, d.xt, d.yt, r2)
 
 
-@case("data.duplicates", "fashion_hundred_images", also=COPIES)
+@case("data.duplicates", "fashion_hundred_images", source="https://github.com/tqwei05/PlantSeg/issues/11", also=COPIES)
 def hundred(watch: Watch, fault: bool) -> float:
     d = D.scaled(D.images("fashion", 1800))
     if fault:

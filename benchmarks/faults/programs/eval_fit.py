@@ -16,7 +16,7 @@ from ..loops import Watch, by_dataset, by_full, by_loader, by_slices, by_steps
 from ..nets import ConvNet, mlp, r2, score_of, side
 
 
-@case("eval.overfit", "diabetes_wide")
+@case("eval.overfit", "diabetes_wide", source="https://github.com/moein-shariatnia/OpenAI-CLIP/issues/9")
 @case("eval.overfit", "diabetes_wide_long", epochs=120)
 def overfit_diabetes(watch: Watch, fault: bool, epochs: int = 60) -> float:
     d = D.table("diabetes")

@@ -134,7 +134,7 @@ def number_as_class(watch: Watch, fault: bool) -> float:
     return score_of(model, d.xt, d.yt, rounded)
 
 
-@case("loss.mse_for_classes", "fashion_softmax_and_mse")
+@case("loss.mse_for_classes", "fashion_softmax_and_mse", source="https://github.com/jax-ml/jax/issues/2697")
 def softmax_mse(watch: Watch, fault: bool) -> float:
     d = D.scaled(D.images("fashion", 1500))
     d = D.Split(d.x, F.one_hot(d.y, 10).float(), d.xv, F.one_hot(d.yv, 10).float(), d.xt, d.yt)
@@ -170,7 +170,7 @@ def sigmoid_mse(watch: Watch, fault: bool) -> float:
 UP = "optim.lr_too_high optim.exploding_gradients"
 
 
-@case("loss.wrong_sign", "digits_log_likelihood", also=UP)
+@case("loss.wrong_sign", "digits_log_likelihood", source="https://github.com/cs231n/cs231n.github.io/pull/216", also=UP)
 def likelihood(watch: Watch, fault: bool) -> float:
     """The log-likelihood, which is to be raised, goes into a minimiser."""
     d = D.digits()

@@ -15,7 +15,12 @@ from ..nets import ConvNet, Recurrent, half, mlp, r2, score_of
 SUM = "optim.lr_too_high optim.exploding_gradients model.dead_relu"
 
 
-@case("loss.sum_reduction", "digits_sum", also=SUM)
+@case(
+    "loss.sum_reduction",
+    "digits_sum",
+    source="https://github.com/ai-safety-foundation/sparse_autoencoder/issues/63",
+    also=SUM,
+)
 def digits_sum(watch: Watch, fault: bool) -> float:
     d = D.digits()
     model = mlp(64, 64, 10)

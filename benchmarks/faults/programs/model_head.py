@@ -16,7 +16,12 @@ from ..nets import Recurrent, accuracy, conv1d, half, mlp, r2, score_of, side
 LINEAR = "eval.underfit"
 
 
-@case("model.missing_nonlinearity", "moons_stack", also=LINEAR)
+@case(
+    "model.missing_nonlinearity",
+    "moons_stack",
+    source="https://github.com/nutonomy/nuscenes-devkit/issues/728",
+    also=LINEAR,
+)
 @case("model.missing_nonlinearity", "circles_stack", also=LINEAR, kind="circles")
 def stack(watch: Watch, fault: bool, kind: str = "moons") -> float:
     d = D.moons(kind=kind)
@@ -36,7 +41,9 @@ def stack(watch: Watch, fault: bool, kind: str = "moons") -> float:
     return score_of(model, d.xt, d.yt)
 
 
-@case("model.missing_nonlinearity", "friedman_sequential", also=LINEAR)
+@case(
+    "model.missing_nonlinearity", "friedman_sequential", source="https://github.com/YujiaBao/ls/issues/1", also=LINEAR
+)
 def sequential(watch: Watch, fault: bool) -> float:
     d = D.friedman()
     layers = [nn.Linear(10, 64), nn.Linear(64, 64), nn.Linear(64, 1)]

@@ -56,7 +56,14 @@ def conv_constant(watch: Watch, fault: bool) -> float:
     return score_of(model, d.xt, d.yt)
 
 
-@case("model.init_too_small", "digits_deep_relu", also="optim.vanishing_gradients", sd=0.01, act=nn.ReLU)
+@case(
+    "model.init_too_small",
+    "digits_deep_relu",
+    source="https://github.com/SilasMarvin/dnns-from-scratch-in-zig/pull/7",
+    also="optim.vanishing_gradients",
+    sd=0.01,
+    act=nn.ReLU,
+)
 @case("model.init_too_small", "digits_deep_tanh", also="optim.vanishing_gradients", sd=0.005, act=nn.Tanh)
 def small(watch: Watch, fault: bool, sd: float, act: type[nn.Module]) -> float:
     d = D.digits()
