@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 from dressage.version import __version__
 
 if TYPE_CHECKING:
+    from dressage.diagnose import diagnose as diagnose
     from dressage.errors import DressageError as DressageError
     from dressage.fit import fit as fit
     from dressage.preflight import preflight as preflight
     from dressage.prepare import prepare as prepare
     from dressage.recipe import Recipe as Recipe
+    from dressage.repair import repair as repair
     from dressage.run import Run as Run
     from dressage.run import load as load
     from dressage.train import reproduce as reproduce
@@ -26,10 +28,12 @@ _HOMES = {
     "DressageError": "dressage.errors",
     "Recipe": "dressage.recipe",
     "Run": "dressage.run",
+    "diagnose": "dressage.diagnose",
     "fit": "dressage.fit",
     "load": "dressage.run",
     "preflight": "dressage.preflight",
     "prepare": "dressage.prepare",
+    "repair": "dressage.repair",
     "reproduce": "dressage.train",
     "resume": "dressage.train",
     "train": "dressage.train",

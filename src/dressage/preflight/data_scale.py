@@ -98,8 +98,11 @@ def all_positive_inputs(subject: Subject, deadline: float) -> list[Finding]:
 
 def target_unscaled(subject: Subject, deadline: float) -> list[Finding]:
     """Targets far from what the outputs can reach soon, where standardised ones are learned."""
-    lab, best = _lab(subject), _best(subject, deadline)
-    if lab is None or best is None or not _is_far(subject, lab.y):
+    lab = _lab(subject)
+    if lab is None or not _is_far(subject, lab.y):
+        return []
+    best = _best(subject, deadline)
+    if best is None:
         return []
     standard = replace(lab, y=_standardised(lab.y, shared=False))
     got = _tried(lab, standard, deadline)

@@ -32,6 +32,8 @@ class Lab:
     metric: Metric | None = None
     penalty: Callable[[nn.Module], Tensor] | None = None
     clip_norm: float = 0.0
+    training: bool = True
+    """Whether its steps are taken in training mode."""
 
     def changed(self, edit: Callable[[nn.Module, Optimizer], None]) -> Lab:
         """With copies of the model and its optimiser that `edit` has changed."""
@@ -138,7 +140,7 @@ def advance(lab: Lab, steps: int, *, seed: int = 0, deadline: float = math.inf) 
         before, metric_before = judged(lab, model)
         order = torch.Generator().manual_seed(seed)
         losses: list[float] = []
-        model.train()
+        model.train(lab.training)
         while len(losses) < steps and time.monotonic() < deadline:
             for rows in torch.split(torch.randperm(len(lab.x), generator=order), lab.batch_size):
                 if len(losses) == steps or time.monotonic() >= deadline:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from dressage.findings import Finding
+from dressage.preflight.known import baselines_of
 from dressage.subject import Lab, Rows, Subject, copy_of, judged, labels_of, outputs_of
-from dressage.subject.baselines import Baselines, baselines
+from dressage.subject.baselines import Baselines
 from dressage.subject.subject import Loss
 from dressage.subject.untouched import copy_with
 from dressage.watch.aligned import align, align_targets, rows_in
@@ -21,6 +21,7 @@ from dressage.watch.faithful import find_form, formed, given_shapes
 from dressage.watch.telemetry import Telemetry
 
 RACED_ROWS = 2048
+BASELINE_SECONDS = 8.0
 
 
 @dataclass
@@ -191,17 +192,12 @@ class Case:
                 self.spent += time.monotonic() - began
         return self.memory[key]
 
-    @cached_property
+    @property
     def baselines(self) -> Baselines | None:
         """What simple models reach on the sampled rows; None without data."""
-        if self.subject.train is None or self.subject.task is None:
-            return None
         began = time.monotonic()
         try:
-            return baselines(self.subject.train, self.subject.task, self.deadline(6.0), self.subject.validation)
-        except Exception as error:  # odd data: nothing to compare with
-            self.notes.append(f"no baseline could be fitted ({type(error).__name__})")
-            return None
+            return baselines_of(self.subject, self.deadline(BASELINE_SECONDS))
         finally:
             self.spent += time.monotonic() - began
 
