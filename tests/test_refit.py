@@ -107,6 +107,16 @@ def test_a_classification_is_trained_as_planned_unless_its_answers_got_worse():
     assert epochs == 4 and "30 more of 30 validation rows wrong" in why
 
 
+def test_an_answer_more_or_less_is_noise():
+    job = trained(True, best_is_better=False)
+    part = job.parts["validation"]
+    nearest = part.x[part.rows][part.targets == 1][:, 0].sort().values[:2]
+    with torch.no_grad():
+        job.state.model.state_dict()["0.bias"].copy_(18 * nearest.mean() * torch.tensor([1.0, -1.0]))
+    epochs, why = epochs_shown(job)
+    assert epochs == 10 and why.endswith("in the end it answered 1 of 30 validation rows fewer right, which is noise")
+
+
 def test_looking_changes_nothing():
     job = trained(True, best_is_better=True)
     before, best = job.state.snapshot(), {k: v.clone() for k, v in job.state.best.items()}

@@ -22,6 +22,8 @@ from dressage.fit.validate import outputs_of
 from dressage.jobfile import read_job, write_job
 from dressage.models.foreign import Made
 from dressage.prepare import Job, prepare_rows
+from dressage.record import put_back
+from dressage.store.folder import RunFolder
 
 FOLDER = "refit"
 """Where a run folder has its second training: recipe, preprocessing, curves and checkpoints of its own."""
@@ -45,7 +47,9 @@ def epochs_shown(job: Job) -> tuple[int, str]:
     error = float(gained.std()) / math.sqrt(len(gained))
     if float(gained.mean()) > SURE * error:
         return best, f"after that it answered {int(gained.sum())} more of {len(gained)} validation rows wrong"
-    return planned, "all that were planned: it answered no fewer validation rows right in the end"
+    lost = int(gained.sum())
+    told = f"{lost} of {len(gained)} validation rows fewer right, which is noise" if lost > 0 else "no fewer rows right"
+    return planned, f"all that were planned: in the end it answered {told}"
 
 
 def second_job(first: Job, epochs: int, why: str, made: Made | None = None) -> Job:
@@ -62,12 +66,17 @@ def second_job(first: Job, epochs: int, why: str, made: Made | None = None) -> J
     return prepare_rows(first.source, _rows(first), resolved, made)
 
 
-def laid_down(first: Job, folder: Path, made: Made | None) -> Job:
-    """The second training of a run whose first is over, before its first step; its folder is made where there is none.
+def taken_up(first: Job, folder: RunFolder, made: Made | None) -> tuple[Job, list[str]]:
+    """The second training of a run whose first is over, as far as it has come; and which of its checkpoints were damaged."""
+    again = _laid_down(first, folder.path / FOLDER, made)
+    told = put_back(again, folder.path / FOLDER)
+    for text in told:
+        folder.note(text, step=again.state.step)
+    return again, told
 
-    What was decided when the folder was made stays.
-    """
-    place = folder / FOLDER
+
+def _laid_down(first: Job, place: Path, made: Made | None) -> Job:
+    """The same before its first step; its folder is made where there is none, and what was decided then stays."""
     if (place / "recipe.toml").is_file():  # the last file that is written
         known = read_job(place)
         return second_job(first, known.recipe.train.epochs, known.reasons["train.epochs"]["reason"], made)

@@ -21,7 +21,7 @@ from dressage.prepare import Job, ShowProgress, prepare, threads_kept
 from dressage.recall import begin
 from dressage.recipe import Recipe, as_recipe
 from dressage.record import put_back, record
-from dressage.refit import FOLDER, epochs_shown, laid_down, most_steps, second_job, told_of
+from dressage.refit import FOLDER, epochs_shown, most_steps, second_job, taken_up, told_of
 from dressage.repeat import Reproduction, compare
 from dressage.report import write_report
 from dressage.resolve import check_names, name_problems
@@ -172,7 +172,7 @@ def _carry_out(
         end, again = _record(job, folder, folder, stop, on_event, watch), None
         if job.recipe.train.refit:
             with stop.giving_up():
-                again, told = _prepare_second(job, folder, made)
+                again, told = taken_up(job, folder, made)
             _announce(again, on_event, told, again.resolved.reasons["train.epochs"].why)
             _record(again, RunFolder(folder.path / FOLDER), folder, stop, on_event)
         with stop.giving_up():
@@ -204,15 +204,6 @@ def _record(
     if end.reason == "nonfinite":
         _diverge(job, folder, end, again=place != folder)
     return end
-
-
-def _prepare_second(job: Job, folder: RunFolder, made: Made | None) -> tuple[Job, list[str]]:
-    """The second training of a run, as far as it has come; and what was told on the way."""
-    again = laid_down(job, folder.path, made)
-    told = put_back(again, folder.path / FOLDER)
-    for text in told:
-        folder.note(text, step=again.state.step)
-    return again, told
 
 
 def _seconds(folder: RunFolder, step: int) -> float:
