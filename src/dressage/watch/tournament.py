@@ -58,9 +58,12 @@ def race(case: Case, steps: int, *, only: tuple[str, ...] = ()) -> Race | None:
         began = time.monotonic()
         labs = [(c, changed) for c, changed in changes(lab) if not only or c.id in only]
         share = case.time_left() * 0.6 / (len(SEEDS) * (len(labs) + 1))
-        control = _run(lab, min(LONGEST, max(10, steps)), began, share)
-        # What has fewer steps than the control for lack of time would be judged unfairly: all take as many.
-        return Race(control, _tried(labs, control))
+        wanted = min(LONGEST, max(10, steps))
+        control = _run(lab, wanted, began, share)
+        # What has fewer steps than the control for lack of time would be judged unfairly: all take as many. One that
+        # diverged ended early: the few steps until then are too few to judge by.
+        limit = share if control.diverged else math.inf
+        return Race(control, _tried(labs, control, wanted if control.diverged else control.steps, limit))
 
     try:
         found = case.proven(key, run_all)
@@ -71,7 +74,7 @@ def race(case: Case, steps: int, *, only: tuple[str, ...] = ()) -> Race | None:
     return found if isinstance(found, Race) else None
 
 
-def _tried(labs: list[tuple[Change, Lab]], control: Run) -> list[tuple[Change, Run]]:
+def _tried(labs: list[tuple[Change, Lab]], control: Run, steps: int, seconds: float) -> list[tuple[Change, Run]]:
     """A run of each change; a rate still further from the training's own only where the nearer one was no worse."""
     found: list[tuple[Change, Run]] = []
     last: dict[str, float] = {}
@@ -79,7 +82,7 @@ def _tried(labs: list[tuple[Change, Lab]], control: Run) -> list[tuple[Change, R
         before = last.get(change.id, math.inf)
         if before > control.loss and change.id in last and not control.diverged:
             continue
-        run = _run(lab, control.steps, math.inf, math.inf)
+        run = _run(lab, steps, math.inf, seconds)
         last[change.id] = run.loss if run.loss <= before else math.inf
         found.append((change, run))
     return found
