@@ -30,7 +30,7 @@ FAMILIES: dict[str, Mapping[str, Any]] = {
     "mlp, averaged": {"model": {"name": "mlp", "width": 16, "norm": "batch"}, "average": "ema(decay=0.9)"},
     "mlp, in pieces": {"model": {"name": "mlp", "width": 16}, "train": {"accumulate": 2}, "optim": {"clip_norm": 1.0}},
     "mlp, momentum": {"model": {"name": "mlp", "width": 16}, "optim": {"name": "momentum", "lr": 0.01}},
-    "convnet": {"model": {"name": "convnet", "width": 4}, "augment": ["random_crop(padding=1)"]},
+    "convnet": {"model": {"name": "convnet", "width": 4}, "augment": ["mixup(alpha=0.4)"]},
     "convnet, bf16": {"model": {"name": "convnet", "width": 4}, "train": {"precision": "bf16"}},
     "resnet": {"model": {"name": "resnet", "width": 4, "depth": 1}, "augment": ["mixup(alpha=0.2)"]},
 }

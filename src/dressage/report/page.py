@@ -17,12 +17,13 @@ from dressage.report.advice import hints
 from dressage.report.command import repeat_command
 from dressage.report.confusion import LABELS, confusion_svg
 from dressage.report.curves import Chart, charts
+from dressage.report.findings import finding_rows
 from dressage.report.gather import Files
 from dressage.report.limits import limits
 from dressage.report.plots import line_svg
 from dressage.report.scatter import scatter_svg
 from dressage.report.story import headline, interval, status, tiles, title, trained
-from dressage.report.text import listing, mapping, setting, shown
+from dressage.report.text import listing, shown
 
 UPLOT = "1.6.32"
 
@@ -33,6 +34,7 @@ def render(files: Files) -> str:
     style, script = _resource("report.css") + _resource("uPlot.min.css", "vendor"), _script()
     columns, scores = tables.score_rows(files)
     rows = tables.settings(files)
+    found, noted = finding_rows(files)
     return _template().render(
         policy=_policy(style, script),
         style=Markup(style),
@@ -59,7 +61,8 @@ def render(files: Files) -> str:
         scatter=Markup(scatter_svg(judged)),
         mistakes=tables.misses(judged),
         charts=[(chart, Markup(line_svg(chart))) for chart in drawn],
-        findings=_findings(files),
+        findings=found,
+        noted=noted,
         chosen=[row for row in rows if row.origin != "default"],
         usual=[row for row in rows if row.origin == "default"],
         facts=tables.facts(files.data),
@@ -91,30 +94,6 @@ def _series(chart: Chart) -> dict[str, object]:
             {"label": s.label, "role": s.role, "y": [float(f"{v:.5g}") if np.isfinite(v) else None for v in at]}
         )
     return {"id": chart.id, "log": chart.log, "x": x.tolist(), "lines": lines, "mark": chart.mark}
-
-
-def _findings(files: Files) -> list[dict[str, object]]:
-    order = {"critical": 0, "warning": 1, "info": 2}
-    found = []
-    for f in sorted(files.history.findings, key=lambda f: order.get(str(f.get("severity")), 3))[:50]:
-        severity = str(f.get("severity"))
-        evidence = f.get("evidence")
-        if isinstance(evidence, dict):
-            evidence = ", ".join(f"{shown(k, 60)} {shown(v, 60)}" for k, v in evidence.items())
-        edit = mapping(f.get("edit"))
-        found.append(
-            {**{k: f.get(k) for k in ("id", "where", "source")}, "evidence": evidence}
-            | {k: _sentence(f.get(k)) for k in ("cause", "remedy")}
-            | {"step": None if "step" in str(evidence) else f.get("step")}
-            | {"severity": severity if severity in order else "info"}
-            | {"edit": [f"{shown(k, 80)} = {setting(v)}" for k, v in edit.items()][:10]}
-        )
-    return found
-
-
-def _sentence(value: object) -> str:
-    text = shown(value, 600) if value else ""
-    return text[:1].upper() + text[1:]
 
 
 def _policy(style: str, script: str) -> str:
