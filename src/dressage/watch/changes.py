@@ -170,16 +170,6 @@ def _larger_batch(lab: Lab) -> Lab | None:
     return replace(lab, batch_size=min(32, len(lab.x))) if normed and lab.batch_size <= 8 else None
 
 
-def standardized_target(lab: Lab) -> tuple[Lab, Tensor, Tensor] | None:
-    """The lab of a regression with standardised targets, and the mean and deviation that invert them."""
-    if not lab.y.is_floating_point():
-        return None
-    mean, sd = lab.y.mean(0, keepdim=True), lab.y.std(0, keepdim=True)
-    if bool(((mean.abs() < 3 * sd) & (sd > 0.1) & (sd < 10)).all()) or not bool((sd > 0).all()):
-        return None
-    return replace(lab, y=(lab.y - mean) / sd), mean, sd
-
-
 CHANGES = (
     Change(
         "data.unscaled_inputs",

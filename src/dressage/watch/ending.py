@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from torch import nn
 from torch.optim import Optimizer
 
 from dressage.findings import Finding
-from dressage.subject import Lab, Outcome, advance
+from dressage.subject import Lab, Outcome, advance, outputs_of
 from dressage.watch.capacity import too_small
 from dressage.watch.case import Case
 from dressage.watch.rules.symptoms import update_ratio
@@ -101,8 +100,6 @@ def _judged_on(case: Case, lab: Lab, steps: int) -> Outcome:
     validation = case.subject.validation
     if validation is None or lab.metric is None or outcome.model is None:
         return outcome
-    from dressage.subject import outputs_of
-
     rows = validation.head(2048)
     after = lab.metric.of(outputs_of(outcome.model, rows.x).cpu(), rows.y)
     return replace(outcome, metric_before=case.validation_metric(), metric=after)
@@ -125,8 +122,3 @@ def _gains(outcome: Outcome) -> bool:
 def _told(outcome: Outcome) -> str:
     metric = "" if math.isnan(outcome.metric) else f", metric from {outcome.metric_before:.3f} to {outcome.metric:.3f}"
     return f"the loss from {outcome.before:.3g} to {outcome.after:.3g}{metric}"
-
-
-def parameters(model: nn.Module) -> int:
-    """Trained numbers of a network."""
-    return sum(p.numel() for p in model.parameters() if p.requires_grad)

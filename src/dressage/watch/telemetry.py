@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
 
 KEPT_PROBES = 512
 KEPT_LOSSES = 65_536
@@ -92,9 +90,6 @@ class Telemetry:
     validations: list[Validation] = field(default_factory=list)
     nonfinite: tuple[int, str] | None = None
     """First step whose loss, or weights, were not finite, and where."""
-    rates: list[tuple[int, float]] = field(default_factory=list)
-    """Learning rate of the first group at steps where it was looked at."""
-    facts: Mapping[str, float] = field(default_factory=dict)
 
     def add_losses(self, losses: list[float]) -> None:
         """Appends the losses of the last steps."""
@@ -117,6 +112,3 @@ class Telemetry:
         """Mean of the first losses."""
         head = self.losses[:count]
         return sum(head) / max(1, len(head))
-
-
-Phase = Literal["start", "early", "later", "end"]

@@ -1,22 +1,20 @@
-"""Two lines for a loop that somebody has: `watch = dressage.watch(...)` before it, `watch.step(loss)` after each update."""
+"""What sees a training that it does not run: probes at its pace, losses read rarely, and judgements in between."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import torch
-from torch import Tensor, nn
-from torch.optim import Optimizer
+from torch import Tensor
 
 from dressage.findings import Finding, ranked
-from dressage.subject import generators_kept, subject_of
-from dressage.subject.subject import Loss
+from dressage.subject import generators_kept
 from dressage.watch.case import Case
 from dressage.watch.pace import Pace
 from dressage.watch.passes import Passes
@@ -24,7 +22,6 @@ from dressage.watch.probe import StepProbe
 from dressage.watch.shown import line_of
 from dressage.watch.telemetry import Telemetry, Validation
 from dressage.watch.verdict import consider
-from dressage.watch.wrapped import network_in, optimizer_in
 
 T = TypeVar("T")
 CONSIDERED = (1, 10, 30, 100, 300)
@@ -249,53 +246,3 @@ def _numbers(losses: list[Tensor | float]) -> list[float]:
         scalars = [torch.as_tensor(x).float().mean().reshape(()) for x in losses]
     values: list[float] = torch.stack(scalars).tolist()
     return values
-
-
-class LoopWatch(Watch):
-    """The watch of a loop that never says when it ends: its findings are those of a training that ends where it stands."""
-
-    @property
-    def findings(self) -> list[Finding]:
-        """What was found, the best supported first: the verdict as if the training ended with the last step."""
-        if not self._ended and not self._considering and self._count > self._asked_at:
-            self._flush()
-            self._asked_at = self._count
-            self._consider(end=True)
-        return self._findings
-
-    @findings.setter
-    def findings(self, found: list[Finding]) -> None:
-        self._findings = found
-
-
-def watch(
-    model: nn.Module,
-    optimizer: Optimizer,
-    loss_fn: Loss | None = None,
-    *,
-    train: object = None,
-    val: object = None,
-    metric: object = None,
-    names: Sequence[str] = (),
-    penalty: Callable[[nn.Module], Tensor] | None = None,
-    seconds: float = 20.0,
-    on_finding: Callable[[Finding], None] | None = None,
-) -> LoopWatch:
-    """Watches a training loop: call `step(loss)` after each update and `validated(loss=…, metric=…)` after each validation.
-
-    `train`, `val`: a DataLoader, a Dataset of pairs or `(x, y)`; `metric(outputs, targets) -> number`; `names` of the
-    columns; `penalty(model)` what the loop adds to the loss. Examinations take at most `seconds`, or 5 % of the run if
-    that is more; they run on copies. Weights and generators are left bit for bit as they would be without it.
-    """
-    with generators_kept():
-        subject = subject_of(
-            network_in(model),
-            optimizer_in(optimizer),
-            loss_fn,
-            train=train,
-            val=val,
-            metric=metric,
-            names=names,
-            penalty=penalty,
-        )
-        return LoopWatch(Case.of(subject, seconds), on_finding=on_finding)

@@ -1,0 +1,65 @@
+"""Two lines for a loop that somebody has: `watch = dressage.watch(...)` before it, `watch.step(loss)` after each update."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from dressage.findings import Finding
+from dressage.subject import generators_kept, subject_of
+from dressage.subject.subject import Loss
+from dressage.watch.case import Case
+from dressage.watch.watcher import Watch
+from dressage.watch.wrapped import network_in, optimizer_in
+
+
+class LoopWatch(Watch):
+    """The watch of a loop that never says when it ends: its findings are those of a training that ends where it stands."""
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What was found, the best supported first: the verdict as if the training ended with the last step."""
+        if not self._ended and not self._considering and self._count > self._asked_at:
+            self._flush()
+            self._asked_at = self._count
+            self._consider(end=True)
+        return self._findings
+
+    @findings.setter
+    def findings(self, found: list[Finding]) -> None:
+        self._findings = found
+
+
+def watch(
+    model: nn.Module,
+    optimizer: Optimizer,
+    loss_fn: Loss | None = None,
+    *,
+    train: object = None,
+    val: object = None,
+    metric: object = None,
+    names: Sequence[str] = (),
+    penalty: Callable[[nn.Module], Tensor] | None = None,
+    seconds: float = 20.0,
+    on_finding: Callable[[Finding], None] | None = None,
+) -> LoopWatch:
+    """Watches a training loop: call `step(loss)` after each update and `validated(loss=…, metric=…)` after each validation.
+
+    `train`, `val`: a DataLoader, a Dataset of pairs or `(x, y)`; `metric(outputs, targets) -> number`; `names` of the
+    columns; `penalty(model)` what the loop adds to the loss. Examinations take at most `seconds`, or 5 % of the run if
+    that is more; they run on copies. Weights and generators are left bit for bit as they would be without it.
+    """
+    with generators_kept():
+        subject = subject_of(
+            network_in(model),
+            optimizer_in(optimizer),
+            loss_fn,
+            train=train,
+            val=val,
+            metric=metric,
+            names=names,
+            penalty=penalty,
+        )
+        return LoopWatch(Case.of(subject, seconds), on_finding=on_finding)
