@@ -14,16 +14,22 @@ from dressage.watch.case import Case
 from dressage.watch.watcher import Watch
 from dressage.watch.wrapped import network_in, optimizer_in
 
+SELDOM = 10
+"""Steps, besides a fifth of all, that lie between two questions at least for the second to be given a verdict."""
+
 
 class LoopWatch(Watch):
     """The watch of a loop that never says when it ends: its findings are those of a training that ends where it stands."""
 
     @property
     def findings(self) -> list[Finding]:
-        """What was found, the best supported first: the verdict as if the training ended with the last step."""
-        if not self._ended and not self._considering and self._count > self._asked_at:
+        """What was found, the best supported first. Asked for seldom, it is the verdict as if the training ended here.
+
+        Who asks after every few steps is told what is known: a verdict takes seconds.
+        """
+        since, self._asked_at = self._count - self._asked_at, self._count
+        if not self._ended and not self._considering and since >= max(SELDOM, self._count // 5):
             self._flush()
-            self._asked_at = self._count
             self._consider(end=True)
         return self._findings
 
