@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 import dressage
 from dressage.integrations import needed
+from test_docs import blocks, run
 
 pytestmark = pytest.mark.filterwarnings("default")
 
@@ -327,3 +329,22 @@ def test_accelerate_is_watched_in_its_own_loop(accumulate: int, digits: Any) -> 
     assert not harmful(found), "\n".join(map(str, found.findings))
     assert all(w.gradient > 0 for p in found.telemetry.probes for w in p.weights)
     assert len(found.case.waited) == 4 * 38 * accumulate and found.case.is_aligned
+
+
+@pytest.mark.parametrize(
+    ("library", "named"),
+    [
+        ("lightning", "optim.lr_too_high"),
+        ("transformers", "optim.lr_too_high"),
+        ("accelerate", "optim.lr_too_low"),
+    ],
+)
+def test_the_example_of_the_page_runs(library: str, named: str, tmp_path: Path) -> None:
+    pytest.importorskip(library)
+    page = Path(__file__).resolve().parent.parent / "docs" / "watch.md"
+    code = next(
+        c for kind, c, mark, _ in blocks(page) if mark == "not run" and re.search(rf"^(import|from) {library}", c, re.M)
+    )
+    done = run("python", code, tmp_path)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert f"warning {named}" in done.stdout, done.stdout
