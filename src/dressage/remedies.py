@@ -15,6 +15,10 @@ TOLD_BY_GUARD = ("sym.nonfinite_loss", "pipe.data_stall")
 """Of these a training of ours has a finding of its own, or no such loop."""
 
 
+PASSING = ("model.init_too_small", "model.init_too_large", "optim.vanishing_gradients", "model.saturated_activation")
+"""Causes that ask for signals which pass through the layers."""
+
+
 def in_a_recipe(findings: Iterable[Finding], job: Job, *, own_model: bool = False) -> list[Finding]:
     """The findings with edits that this job's recipe takes; overfitting is a note, since the best weights are kept."""
     told = [f for f in findings if f.id not in TOLD_BY_GUARD]
@@ -23,7 +27,11 @@ def in_a_recipe(findings: Iterable[Finding], job: Job, *, own_model: bool = Fals
 
 def _ours(finding: Finding, job: Job, own_model: bool) -> Finding:
     recipe = job.recipe
-    edit = {path: value for path, value in finding.edit.items() if not (own_model and path.startswith("model."))}
+    edit: dict[str, object] = {
+        path: value for path, value in finding.edit.items() if not (own_model and path.startswith("model."))
+    }
+    if finding.id in PASSING and not own_model:
+        edit = _with_passing_signals(recipe)
     if "data.preprocess" in edit:
         edit["data.preprocess"] = _with_scaling(recipe.data.preprocess, is_image=job.source.kind == "images")
     if "train.epochs" in edit:
@@ -37,6 +45,13 @@ def _ours(finding: Finding, job: Job, own_model: bool) -> Finding:
         said = f"{finding.evidence}; the weights of step {step} are kept" if step else finding.evidence
         return replace(made, severity="info", evidence=said)
     return made
+
+
+def _with_passing_signals(recipe: Recipe) -> dict[str, object]:
+    """He's rule, and rectifiers in the place of units that saturate where there are many layers of them."""
+    saturating = recipe.model.activation.startswith(("sigmoid", "tanh")) and recipe.model.depth > 3
+    edit: dict[str, object] = {"model.init": "he"}
+    return {**edit, "model.activation": "relu"} if saturating else edit
 
 
 def _with_scaling(steps: Sequence[str], *, is_image: bool) -> list[str]:

@@ -34,6 +34,7 @@ QUICK = ("data.nonfinite", "data.unscaled_inputs", "data.all_positive_inputs", "
 """Checks of the data that need no other library."""
 OWN_NETWORK = ("first_loss", "loss_shape", "heads", "wiring", "row_leak", "signals", "nonlinearity", "modes")
 """Checks of the network and its loss, where it is the user's."""
+VANISHING = ("model.init_too_small", "optim.vanishing_gradients", "model.saturated_activation")
 Tell = Callable[[Event], None]
 
 
@@ -49,13 +50,15 @@ class JobWatch:
         self._stop = Stop()
         self._recorder: Recorder | None = None
         self._found: list[Finding] = []
+        self._announced: set[str] = set()
         self._rate, self._kept, self._deep = 0.0, 0, False
 
     @property
     def findings(self) -> list[Finding]:
         """As things stand, ranked: those with harm, and what was noted beside; symptoms only where there is harm."""
         found = self._found if self._watch is None else self._watch.findings
-        found = in_a_recipe(ranked([*self.case.lasting, *found]), self.job, own_model=self.own_model)
+        found = stuck_for_a_reason(ranked([*self.case.lasting, *found]))
+        found = in_a_recipe(found, self.job, own_model=self.own_model)
         harmful = any(f.is_harmful for f in found)
         return [f for f in found if f.is_harmful or not f.is_symptom or harmful]
 
@@ -68,14 +71,15 @@ class JobWatch:
         """From where the job's state stands; `known` was found before, in a run that is resumed."""
         self._stop, self._tell = stop, tell or self._tell
         step = self.job.state.step
+        known = list(known)
+        self._announced = {f.id for f in known if f.is_harmful}
         self.case.lasting = [f for f in known if f.step == 0]
         if step == 0:
-            self._examine(QUICK + (OWN_NETWORK if self.own_model else ()), SECONDS)
-            for finding in self.findings:
-                self._told(finding)
+            self._examine(QUICK + (OWN_NETWORK if self.own_model else ("signals",)), SECONDS)
+            self._announce()
         self._watch = Watch(
             self.case,
-            on_finding=self._told,
+            on_finding=self._announce,
             probe=lambda: StepProbe(self.job.state.model, None, rate=lambda: self._rate),
             during=self._breakable,
             step=step,
@@ -104,6 +108,7 @@ class JobWatch:
     def end(self, event: EndEvent) -> list[Finding]:
         """The verdict on the training that has ended so."""
         watch, step = self._watch, self.job.state.step
+        self._recorder = None  # it was closed with the training; all findings are kept when this returns
         if watch is None or self._stop.asked:
             return self.findings
         try:
@@ -136,11 +141,8 @@ class JobWatch:
 
     def _look_deeper(self) -> None:
         self._deep = True
-        before = len(self.case.lasting)
         self._examine(tuple(name for name, _, _ in CHECKS if name.startswith("data.") and name not in QUICK), SECONDS)
-        for finding in self.findings if len(self.case.lasting) > before else ():
-            if any(finding.id == f.id for f in self.case.lasting[before:]):
-                self._told(finding)
+        self._announce()
 
     def _examine(self, checks: tuple[str, ...], seconds: float) -> None:
         known = {name for name, _, _ in CHECKS}
@@ -164,9 +166,11 @@ class JobWatch:
         held = self.case.validation_metric()
         return not metric - held <= GAP or metric < 0.9
 
-    def _told(self, finding: Finding) -> None:
-        for found in in_a_recipe([finding], self.job, own_model=self.own_model):
-            if found.is_harmful:
+    def _announce(self, finding: Finding | None = None) -> None:
+        """Tells of each finding with harm once."""
+        for found in self.findings:
+            if found.is_harmful and found.id not in self._announced:
+                self._announced.add(found.id)
                 self._tell(FindingEvent(found))
                 if self._recorder is not None:
                     self._recorder.finding(found.to_json())
@@ -191,6 +195,16 @@ class JobWatch:
         self.close()
         self._found, self._watch = self.findings, None
         self.case.notes.append(f"the training is watched no longer ({type(error).__name__}: {str(error)[:160]})")
+
+
+def stuck_for_a_reason(found: list[Finding]) -> list[Finding]:
+    """A training that fits its rows badly, and signals that were seen to vanish in its first weights: those are the cause."""
+    harm = next((f for f in found if f.id == "eval.underfit" and f.is_harmful), None)
+    seen = next((f for f in found if f.id in VANISHING and not f.is_harmful and f.step == 0), None)
+    if harm is None or seen is None or any(f.is_harmful and f is not harm and not f.is_symptom for f in found):
+        return found
+    cause = replace(seen, severity="warning", evidence=f"{harm.evidence}; {seen.evidence}", step=harm.step)
+    return ranked([cause, *(replace(f, severity="info") if f is harm else f for f in found if f is not seen)])
 
 
 def case_of(job: Job) -> Case:
