@@ -205,3 +205,71 @@ def test_a_model_that_cannot_be_copied_is_told_of() -> None:
     watch = dressage.watch(model, torch.optim.SGD(model.parameters(), lr=0.1), nn.MSELoss())
     assert any("cannot be copied" in note for note in watch.notes)
     watch.close()
+
+
+def test_a_loss_that_is_a_part_of_the_network_is_no_layer(digits: tuple[Tensor, Tensor]) -> None:
+    class Whole(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.net, self.loss = MODELS["mlp"](), nn.CrossEntropyLoss()
+
+        def forward(self, x: Tensor, y: Tensor) -> Tensor:
+            return self.loss(self.net(x), y)
+
+    model = Whole()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    watch = dressage.watch(model, optimizer)
+    for rows in torch.arange(320).split(32):
+        optimizer.zero_grad()
+        loss = model(digits[0][rows], digits[1][rows])
+        loss.backward()
+        optimizer.step()
+        watch.step(loss)
+    assert not harmful(watch) and {layer.kind for layer in watch.telemetry.probes[0].layers} == {"Linear", "ReLU"}
+
+
+def test_gradients_that_a_closure_makes_are_seen(digits: tuple[Tensor, Tensor]) -> None:
+    model = MODELS["mlp"]()
+    optimizer, loss_fn = torch.optim.SGD(model.parameters(), lr=0.1), nn.CrossEntropyLoss()
+    watch = dressage.watch(model, optimizer, loss_fn, train=digits)
+    for rows in torch.randperm(1200).split(32):
+
+        def closure(rows: Tensor = rows) -> Tensor:
+            optimizer.zero_grad()
+            loss = loss_fn(model(digits[0][rows]), digits[1][rows])
+            loss.backward()
+            return loss
+
+        watch.step(optimizer.step(closure))
+    probes = watch.telemetry.probes
+    assert all(w.gradient > 0 for p in probes for w in p.weights) and all(p.stale == 0 for p in probes)
+
+
+def test_the_context_judges_at_its_end_and_takes_its_hooks_away_when_it_breaks(digits: tuple[Tensor, Tensor]) -> None:
+    def hooks(model: nn.Module) -> int:
+        return sum(len(m._forward_hooks) + len(m._forward_pre_hooks) for m in model.modules())
+
+    for breaks in (False, True):
+        model = MODELS["mlp"]()
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        try:
+            with dressage.watch(model, optimizer, nn.CrossEntropyLoss(), train=digits) as watch:
+                assert hooks(model)
+                assert not breaks or 1 / 0
+        except ZeroDivisionError:
+            assert breaks
+        assert not hooks(model) and not optimizer._optimizer_step_pre_hooks
+        assert str(watch).splitlines()[0] == "nothing found"
+
+
+def test_every_validation_is_seen_where_it_is_told_of(digits: tuple[Tensor, Tensor]) -> None:
+    model = MODELS["dropout"]()
+    watch = dressage.watch(model, torch.optim.SGD(model.parameters(), lr=0.1), nn.CrossEntropyLoss(), train=digits)
+    for mode in (True, False):
+        model.train(mode)
+        watch.validating()
+        with torch.no_grad():
+            model(digits[0][:50])
+        watch.validated(metric=0.5)
+    assert [v.training for v in watch.telemetry.validations] == [True, False]
+    assert watch.case.validation_input is not None and len(watch.case.validation_input) == 50

@@ -89,6 +89,8 @@ class StepProbe:
         def hook(module: nn.Module, args: Any, output: Any) -> None:
             if not torch.is_grad_enabled() or not isinstance(output, Tensor) or not output.is_floating_point():
                 return
+            if output.ndim == 0:  # of a loss that the network has as a part
+                return
             with torch.no_grad():
                 given = args[0] if args and isinstance(args[0], Tensor) else None
                 kind = type(module).__name__

@@ -65,7 +65,7 @@ def consider(case: Case, *, end: bool) -> list[Finding]:
     found += _guarded(case, _overfitting)
     if end or any(s.id == "sym.oscillation" for s in signs):
         found += _guarded(case, suspected)
-    if end:
+    if end and seen.step >= 10:
         found = [f for f in found if f.id != "data.class_imbalance"] + _guarded(case, unlearned_class)
         found += _guarded(case, lambda c: at_the_end(c, found))
     return ranked([*_explained(found), *signs])
