@@ -11,6 +11,8 @@ from torch import Tensor, nn
 
 import dressage
 from dressage.watch import Watch
+from dressage.watch.rules.loop import data_stall
+from dressage.watch.telemetry import Probe, Telemetry
 
 Model = Callable[[], nn.Module]
 MODELS: dict[str, Model] = {
@@ -273,3 +275,10 @@ def test_every_validation_is_seen_where_it_is_told_of(digits: tuple[Tensor, Tens
         watch.validated(metric=0.5)
     assert [v.training for v in watch.telemetry.validations] == [True, False]
     assert watch.case.validation_input is not None and len(watch.case.validation_input) == 50
+
+
+def test_waiting_in_probed_steps_is_believed_where_other_steps_have_room_for_it() -> None:
+    probes = [Probe(step, waiting=0.006) for step in range(1, 9)]
+    assert [f.id for f in data_stall(Telemetry(probes=probes), 0.008, [])] == ["pipe.data_stall"]
+    assert not data_stall(Telemetry(probes=probes), 0.004, [])
+    assert [f.id for f in data_stall(Telemetry(), 0.004, [0.006] * 20)] == ["pipe.data_stall"]

@@ -63,6 +63,7 @@ class StepProbe:
                 self.handles.append(module.register_forward_hook(self._layer(name)))
         if self.traced is not None:
             self.handles.append(self.traced.register_hook(self._fresh))  # type: ignore[no-untyped-call]
+        self.stands = time.perf_counter()
 
     def entered(self, module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         """A forward pass of the network begins."""
@@ -148,7 +149,7 @@ class StepProbe:
             rate=self._rate(),
             training=self.training is not False,
             stale=self._stale(),
-            waiting=max(0.0, (self.forward_at or self.began) - self.began),
+            waiting=max(0.0, (self.forward_at or self.stands) - self.stands),
             seconds=now - self.began,
             batch=self.batch,
             calls=max(1, self.calls),

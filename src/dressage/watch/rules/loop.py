@@ -62,11 +62,14 @@ def eval_mode_in_training(seen: Telemetry, modal: int) -> list[Finding]:
 
 def data_stall(seen: Telemetry, step_seconds: float, waited: list[float]) -> list[Finding]:
     """The loop waits for its data more than half of the time, after the first steps."""
-    seconds = [p.waiting for p in seen.probes[3:]] if len(waited) < 8 else waited[3:]
+    is_timed = len(waited) >= 8
+    seconds = waited[3:] if is_timed else [p.waiting for p in seen.probes[3:]]
     if len(seconds) < 3 or step_seconds <= 0:
         return []
     wait = median(seconds)
     if wait < WAIT or wait < 0.5 * step_seconds:
+        return []
+    if wait > step_seconds and not is_timed:  # steps that are not probed wait too, and take less
         return []
     share = min(1.0, wait / step_seconds)
     return [
