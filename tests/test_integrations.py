@@ -331,6 +331,7 @@ def test_accelerate_is_watched_in_its_own_loop(accumulate: int, digits: Any) -> 
     assert len(found.case.waited) == 4 * 38 * accumulate and found.case.is_aligned
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("library", "named"),
     [

@@ -57,7 +57,7 @@ def evaluate(
             "",
         ]
     gaps = trained.gaps if data is None else {}
-    if gaps and target_error is not None and (again := diagnose(found, target_error)):
+    if data is None and target_error is not None and (again := diagnose(found, target_error)):
         gaps = gaps_json(again)
     text += limits(gaps)
     output.result({"run": str(trained.folder), "evaluation": found, "gaps": gaps}, text if gaps else text[:-1])
