@@ -31,14 +31,15 @@ def loss_shape(subject: Subject, deadline: float) -> list[Finding]:
 
 def _broadcast(subject: Subject, found: Given, outputs: Tensor, deadline: float) -> Finding | None:
     y, loss_fn = found.y, found.loss_fn
-    if y.shape == outputs.shape or y.numel() != outputs.numel():
-        return None
-    as_is, reshaped = loss_form.value(loss_fn, outputs, y), loss_form.value(loss_fn, outputs, y.reshape(outputs.shape))
-    if not math.isfinite(as_is + reshaped) or loss_form.close(as_is, reshaped) or not _forgets_pairs(found, outputs):
+    if y.numel() != outputs.numel() or len(y) < 2 or not _forgets_pairs(found, outputs):
         return None
 
     def mended(z: Tensor, t: Tensor) -> Tensor:
-        return loss_fn(z, t.reshape(z.shape))
+        return torch.stack([loss_fn(z[i : i + 1], t[i : i + 1]).mean() for i in range(len(z))]).mean()
+
+    as_is, reshaped = loss_form.value(loss_fn, outputs, y), loss_form.value(mended, outputs, y)
+    if not math.isfinite(as_is + reshaped) or loss_form.close(as_is, reshaped):
+        return None
 
     lab = lab_given(subject)
     saved = gain(lab, replace(lab, loss_fn=mended), mended, deadline)

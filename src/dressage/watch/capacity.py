@@ -13,12 +13,18 @@ from dressage.findings import Finding
 from dressage.subject import Lab, advance, copy_of
 from dressage.subject.untouched import generators_kept
 from dressage.watch.case import Case
+from dressage.watch.rules.curves import still_falling
 
 POINTS = 0.05
 WIDER = 8
+LEAST_WIDTH = 48
+LAG = 0.1
+"""Points behind a simple model that are no accident of when the training ended."""
+LONG = 100
+"""Steps from which a training, and the continuations that were tried in its place, can be called settled."""
 NARROW = 4
 """Times that a bottleneck is narrower than the inputs or the widest layer."""
-RATE = 3e-3
+RATE = 5e-3
 
 
 def too_small(case: Case) -> list[Finding]:
@@ -33,10 +39,11 @@ def too_small(case: Case) -> list[Finding]:
     found = _bottleneck(case, metric)
     if found:
         return found
+    settled = lag >= LAG and case.telemetry.step >= LONG and still_falling(case.telemetry.losses) == 0
     return [
         Finding(
             "eval.underfit",
-            "warning",
+            "warning" if settled and case.was_raced(LONG) else "info",
             "training",
             f"training metric {metric:.3f} after {case.telemetry.step} steps; {known.best.name} "
             f"reaches {known.best.score:.3f} on rows that it has not seen",
@@ -59,7 +66,7 @@ def _bottleneck(case: Case, metric: float) -> list[Finding]:
     name, width, plain, other = wider
 
     def both() -> tuple[float, float]:
-        steps = min(300, max(100, case.telemetry.step))
+        steps = min(400, max(150, case.telemetry.step))
         changed = advance(other, steps, deadline=case.deadline(4))
         as_it_is = advance(plain, changed.steps)
         return changed.metric, as_it_is.metric
@@ -72,11 +79,11 @@ def _bottleneck(case: Case, metric: float) -> list[Finding]:
             "model.bottleneck",
             "warning",
             name,
-            f"{name} has {width} units; with {width * WIDER} the training rows are fitted to {scores[0]:.3f} "
+            f"{name} has {width} units; with {max(width * WIDER, LEAST_WIDTH)} the training rows are fitted to {scores[0]:.3f} "
             f"instead of {max(scores[1], metric):.3f}",
             "a layer is too narrow for what has to pass through it",
             "widen it",
-            {"model.width": width * WIDER},
+            {"model.width": max(width * WIDER, LEAST_WIDTH)},
             step=case.telemetry.step,
             confidence=0.85,
         )
@@ -99,6 +106,7 @@ def widened(lab: Lab) -> tuple[str, int, Lab, Lab] | None:
         return None
     name, narrow = min(hidden, key=lambda pair: pair[1].out_features)
     width = narrow.out_features
+    wide = max(width * WIDER, LEAST_WIDTH)
     if width * NARROW > max(m.out_features for _, m in linear) and width * NARROW > linear[0][1].in_features:
         return None
     model, plain = copy_of(lab.model), copy_of(lab.model)
@@ -108,13 +116,13 @@ def widened(lab: Lab) -> tuple[str, int, Lab, Lab] | None:
         passed = False
         for place, module in order:
             if isinstance(module, nn.Linear):
-                before = width * WIDER if passed else module.in_features
-                after = width * WIDER if place in narrows else module.out_features
+                before = wide if passed else module.in_features
+                after = wide if place in narrows else module.out_features
                 if passed or place in narrows:
                     _replace(model, place, nn.Linear(before, after, module.bias is not None))
                 passed = place in narrows
             elif passed and isinstance(module, nn.BatchNorm1d) and module.num_features == width:
-                _replace(model, place, nn.BatchNorm1d(width * WIDER))
+                _replace(model, place, nn.BatchNorm1d(wide))
             elif passed and isinstance(module, nn.LayerNorm):
                 return None
         for layer in (*model.modules(), *plain.modules()):

@@ -40,6 +40,8 @@ class Case:
     """Inputs of the first pass of the last validation that was seen."""
     batches: list[Tensor] = field(default_factory=list)
     """Inputs of the first probed steps."""
+    bad_input: int | None = None
+    """Step whose inputs held a number that is not finite."""
     waited: list[float] = field(default_factory=list)
     considered: int = 0
     told_nonfinite: bool = False
@@ -93,6 +95,8 @@ class Case:
         """Brings the data into the form in which the loop gives it to the network, from the first batch that was seen."""
         if len(self.batches) < 3:
             self.batches.append(inputs[:512].clone())
+        if self.bad_input is None and inputs.is_floating_point() and not bool(inputs.isfinite().all()):
+            self.bad_input = self.telemetry.step
         if self.is_aligned or self.subject.train is None:
             return
         self.is_aligned = True
@@ -165,6 +169,11 @@ class Case:
         if lab is None:
             return float("nan"), float("nan")
         return judged(lab, copy_with(self.model, None)[0])
+
+    def was_raced(self, steps: int) -> bool:
+        """Whether continuations of so many steps at least were tried: time may have been short."""
+        races = [found for key, found in self.memory.items() if key.startswith("race") and key.endswith("()")]
+        return any(getattr(getattr(found, "control", None), "steps", 0) >= steps for found in races)
 
     def validation_metric(self) -> float:
         """Metric of the network as it is on the validation rows, in eval mode; NaN without them."""

@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-import math
 from itertools import pairwise
 
-import torch
 from torch import Tensor
 
 from dressage.findings import Finding
-from dressage.subject import labels_of
+from dressage.preflight.data_order import label_run_evidence
 from dressage.watch.aligned import rows_in
 from dressage.watch.case import Case
 from dressage.watch.tournament import race
 
-MIXED = 0.6
-"""Share of the label entropy that batches of rows in runs have at most; shuffled batches of 16 and more have 0.8 and above."""
-
 
 def no_shuffle(case: Case) -> list[Finding]:
     """Batches follow the order of the data, in which equal labels stand together, and shuffled ones are learned better."""
-    rows, task = case.subject.train, case.subject.task
-    if rows is None or task not in ("classification", "binary") or case.telemetry.step < 30 or not rows.is_whole:
+    rows = case.subject.train
+    if rows is None or case.telemetry.step < 30 or not rows.is_whole:
         return []
     if rows.order == "shuffled" or not _in_order(rows.x, case.batches):
         return []
-    labels, size = labels_of(rows.y, task).flatten(), max(2, rows.batch_size)
-    mixed = _mean_entropy(labels, size)
-    if mixed > MIXED:
+    size = max(2, rows.batch_size)
+    runs = label_run_evidence(rows.y.reshape(len(rows), -1)[:, 0].cpu().numpy(), rows.index, size)
+    if runs is None or not runs.are_runs:
         return []
     _, metric = case.now()
     found = race(case, min(200, case.telemetry.step), only=("none",))
@@ -44,13 +39,12 @@ def no_shuffle(case: Case) -> list[Finding]:
             "data.no_shuffle",
             "warning" if better else "info",
             "training batches",
-            f"batches follow the order of the rows, and hold {mixed:.0%} of the mixture of labels of the whole set{said}",
+            f"batches follow the order of the rows, in which like targets stand together{said}",
             "each batch shows a few classes only, so that the network learns one and forgets the others",
             "shuffle the rows anew in each epoch",
             step=case.telemetry.step,
             code="DataLoader(..., shuffle=True)",
             confidence=0.9,
-            numbers={"entropy": mixed},
         )
     ]
 
@@ -68,18 +62,3 @@ def _in_order(x: Tensor, batches: list[Tensor]) -> bool:
     per = min(16, min(len(b) for b in batches))
     steps = [b - a for i, (a, b) in enumerate(pairwise(places)) if (i + 1) % per]
     return bool(steps) and sum(step == 1 for step in steps) >= 0.8 * len(steps)
-
-
-def _mean_entropy(labels: Tensor, size: int) -> float:
-    """Mean entropy of the labels in windows of `size`, as a share of the whole set's."""
-    whole = _entropy(labels)
-    if whole <= 0:
-        return 1.0
-    windows = [w for w in torch.split(labels, size) if len(w) == size]
-    most = min(whole, math.log(size))
-    return sum(map(_entropy, windows)) / max(1, len(windows)) / most
-
-
-def _entropy(labels: Tensor) -> float:
-    shares = torch.bincount(labels).double() / max(1, len(labels))
-    return float(-(shares * shares.clamp_min(1e-300).log()).sum())

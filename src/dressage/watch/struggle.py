@@ -11,7 +11,7 @@ from dressage.watch.changes import Change
 from dressage.watch.rules.curves import still_falling
 from dressage.watch.rules.layers import dead_units, saturated
 from dressage.watch.rules.symptoms import update_ratio
-from dressage.watch.tournament import LOSS, MANY_POINTS, POINTS, SURE_LOSS, SURE_POINTS, Race, Run, race
+from dressage.watch.tournament import LOSS, MANY_POINTS, POINTS, SURE_GONE, SURE_LOSS, SURE_POINTS, Race, Run, race
 
 SETTLED = 200
 """Steps before which a training that does not get better by the step is not taken for one that has settled."""
@@ -90,6 +90,8 @@ def _gain(run: Run, found: Race, loss: float, metric: float) -> float:
     reached = min(found.control.loss, loss)
     fallen = 1.0 if math.isinf(reached) else (reached - run.loss) / max(abs(reached), 1e-12)
     best = max(found.control.metric, metric)
+    if fallen > SURE_GONE and not run.metric < best:
+        return POINTS
     if math.isnan(run.metric) or math.isnan(best):
         return fallen if fallen > LOSS else 0.0
     points = 1.0 if math.isinf(best) else run.metric - best
@@ -108,8 +110,9 @@ def _is_believable(change: Change, found: Race, case: Case, *, end: bool) -> boo
     if change.id == "optim.lr_too_high":
         return True
     if change.id == "optim.exploding_gradients":
-        lower = [r for _, r in found.of("optim.lr_too_high")]
-        return control.diverged and all(r.diverged or r.loss > 0.7 * control.before for r in lower)
+        lower = min((r.loss for _, r in found.of("optim.lr_too_high")), default=math.inf)
+        clipped = min((r.loss for _, r in found.of(change.id)), default=math.inf)
+        return (control.diverged or control.loss > 100 * clipped) and lower > max(3 * clipped, 0.0)
     return True
 
 

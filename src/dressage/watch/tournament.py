@@ -20,6 +20,8 @@ LOSS = 0.3
 
 MANY_POINTS = 0.2
 """So many points need little of the loss."""
+SURE_GONE = 0.97
+"""Share of the loss, of which a metric that has left its range need not tell."""
 SURE_POINTS, SURE_LOSS = 0.01, 0.6
 """Fewer points are enough where most of the loss is gone, and the training itself is far behind."""
 

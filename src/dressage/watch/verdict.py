@@ -12,6 +12,7 @@ from dressage.findings import Finding, ranked
 from dressage.watch.case import Case
 from dressage.watch.ending import at_the_end
 from dressage.watch.examination import examination
+from dressage.watch.head import wrong_head
 from dressage.watch.modes import train_mode_at_eval, trained_in_eval_mode
 from dressage.watch.order import no_shuffle
 from dressage.watch.rules.curves import overfit
@@ -41,6 +42,8 @@ EXPLAINS = {
     "optim.frozen_params": ("optim.lr_too_low", "eval.underfit", "optim.vanishing", "model.bottleneck"),
     "optim.": ("eval.underfit", "model.bottleneck"),
     "eval.train_mode_at_eval": ("optim.bn_small_batch",),
+    "eval.e": ("eval.underfit",),
+    "data.": ("eval.underfit",),
 }
 """A cause on the left is the reason for those on the right where both are found: they are told as notes."""
 
@@ -53,13 +56,19 @@ def consider(case: Case, *, end: bool) -> list[Finding]:
         case.examined = True
         case.lasting += _guarded(case, examination)
     found += case.lasting
+    found += bad_inputs(case)
     found += data_stall(seen, case.step_seconds, case.waited)
     signs = symptoms(seen)
     case.told_nonfinite = seen.nonfinite is not None
     causes = [f for f in found if f.is_harmful and not f.is_symptom]
-    if seen.step >= 10 and not any(_stops_learning(f) for f in causes) and (why := struggles(case, signs, end=end)):
+    if seen.step >= 10 and not any(_stops_learning(f) for f in causes) and (why := _why(case, signs, end=end)):
         inside = [*dead_units(seen), *saturated(seen)]
-        found += _guarded(case, no_shuffle) or [*inside, *_guarded(case, lambda c: supported(c, why, end=end))]
+        head = (lambda c: wrong_head(c)) if end else (lambda c: [])
+        found += (
+            _guarded(case, no_shuffle)
+            or _guarded(case, head)
+            or [*inside, *_guarded(case, lambda c: supported(c, why, end=end))]
+        )
     if seen.validations and seen.step >= 10:
         found += _guarded(case, prepared_otherwise)
     found += _guarded(case, _overfitting)
@@ -80,6 +89,34 @@ def _guarded(case: Case, rule: Callable[[Case], list[Finding]]) -> list[Finding]
     except Exception as error:
         case.notes.append(f"one examination failed ({type(error).__name__}: {str(error)[:160]})")
         return []
+
+
+def _why(case: Case, signs: list[Finding], *, end: bool) -> str:
+    """Why the training should be looked at more closely; empty where it does well, or cannot be judged."""
+    try:
+        return struggles(case, signs, end=end)
+    except Exception as error:
+        case.notes.append(f"the training could not be judged ({type(error).__name__}: {str(error)[:160]})")
+        return ""
+
+
+def bad_inputs(case: Case) -> list[Finding]:
+    """The loop itself gave the network a number that is not finite."""
+    if case.bad_input is None:
+        return []
+    return [
+        Finding(
+            "data.nonfinite",
+            "critical",
+            "inputs",
+            f"the inputs of step {case.bad_input} hold a number that is not finite",
+            "the data, or what the loop does to it before the model, gives numbers that are not finite",
+            "impute or drop such rows; a column without spread must not be divided by its deviation",
+            step=case.bad_input,
+            code="x = (x - mean) / sd.clamp_min(1e-6)",
+            confidence=0.99,
+        )
+    ]
 
 
 def _modes(case: Case) -> list[Finding]:

@@ -27,7 +27,7 @@ T = TypeVar("T")
 CONSIDERED = (1, 10, 30, 100, 300)
 """Steps after which the training is judged; after the last, each time that the steps have doubled."""
 FLUSHED = 64  # losses that are read from the device at once
-DEAR = 100
+DEAR = 250
 """Times what the last judgement took that have to pass before a validation is an occasion for another."""
 
 
@@ -43,9 +43,11 @@ class Watch:
         during: Callable[[], AbstractContextManager[None]] = nullcontext,
         step: int = 0,
         quiet: int = 0,
+        passes: bool = True,
     ) -> None:
         """`probe` makes what stands in a probed step, `during` is entered for each judgement, `step` steps are done already;
-        before step `quiet` nothing but numbers that are not finite is judged."""
+        before step `quiet` nothing but numbers that are not finite is judged; without `passes` the mode and the inputs of
+        validations are not looked at."""
         self.case = case
         self.telemetry: Telemetry = case.telemetry
         self._findings: list[Finding] = []
@@ -54,7 +56,7 @@ class Watch:
         self._pace = Pace()
         self._passes = Passes(case.model)
         self._losses: list[Tensor | float] = []
-        self._during, self._quiet = during, quiet
+        self._during, self._quiet, self._looks_at_passes = during, quiet, passes
         self._judged_at, self._price = -math.inf, 0.0
         self._count = step
         self._since: list[float] = []
@@ -93,7 +95,7 @@ class Watch:
         self._count += 1
         if self._count >= self._next or len(self._losses) >= FLUSHED:
             self._look()
-        elif self._passes.is_due(self._count):
+        elif self._looks_at_passes and self._passes.is_due(self._count):
             self._passes.stand()
 
     def entered(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:

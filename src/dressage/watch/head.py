@@ -1,0 +1,178 @@
+"""Whether the last layer and the loss are those that the task asks for: a copy with a head of its own is trained beside."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from dressage.findings import Finding
+from dressage.subject import Lab, advance, copy_of, labels_of
+from dressage.subject.subject import first_output
+from dressage.subject.task import default_metric
+from dressage.subject.untouched import generators_kept
+from dressage.watch.case import Case
+
+POINTS = 0.1
+"""Of accuracy or R², by which the head that the task asks for has to win."""
+RATES = (1e-3, 1e-2)
+HEADS = nn.ReLU | nn.Sigmoid | nn.Tanh | nn.Softmax | nn.LogSoftmax | nn.Softplus | nn.ReLU6 | nn.Hardtanh
+
+
+def wrong_head(case: Case) -> list[Finding]:
+    """A network that does badly, and does well with the last layer and the loss that its targets ask for."""
+    lab, task = case.lab(start=True), case.subject.task
+    if lab is None or task is None or task == "multilabel" or lab.y.ndim > 2:
+        return []
+    other = headed(lab, task, case.subject.classes)
+    if other is None:
+        return []
+
+    def both() -> tuple[float, float]:
+        steps = min(200, max(60, case.telemetry.step))
+        mended = [advance(_at(other, rate), steps, deadline=case.deadline(3)) for rate in RATES]
+        as_it_is = advance(replace(lab, metric=other.metric), steps, deadline=case.deadline(3))
+        known = [o.metric for o in mended if not math.isnan(o.metric)]
+        return max(known, default=-math.inf), as_it_is.metric
+
+    found = case.proven(f"head {case.telemetry.step}", both)
+    if not isinstance(found, tuple) or not found[0] > max(found[1], case.now()[1]) + POINTS:
+        return []
+    return [_named(case, lab, found[0], found[1])]
+
+
+def headed(lab: Lab, task: str, classes: int) -> Lab | None:
+    """The lab with a linear last layer of as many outputs as the task has, and its loss; None where there is no such layer."""
+    model = copy_of(lab.model)
+    leaves = _in_order(model, lab.x[:2])
+    linear = [(name, m) for name, m in leaves if isinstance(m, nn.Linear)]
+    if not linear:
+        return None
+    name, last = linear[-1]
+    outputs = max(2, classes) if task in ("classification", "binary") else max(1, lab.y[:1].numel())
+    with generators_kept():
+        torch.default_generator.manual_seed(0)
+        _put(model, name, nn.Linear(last.in_features, outputs))
+    for place, module in leaves[leaves.index((name, last)) + 1 :]:
+        if isinstance(module, HEADS):
+            _put(model, place, nn.Identity())
+    loss: Callable[[Tensor, Tensor], Tensor]
+    if task in ("classification", "binary"):
+        loss = lambda z, y: F.cross_entropy(z, labels_of(y, task))  # type: ignore[arg-type] # noqa: E731
+    else:
+        loss = lambda z, y: F.mse_loss(z.reshape(len(y), -1), y.reshape(len(y), -1).float())  # noqa: E731
+    metric = default_metric("classification" if task == "binary" else task)  # type: ignore[arg-type]
+    return replace(lab, model=model, loss_fn=loss, metric=metric)
+
+
+def _at(lab: Lab, rate: float) -> Lab:
+    model = copy_of(lab.model)
+    return replace(lab, model=model, optimizer=torch.optim.Adam(model.parameters(), lr=rate))
+
+
+def _named(case: Case, lab: Lab, with_head: float, as_it_is: float) -> Finding:
+    """Which part of the head is wrong, by how outputs, targets and loss behave."""
+    model = copy_of(lab.model).eval()
+    with torch.no_grad():
+        outputs = first_output(model(lab.x[:256])).float()
+    y, loss, task = lab.y[:256], lab.loss_fn, case.subject.task
+    cause, where, told, remedy, code = _cause(outputs, y, loss, str(task), case.subject.classes)
+    return Finding(
+        cause,
+        "warning",
+        where,
+        f"{told}; with the last layer and the loss that the targets ask for a copy reaches {with_head:.3f}, "
+        f"as it is {as_it_is:.3f}",
+        "the last layer and the loss do not fit what is to be predicted",
+        remedy,
+        step=case.telemetry.step,
+        code=code,
+        confidence=0.85,
+        numbers={"mended": with_head, "as_it_is": as_it_is},
+    )
+
+
+def _cause(
+    outputs: Tensor, y: Tensor, loss: Callable[[Tensor, Tensor], Tensor], task: str, classes: int
+) -> tuple[str, str, str, str, str]:
+    count = 1 if outputs.ndim == 1 else outputs.shape[1]
+    low, high = float(outputs.min()), float(outputs.max())
+    if task == "regression":
+        said = f"outputs lie in [{low:.3g}, {high:.3g}], targets in [{float(y.min()):.3g}, {float(y.max()):.3g}]"
+        return "model.wrong_output_activation", "last layer", said, "end the network in a linear layer", "nn.Identity()"
+    if _measures_distance(outputs, y, loss):
+        said = f"the loss measures a distance to numbers of {classes} classes"
+        return "loss.mse_for_classes", "loss", said, "use cross-entropy on one output a class", "nn.CrossEntropyLoss()"
+    if count not in (1, classes) or (count == 1 and classes > 2):
+        said = f"{count} outputs for {classes} classes"
+        return "model.wrong_output_size", "last layer", said, "one output a class", f"nn.Linear(..., {classes})"
+    if low >= 0 and count > 1 and bool(((outputs.sum(1) - 1).abs() < 1e-3).all()):
+        said = "outputs are probabilities already, and the loss takes their softmax again"
+        return "loss.double_softmax", "loss", said, "return logits from the network", "return logits"
+    if low < 0 or high > 1:
+        said = f"outputs lie in [{low:.3g}, {high:.3g}]"
+        if _expects_probabilities(outputs, y, loss):
+            code = "nn.BCEWithLogitsLoss()" if count == 1 else "nn.CrossEntropyLoss()"
+            return (
+                "loss.logits_as_probs",
+                "loss",
+                f"{said} where the loss takes probabilities",
+                "use the loss on logits",
+                code,
+            )
+    said = f"outputs lie in [{low:.3g}, {high:.3g}]"
+    return "model.wrong_output_activation", "last layer", said, "end the network in a linear layer", "nn.Identity()"
+
+
+def _measures_distance(outputs: Tensor, y: Tensor, loss: Callable[[Tensor, Tensor], Tensor]) -> bool:
+    """Whether outputs equal to the targets, and only those, cost nothing."""
+    if outputs.numel() != y.numel():
+        return False
+    same = y.reshape(outputs.shape).float()
+    try:
+        return abs(float(loss(same, y).mean())) < 1e-6 < float(loss(same + 3.0, y).mean())
+    except (RuntimeError, ValueError, TypeError):
+        return False
+
+
+def _expects_probabilities(outputs: Tensor, y: Tensor, loss: Callable[[Tensor, Tensor], Tensor]) -> bool:
+    """Whether probabilities of nearly 1 for what is right cost next to nothing: under logits they would cost 0.3 and more."""
+    right = torch.full_like(outputs, 0.01)
+    if outputs.ndim == 2 and outputs.shape[1] > 1:
+        right[torch.arange(len(y)), y.long().reshape(len(y), -1)[:, 0]] = 0.99
+    else:
+        right = torch.where(y.reshape(outputs.shape) > 0.5, 0.99, 0.01)
+    try:
+        return 0 <= float(loss(right, y).mean()) < 0.1
+    except (RuntimeError, ValueError, TypeError):
+        return False
+
+
+def _in_order(model: nn.Module, x: Tensor) -> list[tuple[str, nn.Module]]:
+    """Leaf modules in the order in which a forward pass calls them."""
+    names = {module: name for name, module in model.named_modules()}
+    called: list[tuple[str, nn.Module]] = []
+    handles = [
+        m.register_forward_hook(lambda module, args, output: called.append((names[module], module)))
+        for m in model.modules()
+        if not any(True for _ in m.children())
+    ]
+    device = next((p.device for p in model.parameters()), torch.device("cpu"))
+    was = model.training
+    try:
+        with torch.no_grad(), generators_kept():
+            model.eval()(x.to(device))
+    finally:
+        model.train(was)
+        for handle in handles:
+            handle.remove()
+    return called
+
+
+def _put(model: nn.Module, place: str, module: nn.Module) -> None:
+    parent, _, name = place.rpartition(".")
+    setattr(model.get_submodule(parent), name, module)
