@@ -14,6 +14,7 @@ from dressage.errors import Interrupted
 
 GRACE = 3.0  # seconds from Ctrl-C to the end of what is being computed, so that all is saved within five
 AT_ONCE = 1e-3
+AGAIN = 0.2  # seconds to the next try: what is raised in a callback of Python's own goes unheard
 T = TypeVar("T")
 
 
@@ -55,7 +56,7 @@ class Stop:
             found = "stopped at once: the run is as its last checkpoint left it"
             raise Interrupted.of(self.where, found, "expected one Ctrl-C", f"go on with `dressage resume {self.where}`")
         self.asked = True
-        signal.setitimer(signal.ITIMER_REAL, self._grace)
+        signal.setitimer(signal.ITIMER_REAL, self._grace, AGAIN)
 
     def overdue(self) -> None:
         """The grace is over."""

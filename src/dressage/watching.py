@@ -51,7 +51,8 @@ class JobWatch:
         self._recorder: Recorder | None = None
         self._found: list[Finding] = []
         self._announced: set[str] = set()
-        self._rate, self._kept, self._deep = 0.0, 0, False
+        self._rate, self._deep = 0.0, False
+        self._kept = self._counted = self._began_at = 0
 
     @property
     def findings(self) -> list[Finding]:
@@ -70,7 +71,7 @@ class JobWatch:
     def begin(self, stop: Stop, tell: Tell | None, known: Iterable[Finding] = ()) -> None:
         """From where the job's state stands; `known` was found before, in a run that is resumed."""
         self._stop, self._tell = stop, tell or self._tell
-        step = self.job.state.step
+        step = self._began_at = self.job.state.step
         known = list(known)
         self._announced = {f.id for f in known if f.is_harmful}
         self.case.lasting = [f for f in known if f.step == 0]
@@ -84,8 +85,13 @@ class JobWatch:
             during=self._breakable,
             step=step,
             quiet=_quiet(self.job),
+            passes=False,
         )
         self._watch.findings = [f for f in known if f.step > 0]
+
+    def needs_no_deeper_look(self) -> None:
+        """Leaves out the checks of the data that a long training, or an odd result, would call for."""
+        self._deep = True
 
     def kept_in(self, recorder: Recorder | None) -> None:
         """Where findings and telemetry are written as they come."""
@@ -99,7 +105,8 @@ class JobWatch:
             if isinstance(event, StepEvent):
                 self._rate = event.lr
                 self._watch.step(event.loss)
-                self._keep_probe()
+                if self._recorder is not None and len(self.case.telemetry.probes) != self._counted:
+                    self._keep_probe(self._recorder)
             elif isinstance(event, EpochEvent):
                 self._validated(self._watch, event)
         except Exception as error:
@@ -114,9 +121,9 @@ class JobWatch:
         try:
             if event.nonfinite is not None:
                 watch.stopped(step, event.nonfinite.step, event.nonfinite.where)
-            if event.nonfinite is None and step < LEAST:
+            if event.nonfinite is None and (why := self._not_judged(step)):
                 watch.close()
-                self.case.notes.append(f"too short to be judged: {step} steps, expected {LEAST} at least")
+                self.case.notes.append(why)
                 return self.findings
             self._tell(ExamineEvent("judging the training", 0, 0))
             if event.nonfinite is None and not self._deep and self._is_odd():
@@ -138,6 +145,12 @@ class JobWatch:
         total = self.case.step_seconds * self.job.recipe.train.epochs * self.job.batches.steps_per_epoch
         if total > LONG and not self._deep:
             self._look_deeper()
+
+    def _not_judged(self, step: int) -> str:
+        """Why there is no verdict at the end; empty where there is one."""
+        if step == self._began_at:  # resumed after its last step: somebody broke off what is done at the end
+            return "the verdict was broken off: `dressage diagnose` gives it"
+        return f"too short to be judged: {step} steps, expected {LEAST} at least" if step < LEAST else ""
 
     def _look_deeper(self) -> None:
         self._deep = True
@@ -175,13 +188,13 @@ class JobWatch:
                 if self._recorder is not None:
                     self._recorder.finding(found.to_json())
 
-    def _keep_probe(self) -> None:
+    def _keep_probe(self, recorder: Recorder) -> None:
         """Telemetry for a later diagnosis: the first probes, then ever fewer."""
         probes = self.case.telemetry.probes
-        if self._recorder is None or not probes or probes[-1].step < max(self._kept + 1, 1.1 * self._kept - 5):
-            return
-        self._kept = probes[-1].step
-        self._recorder.event("probe", self._kept, asdict(probes[-1]))
+        self._counted = len(probes)
+        if probes and probes[-1].step >= max(self._kept + 1, 1.1 * self._kept - 5):
+            self._kept = probes[-1].step
+            recorder.event("probe", self._kept, asdict(probes[-1]))
 
     @contextmanager
     def _breakable(self) -> Iterator[None]:
