@@ -75,7 +75,7 @@ def diagnose(
     place = RunFolder.open(folder)
     with threads_kept():
         job, told = prepare_again(place, data, y, made, progress)
-        case = case_of(job)
+        case = case_of(job, own_model=made is not None)
         case.seconds = job.recipe.watch.seconds if seconds is None else seconds
         case.notes += told
         history = read_history(place.path)

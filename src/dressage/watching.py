@@ -44,7 +44,7 @@ class JobWatch:
     def __init__(self, job: Job, *, own_model: bool = False) -> None:
         """Before the first step, and before a checkpoint is put back: the first weights are what proofs begin from."""
         self.job, self.own_model = job, own_model
-        self.case = case_of(job)
+        self.case = case_of(job, own_model=own_model)
         self._watch: Watch | None = None
         self._tell: Tell = lambda event: None
         self._stop = Stop()
@@ -220,12 +220,13 @@ def stuck_for_a_reason(found: list[Finding]) -> list[Finding]:
     return ranked([cause, *(replace(f, severity="info") if f is harm else f for f in found if f is not seen)])
 
 
-def case_of(job: Job) -> Case:
+def case_of(job: Job, *, own_model: bool) -> Case:
     """A job before its first step as a case of the watch; its rows are already as the network gets them."""
     recipe = job.recipe
     subject = subject_of_job(job)
     case = Case.of(subject, recipe.watch.seconds)
     case.is_aligned = case.examined = True
+    case.head_is_right = not own_model
     case.clip_norm = recipe.optim.clip_norm
     case.anneals = not recipe.schedule.name.startswith("constant")
     return case

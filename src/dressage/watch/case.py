@@ -60,6 +60,8 @@ class Case:
     """Norm that the loop clips its gradients to, where that is known."""
     anneals: bool = False
     """Whether the rate is known to fall over the training: before its end, what the rate is now says little."""
+    head_is_right: bool = False
+    """Whether last layer and loss were made for the task."""
     memory: dict[str, object] = field(default_factory=dict)
     """What proofs have found already, so that nothing is proven twice."""
 

@@ -63,7 +63,7 @@ def consider(case: Case, *, end: bool) -> list[Finding]:
     causes = [f for f in found if f.is_harmful and not f.is_symptom]
     if seen.step >= 10 and not any(_stops_learning(f) for f in causes) and (why := _why(case, signs, end=end)):
         inside = [*dead_units(seen), *saturated(seen)]
-        head = (lambda c: wrong_head(c)) if end else (lambda c: [])
+        head = (lambda c: wrong_head(c)) if end and not case.head_is_right else (lambda c: [])
         found += (
             _guarded(case, no_shuffle)
             or _guarded(case, head)
