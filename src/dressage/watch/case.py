@@ -17,11 +17,13 @@ from dressage.subject.baselines import Baselines
 from dressage.subject.subject import Loss
 from dressage.subject.untouched import copy_with
 from dressage.watch.aligned import align, align_targets, rows_in
-from dressage.watch.faithful import find_form, formed, given_shapes
+from dressage.watch.faithful import Form, find_form, form_seen, formed
 from dressage.watch.telemetry import Telemetry
 
 RACED_ROWS = 2048
 BASELINE_SECONDS = 8.0
+Outputs = tuple[Tensor | None, Tensor | None]
+"""As the network gave them, and as the loss was given them."""
 
 
 @dataclass
@@ -93,7 +95,7 @@ class Case:
         """The loss, if it was given."""
         return self.subject.loss_fn
 
-    def seen(self, inputs: Tensor, targets: Tensor | None, outputs_shape: torch.Size | None, loss: float) -> None:
+    def seen(self, inputs: Tensor, targets: Tensor | None, outputs: Outputs, loss: float) -> None:
         """Brings the data into the form in which the loop gives it to the network, from the first batch that was seen."""
         if len(self.batches) < 3:
             self.batches.append(inputs[:512].clone())
@@ -115,11 +117,9 @@ class Case:
             other = _same_way(train.x, mapped.x, val.x)
             val = None if other is None else replace(val, x=other)
         self.subject = replace(self.subject, train=mapped, validation=val)
-        self._follow_loss(inputs, targets, outputs_shape, loss)
+        self._follow_loss(inputs, targets, outputs, loss)
 
-    def _follow_loss(
-        self, inputs: Tensor, targets: Tensor | None, outputs_shape: torch.Size | None, loss: float
-    ) -> None:
+    def _follow_loss(self, inputs: Tensor, targets: Tensor | None, outputs: Outputs, loss: float) -> None:
         """Targets and loss as the loop has them: from what the loss was given, or by the first loss computed again."""
         train, val, loss_fn = self.subject.train, self.subject.validation, self.loss_fn
         assert train is not None
@@ -131,20 +131,21 @@ class Case:
                     train=replace(train, y=y),
                     validation=None if val is None or held is None else replace(val, y=held),
                 )
-            if loss_fn is not None and outputs_shape is not None:
-                form = given_shapes(outputs_shape, targets.shape)
-                self.subject = replace(self.subject, loss_fn=formed(loss_fn, form))
+            left, given = outputs
+            if loss_fn is not None and given is not None:
+                self._take_form(loss_fn, form_seen(left, given, targets))
             return
         if loss_fn is None or self.start is None or (rows := rows_in(train.x, inputs)) is None:
             return
-        found = find_form(self.start[0], loss_fn, inputs, train.y[rows].to(inputs.device), loss)
-        if found is None:
+        self._take_form(loss_fn, find_form(self.start[0], loss_fn, inputs, train.y[rows].to(inputs.device), loss))
+
+    def _take_form(self, loss_fn: Loss, form: Form | None) -> None:
+        if form is None:
             self.is_faithful = False
-            self.notes.append(
-                "the loop's first loss could not be computed again, so what is said of the loss is a note"
-            )
+            told = "the loop's first loss could not be computed again, so what is said of the loss is a note"
+            self.notes.append(told)
         else:
-            self.subject = replace(self.subject, loss_fn=formed(loss_fn, found))
+            self.subject = replace(self.subject, loss_fn=formed(loss_fn, form))
 
     def time_left(self) -> float:
         """Seconds that examinations may still take."""

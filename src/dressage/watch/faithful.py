@@ -43,6 +43,22 @@ def _one_hot(z: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     return z, nn.functional.one_hot(y.long(), z.shape[1]).float()
 
 
+def _softmax(z: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    return z.softmax(-1 if z.ndim == 2 else 1), y
+
+
+def _log_softmax(z: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    return z.log_softmax(-1 if z.ndim == 2 else 1), y
+
+
+def _sigmoid(z: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    return z.sigmoid(), y
+
+
+def _sigmoid_like_targets(z: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    return z.sigmoid().reshape(y.shape), y.float()
+
+
 def _last_step(z: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     return z[:, -1], y
 
@@ -66,14 +82,36 @@ FORMS: tuple[Form, ...] = (
     _flat_places,
     _channels_second,
     _last_step,
+    _softmax,
+    _log_softmax,
+    _sigmoid,
+    _sigmoid_like_targets,
 )
+ON_THE_WAY: tuple[Callable[[Tensor], Tensor], ...] = (
+    lambda z: z,
+    lambda z: z.softmax(-1),
+    lambda z: z.log_softmax(-1),
+    torch.sigmoid,
+    torch.relu,
+    torch.tanh,
+    torch.exp,
+)
+"""What loops do to outputs before they give them to the loss."""
 
 
-def given_shapes(outputs: torch.Size, targets: torch.Size) -> Form:
-    """The form of a loss that was seen to be given tensors of these shapes (of a whole batch)."""
+def form_seen(outputs: Tensor | None, given: Tensor, targets: Tensor) -> Form | None:
+    """The form of a loss that was seen to be given these tensors by a network that gave `outputs`; None where it is not known."""
+    change = ON_THE_WAY[0]
+    if outputs is not None and outputs.numel() == given.numel():
+        same = [
+            f for f in ON_THE_WAY if torch.allclose(f(outputs.float()).reshape(given.shape), given.float(), 1e-3, 1e-5)
+        ]
+        if not same:
+            return None
+        change = same[0]
 
     def form(z: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        return z.reshape(-1, *outputs[1:]) if z.numel() else z, y.reshape(-1, *targets[1:])
+        return change(z).reshape(-1, *given.shape[1:]), y.reshape(-1, *targets.shape[1:])
 
     return form
 

@@ -26,7 +26,7 @@ HEADS = nn.ReLU | nn.Sigmoid | nn.Tanh | nn.Softmax | nn.LogSoftmax | nn.Softplu
 def wrong_head(case: Case) -> list[Finding]:
     """A network that does badly, and does well with the last layer and the loss that its targets ask for."""
     lab, task = case.lab(start=True), case.subject.task
-    if lab is None or task is None or task == "multilabel" or lab.y.ndim > 2:
+    if lab is None or task is None or lab.y.ndim > 2:
         return []
     other = headed(lab, task, case.subject.classes)
     if other is None:
@@ -53,7 +53,7 @@ def headed(lab: Lab, task: str, classes: int) -> Lab | None:
     if not linear:
         return None
     name, last = linear[-1]
-    outputs = max(2, classes) if task in ("classification", "binary") else max(1, lab.y[:1].numel())
+    outputs = max(2, classes) if task in ("classification", "binary") else max(1, lab.y[0].numel())
     with generators_kept():
         torch.default_generator.manual_seed(0)
         _put(model, name, nn.Linear(last.in_features, outputs))
@@ -63,6 +63,8 @@ def headed(lab: Lab, task: str, classes: int) -> Lab | None:
     loss: Callable[[Tensor, Tensor], Tensor]
     if task in ("classification", "binary"):
         loss = lambda z, y: F.cross_entropy(z, labels_of(y, task))  # type: ignore[arg-type] # noqa: E731
+    elif task == "multilabel":
+        loss = lambda z, y: F.binary_cross_entropy_with_logits(z, y.float())  # noqa: E731
     else:
         loss = lambda z, y: F.mse_loss(z.reshape(len(y), -1), y.reshape(len(y), -1).float())  # noqa: E731
     metric = default_metric("classification" if task == "binary" else task)  # type: ignore[arg-type]
@@ -110,13 +112,13 @@ def _cause(
     if count not in (1, classes) or (count == 1 and classes > 2):
         said = f"{count} outputs for {classes} classes"
         return "model.wrong_output_size", "last layer", said, "one output a class", f"nn.Linear(..., {classes})"
-    if low >= 0 and count > 1 and bool(((outputs.sum(1) - 1).abs() < 1e-3).all()):
+    if count > 1 and task == "classification" and _floors(outputs, y, loss):
         said = "outputs are probabilities already, and the loss takes their softmax again"
         return "loss.double_softmax", "loss", said, "return logits from the network", "return logits"
     if low < 0 or high > 1:
         said = f"outputs lie in [{low:.3g}, {high:.3g}]"
         if _expects_probabilities(outputs, y, loss):
-            code = "nn.BCEWithLogitsLoss()" if count == 1 else "nn.CrossEntropyLoss()"
+            code = "nn.BCEWithLogitsLoss()" if count == 1 or task == "multilabel" else "nn.CrossEntropyLoss()"
             return (
                 "loss.logits_as_probs",
                 "loss",
@@ -126,6 +128,17 @@ def _cause(
             )
     said = f"outputs lie in [{low:.3g}, {high:.3g}]"
     return "model.wrong_output_activation", "last layer", said, "end the network in a linear layer", "nn.Identity()"
+
+
+def _floors(outputs: Tensor, y: Tensor, loss: Callable[[Tensor, Tensor], Tensor]) -> bool:
+    """Whether a softmax is taken twice: the surest right answer still costs log(1 + (C − 1)/e), or outputs sum to 1."""
+    if bool((outputs >= 0).all()) and bool(((outputs.sum(1) - 1).abs() < 1e-3).all()):
+        return True
+    sure = 60.0 * F.one_hot(labels_of(y, "classification"), outputs.shape[1]).float()
+    try:
+        return abs(float(loss(sure, y).mean()) - math.log(1 + (outputs.shape[1] - 1) / math.e)) < 0.01
+    except (RuntimeError, ValueError, TypeError, IndexError):
+        return False
 
 
 def _measures_distance(outputs: Tensor, y: Tensor, loss: Callable[[Tensor, Tensor], Tensor]) -> bool:
@@ -142,7 +155,7 @@ def _measures_distance(outputs: Tensor, y: Tensor, loss: Callable[[Tensor, Tenso
 def _expects_probabilities(outputs: Tensor, y: Tensor, loss: Callable[[Tensor, Tensor], Tensor]) -> bool:
     """Whether probabilities of nearly 1 for what is right cost next to nothing: under logits they would cost 0.3 and more."""
     right = torch.full_like(outputs, 0.01)
-    if outputs.ndim == 2 and outputs.shape[1] > 1:
+    if outputs.ndim == 2 and outputs.shape[1] > 1 and outputs.shape != y.shape:
         right[torch.arange(len(y)), y.long().reshape(len(y), -1)[:, 0]] = 0.99
     else:
         right = torch.where(y.reshape(outputs.shape) > 0.5, 0.99, 0.01)

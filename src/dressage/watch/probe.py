@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from dressage.subject import first_output
 from dressage.watch.telemetry import LayerNumbers, Probe, WeightNumbers
 from dressage.watch.wrapped import main_input
 
@@ -41,8 +43,10 @@ class StepProbe:
         self.input: Tensor | None = None
         self.targets: Tensor | None = None
         """What the loss was given, where it is a module."""
-        self.outputs_shape: torch.Size | None = None
-        """Shape of the outputs that the loss was given with them."""
+        self.given: Tensor | None = None
+        """Outputs as the loss was given them."""
+        self.outputs: Tensor | None = None
+        """Outputs as the network gave them."""
         self.calls = 0
         self.layers: dict[str, tuple[str, list[Tensor]]] = {}
         self.named = [(n, p) for n, p in model.named_parameters() if p.requires_grad]
@@ -58,6 +62,7 @@ class StepProbe:
             self.handles.append(optimizer.register_step_post_hook(self._stepped))
         if isinstance(loss_fn, nn.Module):
             self.handles.append(loss_fn.register_forward_pre_hook(self._loss))
+            self.handles.append(model.register_forward_hook(self._left))
         for name, module in model.named_modules():
             if not any(True for _ in module.children()):
                 self.handles.append(module.register_forward_hook(self._layer(name)))
@@ -75,10 +80,15 @@ class StepProbe:
         if x is not None:
             self.input, self.batch = x.detach(), len(x)
 
+    def _left(self, module: nn.Module, args: Any, output: Any) -> None:
+        if torch.is_grad_enabled():
+            with suppress(TypeError):
+                self.outputs = first_output(output).detach()
+
     def _loss(self, module: nn.Module, args: tuple[Any, ...]) -> None:
         if torch.is_grad_enabled() and len(args) > 1 and isinstance(args[1], Tensor):
             self.targets = args[1].detach()
-            self.outputs_shape = args[0].shape if isinstance(args[0], Tensor) else None
+            self.given = args[0].detach() if isinstance(args[0], Tensor) else None
 
     def is_accumulating(self) -> bool:
         """Whether the loop has gone forward without an update so far: gradients of several batches are being added up."""

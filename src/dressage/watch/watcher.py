@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -94,7 +95,7 @@ class Watch:
         self._losses.append(loss.detach() if isinstance(loss, Tensor) else loss)
         self._count += 1
         if self._count >= self._next or len(self._losses) >= FLUSHED:
-            self._look()
+            self._safely(self._look)
         elif self._looks_at_passes and self._passes.is_due(self._count):
             self._passes.stand()
 
@@ -160,6 +161,17 @@ class Watch:
     def __str__(self) -> str:
         told = [line_of(f) for f in self.findings] or ["nothing found"]
         return "\n".join([*told, *(f"not checked: {note}" for note in self.notes)])
+
+    def _safely(self, look: Callable[[], None]) -> None:
+        """What goes wrong in watching never reaches the loop: it is noted, and the loop is watched no longer."""
+        try:
+            look()
+        except Exception as error:
+            self.close()
+            self._losses, self._next = [], sys.maxsize
+            self.case.notes.append(
+                f"watched no longer from step {self._count} on ({type(error).__name__}: {str(error)[:160]})"
+            )
 
     def _look(self) -> None:
         """A probed step, the step before one, or a full list of losses."""
