@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,12 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from command import call, process
-from same import bits
 from sklearn.datasets import load_digits
 from torch import nn
 
 import dressage
+from command import call, process
 from dressage.cli.found import options
 from dressage.errors import Diverged
 from dressage.fit import Event, FindingEvent, StepEvent, fit
@@ -22,7 +23,9 @@ from dressage.preflight.catalogue import CHECKS
 from dressage.prepare import prepare
 from dressage.remedies import edited, in_a_recipe
 from dressage.stopping import Stop
+from dressage.watch.spared import lay_aside
 from dressage.watching import OWN_NETWORK, QUICK, JobWatch
+from same import bits
 
 SHORT = {"train": {"epochs": 2, "batch_size": 16, "refit": False}}
 FAMILIES: dict[str, Mapping[str, Any]] = {
@@ -101,7 +104,7 @@ def test_no_hook_stands_between_probes_nor_after_the_end() -> None:
     seen = watch.case.telemetry
     assert len(seen.losses) == seen.step == job.state.step and len(seen.validations) == 8
     assert [p.step for p in seen.probes[:5]] == [1, 2, 3, 6, 12]
-    used = [w for w in seen.probes[3].weights]
+    used = seen.probes[3].weights
     assert all(w.gradient > 0 and w.update > 0 for w in used) and 0 < seen.probes[0].rate < seen.probes[3].rate
 
 
@@ -270,6 +273,26 @@ def test_edits_are_written_as_options_and_fit_the_recipe() -> None:
         {},
     ]
     assert ours[-1].severity == "info"
+
+
+def test_first_weights_of_a_large_network_are_laid_aside_unchanged(monkeypatch: pytest.MonkeyPatch) -> None:
+    spared = sys.modules["dressage.watch.spared"]  # dressage.watch is the function
+    monkeypatch.setattr(spared, "LARGE", 1000)
+    network = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.Flatten(), nn.LazyLinear(6))
+    x = torch.randn(5, 3, 9, 9)
+    network(x)
+    copied = copy.deepcopy(network)
+    assert lay_aside(copied) and lay_aside(copied)
+    assert all(
+        torch.equal(a, b) for a, b in zip(network.state_dict().values(), copied.state_dict().values(), strict=True)
+    )
+    assert torch.equal(network.eval()(x), copied.eval()(x))
+    optimizer = torch.optim.SGD(copied.parameters(), lr=0.1)
+    copied(x).sum().backward()
+    optimizer.step()
+    assert not torch.equal(network[0].weight, copied[0].weight)
+    monkeypatch.setattr(spared, "LARGE", 10**9)
+    assert not lay_aside(copied)
 
 
 def test_the_checks_that_are_named_exist() -> None:

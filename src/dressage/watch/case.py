@@ -18,6 +18,7 @@ from dressage.subject.subject import Loss
 from dressage.subject.untouched import copy_with
 from dressage.watch.aligned import align, align_targets, rows_in
 from dressage.watch.faithful import Form, find_form, form_seen, formed
+from dressage.watch.spared import lay_aside
 from dressage.watch.telemetry import Telemetry
 
 RACED_ROWS = 2048
@@ -74,6 +75,7 @@ class Case:
         try:
             model, optimizer = subject.fresh()
             assert optimizer is not None
+            lay_aside(model)
             case.start = (model, optimizer)
         except Exception as error:  # what a model of the user's raises when it is copied
             case.notes.append(f"the model cannot be copied ({type(error).__name__}), so that no cause can be proven")
