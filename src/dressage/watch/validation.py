@@ -5,13 +5,18 @@ from __future__ import annotations
 import torch
 
 from dressage.findings import Finding
-from dressage.preflight.data_labels import imbalance_finding, minority_recall
-from dressage.subject import copy_of, labels_of, outputs_of
+from dressage.preflight.data_labels import contradicted, imbalance_finding, minority_recall
+from dressage.subject import copy_of, decided, labels_of, outputs_of
 from dressage.watch.aligned import align, fits
 from dressage.watch.case import RACED_ROWS, Case
 
 POINTS = 0.05
 """Of the metric, that another preparation of the validation inputs has to cost."""
+
+LEARNED = 0.25
+"""Share of wrong labels that a network has learned by heart where they harm it; one that has not has learned under a tenth."""
+BEHIND = 0.015
+"""Points behind simple models, which wrong labels hardly move."""
 
 
 def prepared_otherwise(case: Case) -> list[Finding]:
@@ -64,3 +69,18 @@ def unlearned_class(case: Case) -> list[Finding]:
         return []  # whole numbers that are counted, or an order, and no classes to this network
     found = imbalance_finding(shares, minority_recall(outputs, rows.y, task), case.telemetry.step)
     return [] if found is None else [found]
+
+
+def noise_does_harm(case: Case) -> bool:
+    """Whether wrong labels are learned by heart, or keep the network behind simple models on validation rows.
+
+    A network that takes no harm from them answers as the simple models do: labels may be drawn by chance, and no fault.
+    """
+    known, rows, task = case.baselines, case.subject.train, case.subject.task
+    if known is None or rows is None or task is None or not len(suspects := contradicted(known)):
+        return False
+    chosen = torch.from_numpy(known.rows[suspects])
+    outputs = outputs_of(copy_of(case.model), rows.x[chosen]).cpu()
+    learned = float((decided(outputs, task) == labels_of(rows.y[chosen], task).flatten()).float().mean())
+    held = case.validation_metric()
+    return learned >= LEARNED or any(held < s.validation - BEHIND for s in known.scores)

@@ -20,7 +20,7 @@ from dressage.watch.rules.layers import dead_units, saturated
 from dressage.watch.rules.loop import data_stall, eval_mode_in_training, no_zero_grad
 from dressage.watch.rules.symptoms import symptoms
 from dressage.watch.struggle import struggles, supported, suspected
-from dressage.watch.validation import prepared_otherwise, unlearned_class
+from dressage.watch.validation import noise_does_harm, prepared_otherwise, unlearned_class
 
 EXPLAINS = {
     "data.nonfinite": ("sym.", "optim.", "model.", "loss."),
@@ -76,6 +76,7 @@ def consider(case: Case, *, end: bool) -> list[Finding]:
         found += _guarded(case, suspected)
     if end and seen.step >= 10:
         found = [f for f in found if f.id != "data.class_imbalance"] + _guarded(case, unlearned_class)
+        found = _guarded(case, lambda c: _settled(c, found)) or found
         found += _guarded(case, lambda c: at_the_end(c, found))
     return ranked([*_explained(found), *signs])
 
@@ -89,6 +90,13 @@ def _guarded(case: Case, rule: Callable[[Case], list[Finding]]) -> list[Finding]
     except Exception as error:
         case.notes.append(f"one examination failed ({type(error).__name__}: {str(error)[:160]})")
         return []
+
+
+def _settled(case: Case, found: list[Finding]) -> list[Finding]:
+    """The findings, with wrong labels that did no harm as a note."""
+    if not any(f.id == "data.label_noise" and f.is_harmful for f in found) or noise_does_harm(case):
+        return found
+    return [replace(f, severity="info") if f.id == "data.label_noise" else f for f in found]
 
 
 def _why(case: Case, signs: list[Finding], *, end: bool) -> str:
