@@ -129,6 +129,7 @@ class JobWatch:
             if event.nonfinite is None and not self._deep and self._is_odd():
                 self._look_deeper()
             watch.diagnose()
+            self._announce()
         except Exception as error:
             self._give_up(error)
         return self.findings
@@ -212,7 +213,7 @@ class JobWatch:
 
 def stuck_for_a_reason(found: list[Finding]) -> list[Finding]:
     """A training that fits its rows badly, and signals that were seen to vanish in its first weights: those are the cause."""
-    harm = next((f for f in found if f.id == "eval.underfit" and f.is_harmful), None)
+    harm = next((f for f in found if f.id == "eval.underfit"), None)
     seen = next((f for f in found if f.id in VANISHING and not f.is_harmful and f.step == 0), None)
     if harm is None or seen is None or any(f.is_harmful and f is not harm and not f.is_symptom for f in found):
         return found
