@@ -24,7 +24,7 @@ from dressage.train import prepare_again
 from dressage.watch.case import Case
 from dressage.watch.tournament import Race
 from dressage.watch.verdict import consider
-from dressage.watching import LEAST, OWN_NETWORK, case_of
+from dressage.watching import LEAST, OWN_NETWORK, case_of, stuck_for_a_reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ def diagnose(
         checks = _check(case, own_model=made is not None, progress=progress)
         status = str(place.status()["status"])
         found = _judge(case, history, status, progress)
-    found = [*in_a_recipe(ranked(found), job, own_model=made is not None), *_told_by_guard(history)]
+    found = [*in_a_recipe(stuck_for_a_reason(ranked(found)), job, own_model=made is not None), *_told_by_guard(history)]
     return Diagnosis(place.path, ranked(found), [*checks, *_looked_at(case)], list(dict.fromkeys(case.notes)))
 
 
@@ -102,7 +102,7 @@ def _put_weights_back(case: Case, job: Job, place: RunFolder) -> None:
 
 def _check(case: Case, *, own_model: bool, progress: ShowProgress | None) -> list[Checked]:
     """The checks of data, and of a network of the user's, on the first weights; at most half of the time."""
-    wanted = [n for n, _, _ in CHECKS if n.startswith("data.") or (own_model and n in OWN_NETWORK)]
+    wanted = [n for n, _, _ in CHECKS if n.startswith("data.") or n == "signals" or (own_model and n in OWN_NETWORK)]
     began = time.monotonic()
     subject = case.subject
     if case.start is not None:
