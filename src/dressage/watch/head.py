@@ -34,10 +34,11 @@ def wrong_head(case: Case) -> list[Finding]:
 
     def both() -> tuple[float, float]:
         steps = min(200, max(60, case.telemetry.step))
-        mended = [advance(_at(other, rate), steps, deadline=case.deadline(3)) for rate in RATES]
-        as_it_is = advance(replace(lab, metric=other.metric), steps, deadline=case.deadline(3))
-        known = [o.metric for o in mended if not math.isnan(o.metric)]
-        return max(known, default=-math.inf), as_it_is.metric
+        as_it_is = replace(lab, metric=other.metric)
+        old = [advance(one, steps, deadline=case.deadline(2)) for one in (as_it_is, *(_at(as_it_is, r) for r in RATES))]
+        new = [advance(_at(other, rate), steps, deadline=case.deadline(2)) for rate in RATES]
+        best = (max((o.metric for o in tried if not math.isnan(o.metric)), default=-math.inf) for tried in (new, old))
+        return next(best), next(best)
 
     found = case.proven(f"head {case.telemetry.step}", both)
     if not isinstance(found, tuple) or not found[0] > max(found[1], case.now()[1]) + POINTS:
