@@ -60,9 +60,10 @@ def _broadcast(subject: Subject, found: Given, outputs: Tensor, deadline: float)
 def _forgets_pairs(found: Given, outputs: Tensor) -> bool:
     """Whether the loss stays the same when the targets change places, as one does that compares each with each."""
     drawn = torch.linspace(-1, 1, outputs.numel(), dtype=outputs.dtype).reshape(outputs.shape).to(outputs.device)
-    turned = found.y.roll(max(1, len(found.y) // 3), 0)
-    paired, mixed = loss_form.value(found.loss_fn, drawn, found.y), loss_form.value(found.loss_fn, drawn, turned)
-    return loss_form.close(paired, mixed) and not bool((turned == found.y).all())
+    paired = loss_form.value(found.loss_fn, drawn, found.y)
+    turns = [found.y.roll(by, 0) for by in (1, len(found.y) // 3, len(found.y) // 2) if by]
+    same = [loss_form.close(paired, loss_form.value(found.loss_fn, drawn, turned), 1e-4) for turned in turns]
+    return all(same) and not bool((turns[-1] == found.y).all())
 
 
 def _sign(subject: Subject, found: Given, outputs: Tensor, deadline: float) -> Finding | None:

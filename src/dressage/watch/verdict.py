@@ -172,4 +172,16 @@ def _explained(found: list[Finding]) -> list[Finding]:
         for other in harmful
         if other != one and other.startswith(consequences) and not other.startswith(cause)
     }
-    return [replace(f, severity="info", confidence=f.confidence * 0.5) if f.id in hidden else f for f in found]
+    told = [replace(f, severity="info", confidence=f.confidence * 0.5) if f.id in hidden else f for f in found]
+    return _prepared_not_shuffled(told)
+
+
+def _prepared_not_shuffled(found: list[Finding]) -> list[Finding]:
+    """Validation rows that an affine map brings back are not unpaired: the map is the cause, and the chance score its harm."""
+    maps = [f for f in found if f.id == "eval.preprocess_mismatch"]
+    unpaired = [f for f in found if f.id == "data.shuffled_labels" and f.is_harmful and "validation" in f.where]
+    if not maps or not unpaired:
+        return found
+    kept = [f for f in found if f not in unpaired and f not in maps]
+    harm = f"{maps[0].evidence}; {unpaired[0].evidence}"
+    return [*kept, replace(maps[0], severity="warning", evidence=harm, confidence=0.8)]

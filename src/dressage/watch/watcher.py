@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
@@ -217,7 +218,8 @@ class Watch:
             self._probe.remove()  # a copy of the model would carry its hooks
         self._considering = True
         try:
-            with self._during(), generators_kept():
+            with self._during(), generators_kept(), warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of the user's loss and metric: their own loop gives them
                 self._settle(consider(self.case, end=end))
         finally:
             self._considering = False
