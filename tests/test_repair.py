@@ -64,7 +64,18 @@ def test_an_edit_keeps_what_was_written_and_nothing_else() -> None:
 
 def test_the_command_says_what_it_did(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "dressage", "train", "iris", "--fix", "--train.epochs", "3", "--out", str(tmp_path / "a")],
+        [
+            sys.executable,
+            "-m",
+            "dressage",
+            "train",
+            "iris",
+            "--fix",
+            "--train.epochs",
+            "3",
+            "--out",
+            str(tmp_path / "a"),
+        ],
         capture_output=True,
         text=True,
         timeout=120,

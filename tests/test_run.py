@@ -75,11 +75,7 @@ def test_a_regression_predicts_in_the_targets_units(tmp_path):
 def test_a_flipped_bit_is_told_and_nothing_is_predicted(run, tmp_path, name):
     one, x, _ = run
     shutil.copytree(one.folder, tmp_path / "bad")
-    files = (
-        [tmp_path / "bad" / name]
-        if "." in name
-        else sorted((tmp_path / "bad" / name).glob("*/*.safetensors"))
-    )
+    files = [tmp_path / "bad" / name] if "." in name else sorted((tmp_path / "bad" / name).glob("*/*.safetensors"))
     for file in files:
         content = bytearray(file.read_bytes())
         content[-3] ^= 16
