@@ -63,6 +63,11 @@ class Baselines:
         return self.scores[0]
 
     @property
+    def tells(self) -> bool:
+        """Whether any model beats the one that knows nothing: else accuracy is no measure of what there is to learn."""
+        return self.best.score > self.constant.score + max(0.02, 2 * self.constant.error)
+
+    @property
     def best(self) -> Score:
         """The best by cross-validation."""
         return max(self.scores, key=lambda s: s.score)

@@ -99,8 +99,8 @@ def _narrow(x: Tensor) -> Array:
             places = [int(np.argmax(sides))]
         kept = values[0].numel() // int(np.prod([sides[i] for i in places]))
         side = max(1, int((COLUMNS / max(1, kept)) ** (1 / len(places))))
-        moved = values.movedim([1 + i for i in places], list(range(-len(places), 0))).flatten(1, -len(places) - 1)
-        moved = moved.unsqueeze(1) if moved.ndim == 1 + len(places) else moved
+        moved = values.movedim([1 + i for i in places], list(range(-len(places), 0)))
+        moved = moved.reshape(len(moved), -1, *moved.shape[moved.ndim - len(places) :])
         size = [min(side, sides[i]) for i in places]
         pool = torch.nn.functional
         values = (

@@ -31,7 +31,7 @@ def too_small(case: Case) -> list[Finding]:
     """The training metric is below what simple models reach on new rows: a bottleneck if widening mends it, or underfitting."""
     _, metric = case.now()
     known = case.baselines
-    if known is None or math.isnan(metric):
+    if known is None or math.isnan(metric) or not known.tells:
         return []
     lag = known.best.score - metric
     if lag < max(POINTS, 2 * known.best.error):
@@ -72,7 +72,7 @@ def _bottleneck(case: Case, metric: float) -> list[Finding]:
         return changed.metric, as_it_is.metric
 
     scores = case.proven(f"wider {case.telemetry.step}", both)
-    if not isinstance(scores, tuple) or not scores[0] > max(scores[1], metric) + POINTS:
+    if not isinstance(scores, tuple) or not scores[0] > max(_or_worst(scores[1]), metric) + POINTS:
         return []
     return [
         Finding(
@@ -80,7 +80,7 @@ def _bottleneck(case: Case, metric: float) -> list[Finding]:
             "warning",
             name,
             f"{name} has {width} units; with {max(width * WIDER, LEAST_WIDTH)} the training rows are fitted to {scores[0]:.3f} "
-            f"instead of {max(scores[1], metric):.3f}",
+            f"instead of {max(_or_worst(scores[1]), metric):.3f}",
             "a layer is too narrow for what has to pass through it",
             "widen it",
             {"model.width": max(width * WIDER, LEAST_WIDTH)},
@@ -88,6 +88,11 @@ def _bottleneck(case: Case, metric: float) -> list[Finding]:
             confidence=0.85,
         )
     ]
+
+
+def _or_worst(metric: float) -> float:
+    """What diverged has no metric, and is worse than any."""
+    return -math.inf if math.isnan(metric) else metric
 
 
 def widened(lab: Lab) -> tuple[str, int, Lab, Lab] | None:

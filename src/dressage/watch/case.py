@@ -34,6 +34,8 @@ class Case:
     subject: Subject
     """Its data as the network is given it, once a step was seen; its model is the live one, which is never run."""
     seconds: float
+    loss_given: object = None
+    """The loss as it was given."""
     telemetry: Telemetry = field(default_factory=Telemetry)
     start: tuple[nn.Module, Optimizer] | None = None
     """Copies of model and optimiser as they were when the watch began."""
@@ -71,7 +73,7 @@ class Case:
     @staticmethod
     def of(subject: Subject, seconds: float) -> Case:
         """The case before its first step."""
-        case = Case(subject, seconds, notes=list(subject.notes))
+        case = Case(subject, seconds, subject.loss_fn, notes=list(subject.notes))
         try:
             model, optimizer = subject.fresh()
             assert optimizer is not None
@@ -179,6 +181,16 @@ class Case:
         """Whether continuations of so many steps at least were tried: time may have been short."""
         races = [found for key, found in self.memory.items() if key.startswith("race") and key.endswith("()")]
         return any(getattr(getattr(found, "control", None), "steps", 0) >= steps for found in races)
+
+    def was_cut_short(self) -> bool:
+        """Whether the continuations that were tried had no time for half of their steps: what did not help then is not refuted."""
+        wanted = min(200, max(30, self.telemetry.step))
+        return (
+            any(key.startswith("race") for key in self.memory) and not self.was_raced(wanted // 2) and self._raced_all()
+        )
+
+    def _raced_all(self) -> bool:
+        return any(key.startswith("race") and key.endswith("()") for key in self.memory)
 
     def validation_metric(self) -> float:
         """Metric of the network as it is on the validation rows, in eval mode; NaN without them."""

@@ -18,6 +18,11 @@ COLLAPSED = 1e-3
 POINTS = 0.1
 """Of the metric, that going on has to gain: a training that was stopped a little early gains less than 8 points."""
 
+BEHIND = 0.2
+"""Points behind simple models after going on, that a longer training will hardly make up."""
+ENOUGH = 100
+"""Validation rows from which a change of their score is told."""
+
 
 def at_the_end(case: Case, found: list[Finding]) -> list[Finding]:
     """Findings of a training that is over, given those that are found already."""
@@ -26,7 +31,19 @@ def at_the_end(case: Case, found: list[Finding]) -> list[Finding]:
     causes = [f for f in found if f.is_harmful and not f.id.startswith(("eval.", "data.leak", "pipe."))]
     if causes:
         return []
-    return schedule_collapsed(case) or too_few_epochs(case) or too_small(case)
+    return schedule_collapsed(case) or _too_short_or_small(case)
+
+
+def _too_short_or_small(case: Case) -> list[Finding]:
+    """A longer training that would still be far behind simple models is no remedy: then the network's size is asked about first."""
+    short = too_few_epochs(case)
+    if not short:
+        return too_small(case)
+    known = case.baselines
+    if known is not None and known.tells and short[0].numbers["after"] < known.best.score - BEHIND:
+        narrow = [f for f in too_small(case) if f.id == "model.bottleneck"]
+        return narrow or ([] if case.was_cut_short() else short)
+    return [] if case.was_cut_short() else short
 
 
 def schedule_collapsed(case: Case) -> list[Finding]:
@@ -98,8 +115,8 @@ def _gone_on(case: Case, key: str, rate: float) -> Outcome | None:
 def _judged_on(case: Case, lab: Lab, steps: int) -> Outcome:
     outcome = advance(lab, steps, deadline=case.deadline(5))
     validation = case.subject.validation
-    if validation is None or lab.metric is None or outcome.model is None:
-        return outcome
+    if validation is None or len(validation) < ENOUGH or lab.metric is None or outcome.model is None:
+        return outcome  # a few rows move a score by more than what is looked for
     rows = validation.head(2048)
     after = lab.metric.of(outputs_of(outcome.model, rows.x).cpu(), rows.y)
     return replace(outcome, metric_before=case.validation_metric(), metric=after)

@@ -26,7 +26,8 @@ HEADS = nn.ReLU | nn.Sigmoid | nn.Tanh | nn.Softmax | nn.LogSoftmax | nn.Softplu
 def wrong_head(case: Case) -> list[Finding]:
     """A network that does badly, and does well with the last layer and the loss that its targets ask for."""
     lab, task = case.lab(start=True), case.subject.task
-    if lab is None or task is None or lab.y.ndim > 2:
+    weighted = any(getattr(case.loss_given, name, None) is not None for name in ("weight", "pos_weight"))
+    if lab is None or task is None or lab.y.ndim > 2 or weighted:
         return []
     other = headed(lab, task, case.subject.classes)
     if other is None:
@@ -43,7 +44,22 @@ def wrong_head(case: Case) -> list[Finding]:
     found = case.proven(f"head {case.telemetry.step}", both)
     if not isinstance(found, tuple) or not found[0] > max(found[1], case.now()[1]) + POINTS:
         return []
-    return [_named(case, lab, found[0], found[1])]
+    named = _named(case, lab, found[0], found[1])
+    return [] if named.id == "model.wrong_output_activation" and _ends_linear(lab) else [named]
+
+
+def _ends_linear(lab: Lab) -> bool:
+    """Whether the last layer is linear and its outputs take both signs: nothing stands behind it."""
+    model = copy_of(lab.model).eval()
+    leaves = _in_order(model, lab.x[:2])
+    with torch.no_grad():
+        outputs = first_output(model(lab.x[:256]))
+    return (
+        bool(leaves)
+        and isinstance(leaves[-1][1], nn.Linear)
+        and bool((outputs > 0).any())
+        and bool((outputs < 0).any())
+    )
 
 
 def headed(lab: Lab, task: str, classes: int) -> Lab | None:

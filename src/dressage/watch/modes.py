@@ -76,7 +76,7 @@ def trained_in_eval_mode(case: Case) -> list[Finding]:
         steps = min(150, max(30, case.telemetry.step))
         right = advance(lab, steps, deadline=case.deadline(3))
         as_it_is = advance(replace(lab, training=False), right.steps)
-        return right.metric, as_it_is.metric
+        return right.metric, -math.inf if as_it_is.diverged else as_it_is.metric
 
     scores = case.proven("trained in eval mode", both)
     if not isinstance(scores, tuple) or not scores[0] > scores[1] + 0.03:

@@ -33,7 +33,12 @@ def struggles(case: Case, symptoms: list[Finding], *, end: bool) -> str:
         return ""
     _, metric = case.now()
     known = case.baselines
-    if known is not None and not math.isnan(metric) and metric < known.best.score - max(POINTS, 2 * known.best.error):
+    if (
+        known is not None
+        and known.tells
+        and not math.isnan(metric)
+        and metric < known.best.score - max(POINTS, 2 * known.best.error)
+    ):
         return f"training metric {metric:.3f}, where {known.best.name} reaches {known.best.score:.3f} on rows not seen"
     return ""
 
