@@ -12,7 +12,8 @@ import pytest
 import dressage
 from dressage.errors import Diverged
 from dressage.recipe import as_recipe
-from dressage.repair import edited, mendable
+from dressage.remedies import edited
+from dressage.repair import mendable
 
 FAST = {"train": {"epochs": 3}}
 

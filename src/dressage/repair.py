@@ -14,6 +14,7 @@ from dressage.fit import Event
 from dressage.models.foreign import Made
 from dressage.prepare import ShowProgress
 from dressage.recipe import Recipe, as_recipe
+from dressage.remedies import edited
 from dressage.resolve import name_problems, value_at
 from dressage.run import Run, load
 from dressage.train import train
@@ -94,15 +95,6 @@ def mendable(findings: list[dict[str, Any]]) -> dict[str, Any] | None:
     """The best supported harmful cause that an edit of the recipe mends."""
     causes = [f for f in findings if f.get("edit") and f.get("severity") != "info"]
     return max(causes, key=lambda f: (not str(f["id"]).startswith("sym."), f.get("confidence", 0.0)), default=None)
-
-
-def edited(recipe: Recipe, edit: Mapping[str, object]) -> Recipe:
-    """The recipe with values at paths (`optim.lr`) replaced. Raises RecipeError for a path or value that it cannot have."""
-    tree = recipe.model_dump(exclude_unset=True)
-    for path, value in edit.items():
-        section, _, name = path.rpartition(".")
-        (tree.setdefault(section, {}) if section else tree)[name] = value
-    return as_recipe(tree, also=name_problems)
 
 
 def score(run: Run) -> float:
