@@ -9,6 +9,7 @@ test part, and as made worse where it is more than 2 points below the first trai
 from __future__ import annotations
 
 import argparse
+import math
 import statistics
 import tempfile
 import time
@@ -49,9 +50,9 @@ def merged(*recipes: Recipe) -> Recipe:
 
 
 def tested(run: dressage.Run) -> float:
-    """Headline of the test part; 0 for a run that was not judged."""
+    """Headline of the test part; −∞ for a run that was not judged."""
     judged = run.evaluation.get("test")
-    return float(judged["metrics"][judged["headline"]]["value"] or 0) if judged else 0.0
+    return float(judged["metrics"][judged["headline"]]["value"] or 0) if judged else -math.inf
 
 
 def one(name: str, seed: int, place: Path) -> dict[str, Any]:
@@ -64,7 +65,13 @@ def one(name: str, seed: int, place: Path) -> dict[str, Any]:
     try:
         found = dressage.repair(data, recipe=merged(PLAIN, {"seed": seed}, fault), out=place / "faulty")
     except Diverged:
-        return {"twin": tested(twin), "first": 0.0, "kept": 0.0, "named": "diverged, nothing to mend", "cost": 0.0}
+        return {
+            "twin": tested(twin),
+            "first": -math.inf,
+            "kept": -math.inf,
+            "named": "diverged, nothing to mend",
+            "cost": 0.0,
+        }
     first = tested(dressage.load(found.first))
     return {
         "twin": tested(twin),

@@ -20,6 +20,8 @@ from dressage.run import Run, load
 from dressage.train import train
 
 RECORD = "repair.json"
+ATTEMPTS = 8
+"""Repairs of a training that diverges anew each time: a rate falls by eight powers of ten at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +59,9 @@ def repair(
 ) -> Repair:
     """Trains; where a cause with an edit of the recipe is found, trains again with it, and keeps what validates better.
 
-    Takes what `train` takes, and never costs more than two trainings; the second folder is the first's with `-repaired`.
-    A training that diverged is worse than any. Raises what `train` raises; Diverged where nothing can be mended.
+    Takes what `train` takes, and never costs more than two trainings to the end; the second folder is the first's with
+    `-repaired`. A training that diverges is over after a few steps, is worse than any, and is mended again.
+    Raises what `train` raises; Diverged where nothing can be mended.
     """
     written = as_recipe(recipe, also=name_problems)
 
@@ -71,19 +74,27 @@ def repair(
     except Diverged as error:
         failure = error
         first = load(Path(str(error.where)), model=model)
-    finding = mendable(first.findings)
+    finding: dict[str, Any] | None = mendable(first.findings)
     if finding is None:
         if failure is not None:
             raise failure
         return Repair(first, first.folder, None, {}, {}, (score(first), math.nan))
-    changes = {path: (value_at(first.recipe, path), after) for path, after in finding["edit"].items()}
-    place = first.folder.with_name(first.folder.name + "-repaired")
-    try:
-        second: Run | None = again(edited(written, finding["edit"]), place)
-    except Diverged:
-        if failure is not None:
-            raise
-        second = None
+    changes: dict[str, tuple[object, object]] = {}
+    second: Run | None = None
+    place, known = first.folder, finding
+    for attempt in range(ATTEMPTS):  # one that diverges is over after a few steps, and says what to change next
+        changes |= {p: (changes.get(p, (value_at(first.recipe, p),))[0], after) for p, after in known["edit"].items()}
+        place = first.folder.with_name(f"{first.folder.name}-repaired{f'-{attempt + 1}' if attempt else ''}")
+        try:
+            second = again(edited(written, {p: after for p, (_, after) in changes.items()}), place)
+            break
+        except Diverged as error:
+            found_next = mendable(load(place, model=model).findings)
+            if found_next is None or attempt == ATTEMPTS - 1:
+                if failure is not None:
+                    raise error from failure
+                break
+            known = found_next
     scores = (score(first), math.nan if second is None else score(second))
     better = second is not None and (failure is not None or scores[1] > scores[0])
     found = Repair(second if better and second else first, first.folder, place, finding, changes, scores)
