@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dressage.errors import RunError, UsageError
+from dressage.errors import DressageError, RunError, UsageError
 from dressage.store import blocks, database, reader, sink
 from dressage.store.database import Recorder
 from dressage.store.reader import curve, read_history
@@ -444,6 +445,27 @@ def test_what_is_no_database_of_a_run_is_told(tmp_path: Path, harm: Callable[[Pa
     if (tmp_path / "run.db").exists() and (tmp_path / "run.db").stat().st_size:
         with pytest.raises(RunError, match=said):
             Recorder(tmp_path, ["loss"])
+
+
+def test_nothing_is_written_after_what_could_not_be(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path, ["loss"])
+    write, calls = recorder._sink.write, []
+
+    def fails_once(rows: Any, records: Any) -> None:
+        calls.append(len(rows))
+        if len(calls) == 1:
+            raise sqlite3.OperationalError("database or disk is full")
+        write(rows, records)
+
+    recorder._sink.write = fails_once  # type: ignore[method-assign]
+    recorder.step(1, [1.0])
+    recorder._pending = recorder._submit(recorder._sink.write, recorder._rows, [])
+    recorder._pending.result()
+    recorder._submit(recorder._sink.write, [(2, (2.0,))], []).result()  # handed over before the failure was seen
+    with pytest.raises(DressageError):
+        recorder.close()
+    assert calls == [1]
+    assert len(read_history(tmp_path).steps) == 0
 
 
 def test_a_full_disk_is_told_with_numbers(tmp_path: Path) -> None:

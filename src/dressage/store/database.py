@@ -38,6 +38,7 @@ class Recorder:
         self._rows: list[Row] = []
         self._records: list[Record] = []
         self._failed: DressageError | None = None
+        self._broken = False
         self._pending: Future[None] | None = None
         self._due = time.monotonic() + FLUSH_SECONDS
         try:
@@ -135,12 +136,14 @@ class Recorder:
         return self._pool.submit(self._carry_out, job, arguments)
 
     def _carry_out(self, job: Callable[..., None], arguments: tuple[object, ...]) -> None:
+        if self._broken:
+            return  # what comes after a block that could not be written would leave a gap
         try:
             job(*arguments)
         except sqlite3.Error as error:
-            self._failed = database_error(self.path, error)
+            self._broken, self._failed = True, database_error(self.path, error)
         except Exception as error:  # a tensor of many numbers, a device that failed: told to whoever calls next
-            found = f"what was recorded cannot be written ({error})"
+            self._broken, found = True, f"what was recorded cannot be written ({error})"
             self._failed = RunError.of(self.path, found, "expected scalars", "record numbers or tensors of one number")
 
     def _check(self) -> None:
