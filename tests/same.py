@@ -14,7 +14,8 @@ from dressage.store.reader import read_history
 def bits(folder: Path) -> dict[str, Any]:
     """Everything of a finished run but its clock and its story: equal for equal runs, and readable where it differs.
 
-    Findings are left out: they are judgements under a limit of seconds, and a verdict that a signal breaks off is not made again.
+    Of the findings those count that the training itself makes; the others are judgements under a limit of seconds, and one that a
+    signal breaks off is not made again.
     """
     evaluation = folder / "evaluation.json"
     step, damaged = newest(folder)
@@ -33,6 +34,7 @@ def bits(folder: Path) -> dict[str, Any]:
         "steps": history.steps.tolist(),
         "curves": {name: values.tobytes().hex() for name, values in history.columns.items()},
         "epochs": [{k: v for k, v in epoch.items() if k != "seconds"} for epoch in history.epochs],
+        "findings": [f for f in history.findings if f["id"] in ("sym.nonfinite_loss", "data.nonfinite")],
         "evaluation": json.loads(evaluation.read_text()) if evaluation.exists() else {},
         "refit": bits(folder / "refit") if (folder / "refit").exists() else {},
     }
