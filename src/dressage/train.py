@@ -235,7 +235,7 @@ def _stop(job: Job, folder: RunFolder) -> NoReturn:
 
 def _diverge(job: Job, folder: RunFolder, end: EndEvent, *, again: bool) -> None:
     assert end.nonfinite is not None
-    finding = nonfinite(end.nonfinite, job.recipe.optim.lr, job.recipe.optim.clip_norm)
+    finding = nonfinite(end.nonfinite, job.recipe.optim.rate, job.recipe.optim.clip_norm)
     if again:
         finding = replace(finding, evidence=f"training again on all rows: {finding.evidence}")
     folder.add_finding(finding.to_json())

@@ -75,7 +75,7 @@ def make_plan(
         factor=replace(factor, hold=averaged.hold) if averaged is not None else factor,
         average=averaged,
         noise=key(recipe.seed, "noise"),
-        lr=recipe.optim.lr,
+        lr=recipe.optim.rate,
         epochs=recipe.train.epochs,
         accumulate=recipe.train.accumulate,
         clip_norm=recipe.optim.clip_norm,

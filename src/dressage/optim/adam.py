@@ -30,4 +30,4 @@ def nadam(groups: Groups, section: recipe.Optim, *, momentum_decay: float = 0.00
 
 
 def _options(section: recipe.Optim) -> dict[str, Any]:
-    return {"lr": section.lr, "betas": (section.beta1, section.beta2), "eps": section.eps}
+    return {"lr": section.rate, "betas": (section.beta1, section.beta2), "eps": section.eps}

@@ -14,7 +14,7 @@ from dressage.optim.common import Groups, check_positive, check_share
 def adagrad(groups: Groups, section: recipe.Optim, *, eps: float = 1e-10) -> torch.optim.Optimizer:
     """v ← v + g²; θ ← θ − lr·g/(√v + ε). Raises RecipeError for ε ≤ 0."""
     check_positive("adagrad.eps", eps, "adagrad(eps=1e-10)")
-    return torch.optim.Adagrad([*groups], lr=section.lr, eps=eps, foreach=True)
+    return torch.optim.Adagrad([*groups], lr=section.rate, eps=eps, foreach=True)
 
 
 def rmsprop(
@@ -23,7 +23,7 @@ def rmsprop(
     """v ← αv + (1−α)g²; θ ← θ − lr·g/(√v + ε); `centered` takes the squared mean of g from v. Raises RecipeError."""
     check_share("rmsprop.alpha", alpha, "rmsprop(alpha=0.99)")
     check_positive("rmsprop.eps", eps, "rmsprop(eps=1e-8)")
-    return torch.optim.RMSprop([*groups], lr=section.lr, alpha=alpha, eps=eps, centered=centered, foreach=True)
+    return torch.optim.RMSprop([*groups], lr=section.rate, alpha=alpha, eps=eps, centered=centered, foreach=True)
 
 
 def adadelta(groups: Groups, section: recipe.Optim, *, rho: float = 0.9, eps: float = 1e-6) -> torch.optim.Optimizer:
@@ -33,4 +33,4 @@ def adadelta(groups: Groups, section: recipe.Optim, *, rho: float = 0.9, eps: fl
     """
     check_share("adadelta.rho", rho, "adadelta(rho=0.9)")
     check_positive("adadelta.eps", eps, "adadelta(eps=1e-6)")
-    return torch.optim.Adadelta([*groups], lr=section.lr, rho=rho, eps=eps, foreach=True)
+    return torch.optim.Adadelta([*groups], lr=section.rate, rho=rho, eps=eps, foreach=True)

@@ -11,7 +11,7 @@ from dressage.optim.common import Groups, kernels
 
 def sgd(groups: Groups, section: recipe.Optim) -> torch.optim.Optimizer:
     """θ ← θ − lr·g, g the gradient of a batch's mean loss. C784 has x += lr·dx, which ascends: it is minus."""
-    return torch.optim.SGD([*groups], lr=section.lr, **kernels(groups))
+    return torch.optim.SGD([*groups], lr=section.rate, **kernels(groups))
 
 
 def gd(groups: Groups, section: recipe.Optim) -> torch.optim.Optimizer:
@@ -21,11 +21,11 @@ def gd(groups: Groups, section: recipe.Optim) -> torch.optim.Optimizer:
 
 def momentum(groups: Groups, section: recipe.Optim) -> torch.optim.Optimizer:
     """v ← ρv + g; θ ← θ − lr·v. C784 has the sign of the step wrong here too."""
-    return torch.optim.SGD([*groups], lr=section.lr, momentum=section.momentum, **kernels(groups))
+    return torch.optim.SGD([*groups], lr=section.rate, momentum=section.momentum, **kernels(groups))
 
 
 def nesterov(groups: Groups, section: recipe.Optim) -> torch.optim.Optimizer:
     """v ← ρv + g; θ ← θ − lr·(g + ρv). Raises RecipeError for ρ = 0, which is sgd."""
     if section.momentum == 0:
         raise RecipeError.of("optim.momentum", "0 given with nesterov", "expected more than 0", "set it, or use sgd")
-    return torch.optim.SGD([*groups], lr=section.lr, momentum=section.momentum, nesterov=True, **kernels(groups))
+    return torch.optim.SGD([*groups], lr=section.rate, momentum=section.momentum, nesterov=True, **kernels(groups))

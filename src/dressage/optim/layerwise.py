@@ -25,13 +25,13 @@ def lars(groups: Groups, section: recipe.Optim, *, trust: float = 0.001, clip: f
     """LARS with the recipe's momentum. Raises RecipeError for a trust or clip of 0 or less."""
     check_positive("lars.trust", trust, "lars(trust=0.001)")
     check_positive("lars.clip", clip, "lars(clip=10.0)")
-    return Lars(groups, section.lr, section.momentum, trust, clip)
+    return Lars(groups, section.rate, section.momentum, trust, clip)
 
 
 def lamb(groups: Groups, section: recipe.Optim, *, clip: float = 10.0) -> torch.optim.Optimizer:
     """LAMB with the recipe's beta1, beta2 and eps. Raises RecipeError for a clip of 0 or less."""
     check_positive("lamb.clip", clip, "lamb(clip=10.0)")
-    return Lamb(groups, section.lr, (section.beta1, section.beta2), section.eps, clip)
+    return Lamb(groups, section.rate, (section.beta1, section.beta2), section.eps, clip)
 
 
 class Lars(torch.optim.Optimizer):

@@ -27,7 +27,7 @@ def muon(groups: Groups, section: recipe.Optim, *, momentum: float = 0.95) -> to
     others = [{**group, "params": [p for p in group["params"] if id(p) not in hidden]} for group in groups]
     first = torch.optim.Muon(
         [group for group in matrices if group["params"]],
-        lr=section.lr,
+        lr=section.rate,
         momentum=momentum,
         adjust_lr_fn="match_rms_adamw",
     )

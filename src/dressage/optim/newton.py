@@ -18,7 +18,7 @@ def newton(groups: Groups, section: recipe.Optim, *, damping: float = 1e-3) -> t
     """Damped Newton. Raises RecipeError for a damping ≤ 0 and a network of more than 5,000 parameters."""
     check_positive("newton.damping", damping, "newton(damping=1e-3)")
     require_small("newton", groups)
-    return Newton(groups, section.lr, damping)
+    return Newton(groups, section.rate, damping)
 
 
 class Newton(torch.optim.Optimizer):

@@ -25,13 +25,13 @@ def lbfgs(groups: Groups, section: recipe.Optim, *, iterations: int = 20, histor
     for name, value in (("iterations", iterations), ("history", history)):
         if value < 1:
             raise RecipeError.of(f"lbfgs.{name}", f"{value} given", "expected 1 or more", f"e.g. lbfgs({name}=10)")
-    return Lbfgs(groups, section.lr, iterations, history)
+    return Lbfgs(groups, section.rate, iterations, history)
 
 
 def bfgs(groups: Groups, section: recipe.Optim) -> torch.optim.Optimizer:
     """BFGS, one iteration a step. Raises RecipeError for a network of more than 5,000 parameters."""
     require_small("bfgs", groups)
-    return Bfgs(groups, section.lr)
+    return Bfgs(groups, section.rate)
 
 
 class Lbfgs(torch.optim.LBFGS):

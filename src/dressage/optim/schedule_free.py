@@ -17,7 +17,7 @@ def schedule_free(groups: Groups, section: recipe.Optim) -> torch.optim.Optimize
     if section.beta1 == 0:
         found, expected = "0 given with schedule_free", "expected more than 0: it is the share of the average"
         raise RecipeError.of("optim.beta1", found, expected, "e.g. optim.beta1 = 0.9")
-    return ScheduleFree(groups, section.lr, (section.beta1, section.beta2), section.eps)
+    return ScheduleFree(groups, section.rate, (section.beta1, section.beta2), section.eps)
 
 
 class ScheduleFree(torch.optim.Optimizer):

@@ -6,6 +6,7 @@ A technique is written as text, `name` or `name(option=value)`; `resolve` checks
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
@@ -31,6 +32,23 @@ Techniques = Annotated[list[Technique], BeforeValidator(cut_at_commas), Field(ma
 Names = Annotated[list[str], BeforeValidator(cut_at_commas)]
 Numbers = Annotated[list[float], BeforeValidator(cut_at_commas), Field(max_length=1000)]
 Share = Annotated[float, Field(ge=0, lt=1)]
+
+
+def rate_or_auto(value: object) -> object:
+    """A learning rate, a finite number of 0 or more, or "auto"; one error where it is neither."""
+    if value == "auto":
+        return value
+    try:
+        rate = math.nan if isinstance(value, bool) else float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        rate = math.nan
+    if not 0 <= rate < math.inf:
+        expected = "expected a finite number greater than or equal to 0, or auto"
+        raise PydanticCustomError("rate", expected, {"repair": "e.g. optim.lr = 1e-3"})
+    return rate
+
+
+Rate = Annotated[float | Literal["auto"], BeforeValidator(rate_or_auto)]
 
 
 class Section(BaseModel):
@@ -122,8 +140,8 @@ class Optim(Section):
 
     name: Technique = "adamw"
     """Optimiser."""
-    lr: Annotated[float, Field(ge=0)] = 1e-3
-    """Learning rate at the top of the schedule."""
+    lr: Rate = 1e-3
+    """Learning rate at the top of the schedule; auto: found by a range test before the first step."""
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
     """Momentum of momentum, nesterov and lars."""
     beta1: Annotated[float, Field(ge=0, lt=1)] = 0.9
@@ -138,6 +156,13 @@ class Optim(Section):
     """Largest size of one number of the gradient; 0: not clipped."""
     clip_adaptive: Annotated[float, Field(ge=0)] = 0.0
     """Largest norm of a unit's gradient, as a share of the norm of its weights (e.g. 0.01); 0: not clipped."""
+
+    @property
+    def rate(self) -> float:
+        """`lr` as a number: of a training that is prepared it always is one."""
+        if self.lr == "auto":
+            raise ValueError("optim.lr is 'auto' until the training is prepared")
+        return self.lr
 
 
 class Schedule(Section):
