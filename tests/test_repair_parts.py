@@ -12,11 +12,12 @@ import torch
 
 import dressage
 from dressage.data.named import NAMES
+from dressage.ground import open_ground
 from dressage.recipe import Recipe, as_recipe
 from dressage.remedies import LEFT, edited
 from dressage.repair.going_on import last_good
 from dressage.repair.suspects import Given, Remedy, changeable, given_otherwise, mendable, remedies
-from dressage.repair.trial import Trial, behind, better, open_ground, try_out, worth_of_rows
+from dressage.repair.trial import Trial, behind, better, try_out, worth_of_rows
 from dressage.stopping import Stop
 
 LR = {"id": "optim.lr_too_high", "severity": "warning", "edit": {"optim.lr": 0.1}, "confidence": 0.7}

@@ -22,9 +22,10 @@ Shares = dict[str, float]
 def split(source: Source, section: Data, seed: int) -> dict[str, Tensor]:
     """Rows (int64, ascending) of each part that is not empty; keyed by `seed`, no generator is touched.
 
-    Parts that the source gives are kept; what they lack is cut from the training rows. Raises DataError when a part
-    or a class cannot be served.
+    Parts that the source gives are kept; what they lack is cut from the training rows, of which `section.subset` are then
+    used. Raises DataError when a part or a class cannot be served.
     """
+    seed = split_seed(section, seed)
     given = {part: rows.numpy().astype(np.int64) for part, rows in source.given.items() if len(rows)}
     _check_given(source, given)
     pool = np.setdiff1d(
@@ -32,8 +33,37 @@ def split(source: Source, section: Data, seed: int) -> dict[str, Tensor]:
     )
     shares = _shares(section, given)
     _check_pool(source, pool, shares)
-    parts = {part: np.sort(rows) for part, rows in {**given, **_cut(source, section, pool, shares, seed)}.items()}
-    return {part: torch.from_numpy(parts[part]) for part in PARTS if part in parts and len(parts[part])}
+    cut = {part: np.sort(rows) for part, rows in {**given, **_cut(source, section, pool, shares, seed)}.items()}
+    parts = {part: torch.from_numpy(cut[part]) for part in PARTS if part in cut and len(cut[part])}
+    if section.subset:
+        parts["train"] = subset(source, parts["train"], section.subset, seed)
+    return parts
+
+
+def split_seed(section: Data, seed: int) -> int:
+    """The key of the split of a run with this seed."""
+    return seed if section.split_seed < 0 else section.split_seed
+
+
+def subset(source: Source, rows: Tensor, most: int, seed: int) -> Tensor:
+    """At most so many of the rows (int64, ascending), of each class its share and one at least; keyed by `seed`.
+
+    Raises DataError for fewer rows than classes.
+    """
+    if len(rows) <= most:
+        return rows
+    order = keyed_order(rows.numpy(), seed)
+    strata = _strata(source)[order]
+    found, counts = np.unique(strata, return_counts=True)
+    if most < len(found):
+        asked = f"{most} of the training rows, which have {len(found)} classes"
+        raise DataError.of(source.name, asked, "expected a row of each", "raise data.subset")
+    taken = np.array(allot(most, (counts / len(rows)).tolist()))
+    for lacking in np.flatnonzero(taken == 0):
+        taken[taken.argmax()] -= 1
+        taken[lacking] = 1
+    chosen = [order[strata == c][:n] for c, n in zip(found, taken, strict=True)]
+    return torch.from_numpy(np.sort(np.concatenate(chosen)))
 
 
 def keyed_order(rows: Rows, seed: int) -> Rows:

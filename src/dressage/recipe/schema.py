@@ -76,6 +76,10 @@ class Data(Section):
     """Share of the rows held out to judge by, once; only where the data has no test part of its own."""
     train_dev: Share = 0.0
     """Share of the training rows held out to tell variance from a shift between training and validation."""
+    subset: Annotated[int, Field(ge=0)] = 0
+    """Training rows that are used at most, each class with its share; 0: all."""
+    split_seed: Annotated[int, Field(ge=-1, lt=2**63)] = -1
+    """Key of the split and of the subset; -1: the run's seed."""
     preprocess: Techniques = []
     """Steps fitted on the training part and applied unchanged everywhere, in order."""
     image_size: Annotated[int, Field(ge=0, le=4096)] = 0

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from dressage.errors import Diverged, Interrupted
 from dressage.fit import Event
+from dressage.ground import Ground, made_anew, open_ground
 from dressage.models.foreign import Made
 from dressage.prepare import ShowProgress
 from dressage.recipe import Recipe, as_recipe
@@ -18,7 +19,7 @@ from dressage.repair.going_on import last_good
 from dressage.repair.parts import Asked, first_training, second_training, told_how_to_go_on
 from dressage.repair.record import Repair, written_down
 from dressage.repair.suspects import Remedy, changeable, given_otherwise, mendable, remedies
-from dressage.repair.trial import Ground, Trial, behind, better, made_anew, open_ground, try_out
+from dressage.repair.trial import Trial, behind, better, try_out
 from dressage.resolve import name_problems, value_at
 from dressage.run import Run, load
 from dressage.stopping import Overdue, signals

@@ -10,13 +10,13 @@ from pathlib import Path
 
 from dressage.errors import Diverged, Interrupted
 from dressage.fit import Event, ExamineEvent
+from dressage.ground import Ground
 from dressage.jobfile import read_job
 from dressage.models.foreign import Made
 from dressage.prepare import ShowProgress
 from dressage.recipe import Recipe
 from dressage.remedies import edited
 from dressage.repair.going_on import Good, lay_down
-from dressage.repair.trial import Ground
 from dressage.resolve import given_paths, value_at
 from dressage.run import Run, load
 from dressage.store.folder import RunFolder

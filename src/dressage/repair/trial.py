@@ -2,33 +2,27 @@
 
 from __future__ import annotations
 
-import copy
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from dressage.assess import load_best
 from dressage.clock import work_seconds
-from dressage.data.open import open_data
-from dressage.data.source import Source
-from dressage.data.split import split
 from dressage.errors import DressageError
 from dressage.examine import subject_of_job
 from dressage.fit import EndEvent, fit
 from dressage.fit.validate import outputs_of
-from dressage.models.foreign import Made
+from dressage.ground import Ground
 from dressage.preflight.known import baselines_of
-from dressage.prepare import Job, ShowProgress, facts_of, prepare_rows, threads_kept
+from dressage.prepare import Job, threads_kept
 from dressage.recipe import Recipe
 from dressage.remedies import edited
 from dressage.repair.suspects import Remedy
-from dressage.resolve import Resolved, resolve, value_at
-from dressage.settle import PATHS, settle_device
 from dressage.stopping import Overdue, Stop
 from dressage.store.checkpoint import newest, read_checkpoint
 from dressage.subject import outputs_of as answers_of
@@ -45,32 +39,6 @@ OVER = 1.5
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
-    """The data of a repair, opened once, and the form in which the first training took its steps."""
-
-    source: Source
-    rows: Mapping[str, Tensor]
-    made: Made | None
-    form: Mapping[str, object]
-
-    def whole(self, written: Recipe) -> Recipe:
-        """The recipe with all that is usual for the data filled in. Raises RecipeError."""
-        return self._resolved(written).recipe
-
-    def job(self, written: Recipe) -> Job:
-        """A training from its first weights. Raises RecipeError."""
-        return prepare_rows(self.source, self.rows, self._resolved(written), self.made)
-
-    def steps_an_epoch(self, whole: Recipe) -> int:
-        """Steps of an epoch."""
-        return -(-len(self.rows["train"]) // whole.train.batch_size)
-
-    def _resolved(self, written: Recipe) -> Resolved:
-        facts = facts_of(self.source, self.rows)
-        return settle_device(resolve(edited(written, self.form), facts, own_model=self.made is not None))
-
-
-@dataclass(frozen=True, slots=True)
 class Trial:
     """What came of a short training."""
 
@@ -84,16 +52,6 @@ class Trial:
     def mean(self) -> float:
         """Of the rows; −∞ where there is none."""
         return -math.inf if self.worth is None else float(self.worth.mean())
-
-
-def open_ground(
-    data: object, y: object, written: Recipe, whole: Recipe, made: Made | None, progress: ShowProgress | None
-) -> Ground:
-    """Opens and splits the data as the training of `whole` has."""
-    source = open_data(data, written.data, y=y, progress=progress)
-    return Ground(
-        source, split(source, written.data, written.seed), made, {path: value_at(whole, path) for path in PATHS}
-    )
 
 
 def try_out(ground: Ground, written: Recipe, remedy: Remedy | None, steps: int, stop: Stop) -> Trial:
@@ -165,14 +123,6 @@ def behind(ground: Ground, written: Recipe, folder: Path) -> str:
     if not lag > max(POINTS, 2 * error):
         return ""
     return f"{known.best.name}, fitted on the same rows, is {lag:.3f} better on {len(gains)} validation rows"
-
-
-def made_anew(made: Made | None) -> Made | None:
-    """What makes the network anew each time, with the weights that it has now."""
-    if not isinstance(made, nn.Module):
-        return made
-    first = copy.deepcopy(made)
-    return lambda: copy.deepcopy(first)
 
 
 def _trained(job: Job, most: int, stop: Stop) -> str:
