@@ -1,0 +1,170 @@
+"""Who won, and how sure that is: the noise of one run, the interval of the best, and how much of a best score is luck.
+
+The first scores chose the trials, so they flatter them; only repeats with other seeds are judged. All are scores of the
+validation part: the interval holds for other seeds on these rows, not for other rows. The test part is never looked at.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from dressage.search.trial import Result, ranked
+
+SURE = 0.95
+FINITE = 9.0
+"""Standard deviations, beyond which a normal distribution has nothing that a float could show."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A trial in the final judgement: its first score, and the mean of its repeats."""
+
+    number: int
+    first: float
+    repeats: tuple[float, ...]
+    mean: float
+    """Of the repeats; of the first score where there are none."""
+    behind: float
+    """By how much its mean lies below the best's."""
+    margin: float
+    """By how much it had to lie below to be told from it; infinite where the noise is not known."""
+
+    @property
+    def is_alike(self) -> bool:
+        """Whether it cannot be told from the best."""
+        return self.behind <= self.margin
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The best trial with its interval, those that cannot be told from it, the noise of a run and the luck of being best."""
+
+    best: Standing
+    others: tuple[Standing, ...]
+    """The rest, best first."""
+    noise: float
+    """Standard deviation of one run's score over seeds; NaN without repeats."""
+    freedom: int
+    """Its degrees of freedom."""
+    low: float
+    high: float
+    """95 % interval of the best's mean score."""
+    runs: int
+    """Trials whose first scores the best was chosen from."""
+    optimism: float
+    """Expected excess of the best first score, were all of them equal: E max of n normals times the noise."""
+    excess: float
+    """What it was here: the best's first score less the mean of its repeats."""
+
+    @property
+    def alike(self) -> tuple[int, ...]:
+        """Numbers of the trials that cannot be told from the best."""
+        return tuple(standing.number for standing in self.others if standing.is_alike)
+
+
+def judge(results: Sequence[Result], repeats: Mapping[int, Sequence[float]]) -> Verdict | None:
+    """The verdict on the trials that count, or None where none does. `repeats`: scores with other seeds by trial number.
+
+    The best is the repeated trial with the largest mean (the best first score where nothing was repeated). s² = Σⱼ Σᵢ
+    (xᵢⱼ − x̄ⱼ)² / Σⱼ (mⱼ − 1); the best: x̄ ± t s/√m at 97.5 %; another with m' runs cannot be told from it where it is behind
+    by at most t s √(1/m + 1/m'), at 1 − 0.05/k one-sided for the k others that were repeated (Bonferroni), and for an
+    unrepeated one with m' = 1.
+    """
+    order = ranked(results)
+    if not order:
+        return None
+    known = {number: tuple(map(float, x)) for number, x in repeats.items() if len(x) and all(map(math.isfinite, x))}
+    noise, freedom = pooled(list(known.values()))
+    means = {r.trial.number: float(np.mean(known.get(r.trial.number, (r.score,)))) for r in order}
+    held = [r for r in order if r.trial.number in known] or order
+    best = max(held, key=lambda r: means[r.trial.number])
+    number = best.trial.number
+    several = max(1, sum(r.trial.number in known for r in order) - 1)
+
+    def standing(result: Result) -> Standing:
+        own = known.get(result.trial.number, ())
+        spread = noise * math.sqrt(1 / max(1, len(known.get(number, ()))) + 1 / max(1, len(own)))
+        margin = t_point(1 - (1 - SURE) / several, freedom) * spread if freedom else math.inf
+        mean = means[result.trial.number]
+        return Standing(result.trial.number, result.score, own, mean, means[number] - mean, margin)
+
+    half = (
+        t_point((1 + SURE) / 2, freedom) * noise / math.sqrt(len(known[number]))
+        if freedom and number in known
+        else math.nan
+    )
+    others = sorted((standing(r) for r in order if r is not best), key=lambda s: s.behind)
+    excess = best.score - means[number] if number in known else math.nan
+    return Verdict(
+        best=standing(best),
+        others=tuple(others),
+        noise=noise,
+        freedom=freedom,
+        low=means[number] - half,
+        high=means[number] + half,
+        runs=len(order),
+        optimism=largest_of(len(order)) * noise,
+        excess=excess,
+    )
+
+
+def pooled(groups: Sequence[Sequence[float]]) -> tuple[float, int]:
+    """Standard deviation within groups that have one mean each, and its degrees of freedom; NaN, 0 without two of a group."""
+    freedom = sum(len(group) - 1 for group in groups)
+    if freedom < 1:
+        return math.nan, 0
+    squares = sum(float(np.sum((np.asarray(group) - np.mean(group)) ** 2)) for group in groups)
+    return math.sqrt(squares / freedom), freedom
+
+
+def largest_of(n: int) -> float:
+    """E max of n standard normal numbers: ∫ (1 − Φⁿ) dx over x > 0 less ∫ Φⁿ dx over x < 0. 0.564 of 2, 2.508 of 100."""
+    from scipy.special import ndtr
+
+    x = np.linspace(0.0, FINITE, 20_001)
+    return float(np.trapezoid(1 - ndtr(x) ** n - ndtr(-x) ** n, x))
+
+
+def t_point(share: float, freedom: int) -> float:
+    """The point below which so large a share of Student's t distribution lies."""
+    from scipy.special import stdtrit
+
+    return float(stdtrit(freedom, share))
+
+
+def told(verdict: Verdict) -> list[str]:
+    """The verdict in sentences."""
+    best, n = verdict.best, len(verdict.best.repeats)
+    if not verdict.freedom:
+        lines = [f"Trial {best.number} has the best score, {best.mean:.4g}."]
+        return [
+            *lines,
+            "Nothing was repeated, so how much of it is luck is not known: repeat the best with other seeds.",
+        ]
+    lines = [f"Trial {best.number} is best: {best.mean:.4g}, the mean of {n} further runs with other seeds"]
+    lines[0] += f" (95 % interval {verdict.low:.4g} to {verdict.high:.4g})." if math.isfinite(verdict.low) else "."
+    lines.append(
+        f"One run varies by {verdict.noise:.2g} (standard deviation over seeds, {verdict.freedom} degrees of freedom)."
+    )
+    again = [s for s in verdict.others if s.repeats]
+    once = [s for s in verdict.others if not s.repeats]
+    alike, vague = [s.number for s in again if s.is_alike], sum(s.is_alike for s in once)
+    named = f"trial{'s' * (len(alike) > 1)} {', '.join(map(str, alike))}"
+    lines.append(f"Of {len(again)} others that were repeated, {named if alike else 'none'} cannot be told from it.")
+    if once:
+        lines.append(f"Of {len(once)} that ran once, {vague or 'none'} cannot be told from it by that one run.")
+    expected = f"would be {verdict.optimism:.2g} too high by luck, were all {verdict.runs} equally good"
+    lines.append(
+        f"Its first score, {best.first:.4g}, {_measured(verdict.excess)}; the best of {verdict.runs} {expected}."
+    )
+    return lines
+
+
+def _measured(excess: float) -> str:
+    if math.isnan(excess):
+        return "was not repeated"
+    return f"was {abs(excess):.2g} {'above' if excess >= 0 else 'below'} the mean of its repeats"
