@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
+import sys
 import tomllib
 
 import numpy as np
@@ -217,17 +217,28 @@ def test_default_space_is_around_the_preset() -> None:
     assert list(default_space(Recipe())) == ["optim.lr", "regularize.weight_decay"]
 
 
-def test_optuna_is_asked_for_where_it_is_not_installed() -> None:
-    condition = "optim.momentum=uniform:0.5:0.9 if optim.name=momentum"
-    space = as_space(["optim.lr=log:1e-5:1e-1", "optim.name=choice:adamw:momentum", condition])
-    if not importlib.util.find_spec("optuna"):
-        with pytest.raises(DressageError, match=r"pip install 'dressage\[optuna\]'"):
-            sample(space, "optuna", 3, 0)
-        return
+MIXED = [
+    "optim.lr=log:1e-5:1e-1",
+    "optim.name=choice:adamw:momentum",
+    "optim.momentum=uniform:0.5:0.9 if optim.name=momentum",
+]
+
+
+def test_optuna_is_asked_for_where_it_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dressage.integrations.needed.find_spec", lambda name: None)
+    monkeypatch.delitem(sys.modules, "optuna", raising=False)
+    with pytest.raises(DressageError, match=r"pip install 'dressage\[optuna\]'"):
+        sample(as_space(MIXED), "optuna", 3, 0)
+
+
+def test_optuna_proposes_the_same_for_the_same_results() -> None:
+    pytest.importorskip("optuna")
+    space = as_space(MIXED)
     first = sample(space, "optuna", 12, seed=1)
     told = [(point, -abs(math.log10(float(point["optim.lr"])) + 3)) for point in first]
     later = sample(space, "optuna", 12, seed=1, stage=1, told=told)
     assert later == sample(space, "optuna", 12, seed=1, stage=1, told=told)  # whatever was asked before
+    assert all(("optim.momentum" in point) == (point["optim.name"] == "momentum") for point in later)
     off = [abs(math.log10(float(point["optim.lr"])) + 3) for point in later]
-    assert np.median(off) < np.median([-score for _, score in told if score is not None])
+    assert np.median(off) < np.median([-score for _, score in told])
     assert sample(space, "optuna", 2, seed=1, told=[(told[0][0], None), ({"optim.lr": 5.0}, 1.0)])

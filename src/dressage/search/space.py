@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import cache
-from typing import Any
+from typing import Any, get_args
 
 from pydantic.fields import FieldInfo
 
@@ -69,12 +69,22 @@ def default_space(recipe: Recipe) -> Space:
 
     Rate: 30 times up and down; decay: 100 times down, 10 up; both log-uniform. L7.
     """
-    rate, decay = recipe.optim.lr or 1e-3, recipe.regularize.weight_decay or 1e-3
+    rate = recipe.optim.lr if isinstance(recipe.optim.lr, float) and recipe.optim.lr else 1e-3
+    decay = recipe.regularize.weight_decay or 1e-3
     space = {"optim.lr": log(_round(rate / 30), _round(rate * 30))}
     space["regularize.weight_decay"] = log(_round(decay / 100), _round(decay * 10))
     if recipe.regularize.dropout:
         space["regularize.dropout"] = uniform(0.0, 0.6)
     return space
+
+
+def takes(path: str, value: Value) -> bool:
+    """Whether a recipe takes the value there."""
+    try:
+        _taken(path, value)
+    except RecipeError:
+        return False
+    return True
 
 
 def limits(path: str) -> tuple[float | None, float | None, bool]:
@@ -217,7 +227,8 @@ def _field(path: str) -> FieldInfo:
 
 def _kind(path: str) -> type:
     annotation = _field(path).annotation
-    return annotation if annotation in (float, int, bool) else str  # type: ignore[return-value]
+    inner = (annotation, *get_args(annotation))  # a number may have a word beside it: a rate or auto
+    return next((kind for kind in (float, int, bool) if kind in inner), str)
 
 
 def _round(value: float) -> float:

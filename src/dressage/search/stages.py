@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from dressage.search.edits import is_option, point_of
 from dressage.search.ranges import Range, Value
-from dressage.search.space import Space, limits
+from dressage.search.space import Space, limits, takes
 from dressage.search.trial import Result, ranked
 
 EDGE = 0.1
@@ -112,7 +112,7 @@ def _within_limits(path: str, before: Range, wider: Range) -> Range:
     high = wider.high
     if most is not None and high >= most:
         high = (before.high + most) / 2 if excluded else most
-    return wider.between(low, high)
+    return wider.between(low if takes(path, low) else before.low, high if takes(path, high) else before.high)
 
 
 def _why_not(path: str) -> str:
