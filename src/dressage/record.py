@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,16 +43,18 @@ def record(
     on_event: Callable[[Event], None] | None = None,
     seconds: float = 0.0,
     watch: Watching | None = None,
+    training: Generator[Event] | None = None,
 ) -> EndEvent | None:
     """Trains to the end and writes the curves and checkpoints on the way; None when a signal ended it, with its state saved.
 
-    `seconds` were trained already, in a run that is resumed. `watch` judges it on the way.
+    `seconds` were trained already, in a run that is resumed. `watch` judges it on the way. `training`: the events of `fit`, of
+    which somebody may stop pulling before the end; None then too.
     """
     state = job.state
     with (
         Recorder(folder.path, columns=COLUMNS) as recorder,
         Saver(folder, job.recipe.train.checkpoint_seconds) as saver,
-        closing(fit(state, job.batches, job.plan, job.parts.get("validation"))) as events,
+        closing(training or fit(state, job.batches, job.plan, job.parts.get("validation"))) as events,
     ):
         recorder.cut(state.step)
         if watch is not None:

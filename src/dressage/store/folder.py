@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import shutil
@@ -10,12 +9,14 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from dressage.errors import DressageError, RunError, UsageError
 from dressage.files import TEMPORARY, cannot_write, inside, read_json, write_json
 from dressage.store.database import Recorder
+from dressage.store.lock import held, is_held
 from dressage.version import __version__
 
 FORMAT = 1
@@ -23,19 +24,6 @@ FORMAT = 1
 State = Literal["running", "finished", "interrupted", "diverged", "failed"]
 _REQUIRED = ("status.json", "recipe.toml", "data.json")
 _STATUS_LIMIT = 2**20
-_PATIENCE = 0.3  # seconds that a writer waits, as long as a reader may hold the lock to see whether there is a writer
-
-_HELD: set[int] = set()
-"""Open locks. A worker process that is forked closes its copies: else it would hold a run whose writer was killed."""
-
-
-def _let_go() -> None:
-    for handle in _HELD:
-        os.close(handle)
-    _HELD.clear()
-
-
-os.register_at_fork(after_in_child=_let_go)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,24 +85,8 @@ class RunFolder:
     @classmethod
     def create_below(cls, root: Path, name: str) -> RunFolder:
         """Makes `root/<name>-<n>` with the next free n; the name is brought to letters, digits, `_`, `.` and `-`."""
-        safe = re.sub(r"[^A-Za-z0-9._]+", "-", name).strip(".-")[:60].strip(".-") or "run"
-        try:
-            root.mkdir(parents=True, exist_ok=True)
-            numbers = [
-                int(m[1]) for p in root.iterdir() if (m := re.fullmatch(rf"{re.escape(safe)}-(\d{{1,9}})", p.name))
-            ]
-        except OSError as error:
-            raise cannot_write(root, 0, error) from error
-        number = max(numbers, default=0) + 1
-        while True:
-            try:
-                (root / f"{safe}-{number}").mkdir()
-            except FileExistsError:
-                number += 1
-            except OSError as error:
-                raise cannot_write(root / f"{safe}-{number}", 0, error) from error
-            else:
-                return cls._begin(root / f"{safe}-{number}", [root / f"{safe}-{number}"])
+        path = numbered(root, name)
+        return cls._begin(path, [path])
 
     @classmethod
     def open(cls, path: Path) -> RunFolder:
@@ -163,24 +135,10 @@ class RunFolder:
     @contextmanager
     def writing(self) -> Iterator[None]:
         """Holds the run for one writer. Raises RunError, with the other's process number, where there is one."""
-        try:
-            handle = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-        except OSError as error:
-            raise cannot_write(self.path, 0, error) from error
-        try:
-            if not _locked(handle, fcntl.LOCK_EX, _PATIENCE):
-                other = os.pread(handle, 20, 0).decode(errors="replace").strip() or "unknown"
-                repair = "wait until it ends, or stop it"
-                raise RunError.of(self.path, f"process {other} is writing this run", "expected one writer", repair)
-            _HELD.add(handle)
-            os.truncate(handle, 0)
-            os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+        with held(self.path / ".lock", "this run"):
             for left in self.path.glob(f"{TEMPORARY}*"):
                 left.unlink(missing_ok=True)
             yield
-        finally:
-            _HELD.discard(handle)
-            os.close(handle)  # lets go of the lock
 
     def set_status(self, status: State, *, step: int = 0, **facts: object) -> None:
         """Keeps how the run stands in status.json and, as an event, in run.db. Raises UsageError where it cannot."""
@@ -202,16 +160,7 @@ class RunFolder:
 
     def is_held(self) -> bool:
         """Whether a writer holds the run at this moment."""
-        try:
-            handle = os.open(self.path / ".lock", os.O_RDONLY | os.O_CLOEXEC)
-        except OSError:
-            return False
-        try:
-            return not _locked(handle, fcntl.LOCK_SH, 0)
-        except OSError:  # a file system without locks
-            return False
-        finally:
-            os.close(handle)
+        return is_held(self.path / ".lock")
 
     def note(self, text: str, *, step: int = 0) -> None:
         """Keeps a sentence about the run, as an event of kind `note`."""
@@ -233,6 +182,25 @@ class RunFolder:
         with suppress(DressageError):
             return read_json(self.path / "status.json", _STATUS_LIMIT)
         return {}
+
+
+def numbered(root: Path, name: str) -> Path:
+    """Makes the empty folder `root/<name>-<n>` with the next free n. Raises UsageError where it cannot."""
+    safe = re.sub(r"[^A-Za-z0-9._]+", "-", name).strip(".-")[:60].strip(".-") or "run"
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        taken = [int(m[1]) for p in root.iterdir() if (m := re.fullmatch(rf"{re.escape(safe)}-(\d{{1,9}})", p.name))]
+    except OSError as error:
+        raise cannot_write(root, 0, error) from error
+    for number in count(max(taken, default=0) + 1):
+        try:
+            (root / f"{safe}-{number}").mkdir()
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise cannot_write(root / f"{safe}-{number}", 0, error) from error
+        return root / f"{safe}-{number}"
+    raise AssertionError("numbers do not end")
 
 
 def list_runs(folder: Path) -> list[tuple[Path, dict[str, Any]]]:
@@ -262,16 +230,3 @@ def _status(status: State, facts: Mapping[str, object], begun: object = None) ->
 
 def _taken(path: Path, found: str, more: str = "") -> DressageError:
     return UsageError.of(path, found, "expected a new or empty folder", f"choose another place with --out{more}")
-
-
-def _locked(handle: int, kind: int, patience: float) -> bool:
-    until = time.monotonic() + patience
-    while True:
-        try:
-            fcntl.flock(handle, kind | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() >= until:
-                return False
-            time.sleep(0.02)
-        else:
-            return True
