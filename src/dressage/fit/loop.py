@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 
 import torch
 
@@ -24,16 +25,13 @@ def fit(state: State, batches: Batches, plan: Plan, validation: Part | None = No
     saved there and put back later, the training goes on bit for bit. A number that is not finite puts the state back to
     the last good step and ends the training. The global random generators are left as they were found.
     """
-    found = _generators(state.device)
-    try:
+    with generators_kept(state.device):
         yield from _train(state, batches, plan, validation)
-    finally:
-        _put_back(found, state.device)
 
 
 def _train(state: State, batches: Batches, plan: Plan, validation: Part | None) -> Generator[Event]:
     guard = Guard(state, batches, plan)
-    while state.epoch < plan.epochs and not _is_over(state, plan):
+    while state.epoch < plan.epochs and not is_over(state, plan):
         state.model.train()
         for batch in batches.epoch(state.epoch, start=state.batch):
             guard.before_step()
@@ -56,8 +54,14 @@ def _end_epoch(state: State, batches: Batches, plan: Plan, validation: Part | No
     recalibrate(state.judged, batches, plan, all_norms=state.averaged is not None)
     if validation is not None:
         metrics |= validate(state.judged, validation, plan)
-    improved = _remember_best(state, metrics, plan) if validation is not None else False
-    if validation is not None and (plateau := plan.factor.plateau) is not None:
+    return close_epoch(state, plan, metrics)
+
+
+def close_epoch(state: State, plan: Plan, metrics: dict[str, float]) -> EpochEvent:
+    """Takes note of what an epoch came to, and turns to the next; without val_loss in it nothing is better than before."""
+    validated = "val_loss" in metrics
+    improved = _remember_best(state, metrics, plan) if validated else False
+    if validated and (plateau := plan.factor.plateau) is not None:
         state.plateau_stale, state.cuts = plateau.after_epoch(state.plateau_stale, state.cuts, improved)
     state.epoch, state.batch, state.losses = state.epoch + 1, 0, []
     return EpochEvent(state.step, state.epoch, metrics, improved)
@@ -75,16 +79,19 @@ def _remember_best(state: State, metrics: dict[str, float], plan: Plan) -> bool:
     return improved
 
 
-def _is_over(state: State, plan: Plan) -> bool:
+def is_over(state: State, plan: Plan) -> bool:
+    """Whether no better value has come for `patience` epochs."""
     return plan.patience > 0 and state.stale >= plan.patience
 
 
-def _generators(device: torch.device) -> list[torch.Tensor]:
-    found = [torch.default_generator.get_state()]
-    return [*found, torch.cuda.get_rng_state(device)] if device.type == "cuda" else found
-
-
-def _put_back(found: list[torch.Tensor], device: torch.device) -> None:
-    torch.default_generator.set_state(found[0])
-    if device.type == "cuda":
-        torch.cuda.set_rng_state(found[1], device)
+@contextmanager
+def generators_kept(device: torch.device) -> Iterator[None]:
+    """Leaves the global random generators as they were found."""
+    found = torch.default_generator.get_state()
+    on_device = torch.cuda.get_rng_state(device) if device.type == "cuda" else None
+    try:
+        yield
+    finally:
+        torch.default_generator.set_state(found)
+        if on_device is not None:
+            torch.cuda.set_rng_state(on_device, device)

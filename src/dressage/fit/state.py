@@ -65,6 +65,10 @@ class State:
             self._kernel = fused_adam(self.optimizer)
         return self._kernel
 
+    def moved(self) -> None:
+        """To be called when its tensors lie elsewhere in memory than before."""
+        self._kernel = None
+
     def settle_average(self) -> None:
         """Brings the averaged network to the optimiser's own average, where it keeps one."""
         if isinstance(self.optimizer, ScheduleFree):
@@ -95,7 +99,7 @@ class State:
         self.losses = list(tensors["epoch"]["losses"].to(self.device).unbind()) if "epoch" in tensors else []
         self.model.load_state_dict(tensors["model"])
         load_tensors(self.optimizer, tensors["optimizer"])
-        self._kernel = None  # it held the tensors that were replaced
+        self.moved()
         if self.averaged is not None:
             self.averaged.load_state_dict(tensors["average"])
         self.best = {name: tensor.clone() for name, tensor in tensors.get("best", {}).items()}

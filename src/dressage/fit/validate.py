@@ -31,8 +31,12 @@ def outputs_of(model: nn.Module, part: Part, plan: Plan, batch_size: int = EVALU
 def validate(model: nn.Module, part: Part, plan: Plan) -> dict[str, float]:
     """val_loss (without label smoothing) and val_accuracy or val_rmse; of several targets one metric each."""
     outputs = outputs_of(model, part, plan)
-    y = part.targets.to(outputs.device)
-    metric = plan.objective.finish(float(plan.objective.score(outputs, y)) / len(part)) * plan.unit
+    return judged(plan, outputs, part.targets.to(outputs.device))
+
+
+def judged(plan: Plan, outputs: Tensor, y: Tensor) -> dict[str, float]:
+    """The same of outputs `(N, outputs)` against targets."""
+    metric = plan.objective.finish(float(plan.objective.score(outputs, y)) / len(y)) * plan.unit
     each = plan.objective.metrics(outputs, y) if isinstance(plan.objective, Several) else {}
     told = {"val_loss": float(plan.objective.plain_loss(outputs, y)), f"val_{plan.objective.metric}": metric}
     return told | {f"val_{name}": value for name, value in each.items()}

@@ -22,7 +22,8 @@ def l2(*, strength: float = 1e-4, biases: bool = False) -> Technique:
     Raises RecipeError for a λ below 0. Sources: L6, C784, DR10; Hoerl & Kennard 1970, Krogh & Hertz 1992.
     """
     number("l2.strength", strength, example="l2(strength=1e-4)")
-    return Technique(penalty=_half_square(strength, biases), said=_said("l2", 0, strength, biases))
+    said = _said("l2", 0, strength, biases)
+    return Technique(penalty=_half_square(strength, biases), square=(strength, biases), said=said)
 
 
 def l1(*, strength: float = 0.01, biases: bool = False) -> Technique:
@@ -35,7 +36,8 @@ def l1(*, strength: float = 0.01, biases: bool = False) -> Technique:
     Sources: C784, DR10; Tibshirani 1996, the step: Daubechies et al. 2004, Beck & Teboulle 2009.
     """
     number("l1.strength", strength, example="l1(strength=0.01)")
-    return Technique(after_step=_shrink(strength, biases), said=_said("l1", strength, 0, biases))
+    said = _said("l1", strength, 0, biases)
+    return Technique(after_step=_shrink(strength, biases), absolute=(strength, biases), said=said)
 
 
 def elastic_net(*, l1: float = 0.01, l2: float = 1e-4, biases: bool = False) -> Technique:
@@ -46,7 +48,8 @@ def elastic_net(*, l1: float = 0.01, l2: float = 1e-4, biases: bool = False) -> 
     number("elastic_net.l1", l1, example="elastic_net(l1=0.01)")
     number("elastic_net.l2", l2, example="elastic_net(l2=1e-4)")
     said = _said("elastic_net", l1, l2, biases)
-    return Technique(penalty=_half_square(l2, biases), after_step=_shrink(l1, biases), said=said)
+    penalty, shrink = _half_square(l2, biases), _shrink(l1, biases)
+    return Technique(penalty=penalty, after_step=shrink, square=(l2, biases), absolute=(l1, biases), said=said)
 
 
 @torch.no_grad()

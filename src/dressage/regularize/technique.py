@@ -22,6 +22,10 @@ class Technique:
     """A scalar that is added to the training loss, after the forward pass of a batch."""
     after_step: Callable[[nn.Module, float], None] | None = None
     """Changes the weights in place after the optimiser's update at this learning rate."""
+    square: tuple[float, bool] = (0.0, False)
+    """λ of ½λ‖w‖² and whether biases are in it, where that is the penalty."""
+    absolute: tuple[float, bool] = (0.0, False)
+    """λ of the proximal step of λ‖w‖₁ and whether biases are in it, where that is what follows the step."""
     said: str = ""
     """The penalty or constraint with its convention, as it is printed with results; empty: nothing to print."""
 
