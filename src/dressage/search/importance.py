@@ -21,6 +21,8 @@ from dressage.search.trial import Result
 
 Floats = NDArray[np.float64]
 Predict = Callable[[Floats], Floats]
+TELLING = 0.1
+"""R² on trials that they had not seen, below which forests tell nothing."""
 FEWEST = 12
 """Trials, and 4 for each setting, below which a forest has nothing to learn from."""
 A_SETTING = 4
@@ -51,6 +53,11 @@ class Importance:
     """R² of the forests on trials that they had not seen; NaN where none was fitted."""
     trials: int
     said: str
+
+    @property
+    def tells(self) -> bool:
+        """Whether the forests learned something."""
+        return bool(self.weights) and self.explained >= TELLING
 
     @property
     def paths(self) -> list[str]:
@@ -148,7 +155,7 @@ def _row(range_: Range, point: Point, path: str) -> list[float]:
 
 def _said(weights: Sequence[Weight], explained: float, trials: int) -> str:
     seen = f"A forest fitted to {trials} trials explains {max(0.0, explained):.0%} of the order of those that it had not seen"
-    if explained < 0.1:
+    if explained < TELLING:
         return f"{seen}: too little to tell what mattered."
     sure = [weight.path for weight in weights if weight.low > 0]
     if not sure:

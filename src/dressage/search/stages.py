@@ -18,6 +18,8 @@ EDGE = 0.1
 """Of a range on its own scale: a best value nearer to its end than that may lie beyond it."""
 WIDER = 0.5
 """Of its length, by which a range grows beyond such an edge."""
+ALL = 0.8
+"""Of a range: a new one that were longer than that is not worth the change."""
 GOOD = 0.25
 """Of the trials that count as good, and at least 3 of them."""
 FEWEST = 4
@@ -82,7 +84,7 @@ def _new_ends(
     edge = edge_of(range_, values[0]) if best else ""
     if not edge:
         ends = range_.between(_value(range_, low), _value(range_, high))
-        if ends.high <= ends.low or (ends.low, ends.high) == (range_.low, range_.high):
+        if high - low > ALL or ends.high <= ends.low or (ends.low, ends.high) == (range_.low, range_.high):
             return range_, f"stays at {span(range_)}: good values lie all over it"
         return ends, f"narrowed from {span(range_)} to {span(ends)}, where the good trials lie"
     low, high = (-WIDER, max(high, EDGE)) if edge == "low" else (min(low, 1 - EDGE), 1 + WIDER)

@@ -1,0 +1,74 @@
+"""All settings side by side, a line for each trial in the colour of its score (parallel coordinates; Inselberg 1985)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from dressage.evaluate.words import digits, metric_name
+from dressage.report.plots import ticks
+from dressage.report.svg import shape, svg, words
+from dressage.search.account import Account
+from dressage.search.pictures.axis import Axis, axis_of, labels, points_of
+from dressage.search.pictures.ink import LIGHT, bins, legend, score_path
+from dressage.search.trial import Result
+
+WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 900, 380, 60, 70, 50, 62
+MOST = 12
+"""Settings that are drawn, the most important first."""
+MOST_LINES = 400
+THICK = 2.2
+
+
+def parallel_svg(account: Account, order: Sequence[str] = ()) -> str:
+    """An upright axis for each setting and one for the score; "" without a setting or without a trial that counts."""
+    counted = [r for r in account.results if r.counts]
+    if not counted or not account.stages:
+        return ""
+    counted = sorted(counted, key=lambda r: r.score)[-MOST_LINES:]  # the best on top
+    space = account.stages[0].space
+    paths = ([p for p in order if p in space] + [p for p in space if p not in order])[:MOST]
+    axes = {path: axis_of([stage.space[path] for stage in account.stages if path in stage.space]) for path in paths}
+    score_axis = _score_axis(counted)
+    places = {path: LEFT + i * (WIDTH - LEFT - RIGHT) / len(paths) for i, path in enumerate([*paths, ""])}
+    points, sevenths = points_of(space, account.results), bins(account.results)
+    parts = []
+    for result in counted:
+        point = points[result.trial.number]
+        corners = [(places[p], _down(axes[p].at(point[p])) if p in point else math.nan) for p in paths]
+        corners.append((places[""], _down(score_axis.at(result.score))))
+        seventh = sevenths[result.trial.number]
+        thick = THICK if result is counted[-1] else 1.0
+        parts.append(score_path(corners, f"line-score-{seventh}", LIGHT[seventh], thick))
+    names = {**labels(paths), "": metric_name(account.metric)}
+    for path, axis in [*axes.items(), ("", score_axis)]:
+        parts += _upright(axis, places[path], names[path], last=not path)
+    parts += legend(account.results, LEFT, HEIGHT - 30, metric_name(account.metric))
+    label = f"{len(counted)} trials as lines over {', '.join(paths)} and the score"
+    return svg("parallel", WIDTH, HEIGHT, label, parts)
+
+
+def _down(share: float) -> float:
+    return HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM)
+
+
+def _score_axis(counted: Sequence[Result]) -> Axis:
+    """From the lower quartile less three times the distance to the best, if scores lie far below, to the best."""
+    scores = sorted(r.score for r in counted)
+    high, low = scores[-1], scores[0]
+    room = (high - low) * 0.04 or 0.5
+    return Axis(low - room, high + room, False)
+
+
+def _upright(axis: Axis, x: float, name: str, last: bool) -> list[str]:
+    """An axis with its name above and its ticks beside it, on a ground that keeps them readable over the lines."""
+    parts = [shape("line", "later", x1=x, y1=TOP, x2=x, y2=HEIGHT - BOTTOM, stroke="#5b626c", stroke_width=1.2)]
+    parts.append(words(name, x, TOP - 18, "middle", "title", 13))
+    marks = axis.ticks()
+    if last:
+        marks = [(axis.at(tick), digits(tick)) for tick in ticks(axis.low, axis.high, 5)]
+    for place, text in marks:
+        y = _down(place)
+        parts.append(shape("line", "later", x1=x, y1=y, x2=x + 5, y2=y, stroke="#5b626c"))
+        parts.append(words(text[:18], x + 8, y + 4, kind="haloed"))
+    return parts
