@@ -80,6 +80,9 @@ def page(name: str) -> str:
 
 def _example(name: str, about: Family) -> Iterator[str]:
     """The same as TOML and as a command."""
+    if about.command:
+        yield from ("<!-- long -->", "```sh", about.command, "```", "")
+        return
     recipe = {**about.example, "train.epochs": EPOCHS}
     if about.example:
         yield from ("```toml", "\n".join(_toml(recipe)).strip(), "```", "")

@@ -10,6 +10,8 @@ from dressage.version import __version__
 
 if TYPE_CHECKING:
     from dressage.diagnose import diagnose as diagnose
+    from dressage.ensemble import ensemble as ensemble
+    from dressage.ensemble import load as load
     from dressage.errors import DressageError as DressageError
     from dressage.fit import fit as fit
     from dressage.preflight import preflight as preflight
@@ -17,7 +19,6 @@ if TYPE_CHECKING:
     from dressage.recipe import Recipe as Recipe
     from dressage.repair import repair as repair
     from dressage.run import Run as Run
-    from dressage.run import load as load
     from dressage.statistics import activation_statistics as activation_statistics
     from dressage.train import reproduce as reproduce
     from dressage.train import resume as resume
@@ -31,8 +32,9 @@ _HOMES = {
     "Run": "dressage.run",
     "activation_statistics": "dressage.statistics",
     "diagnose": "dressage.diagnose",
+    "ensemble": "dressage.ensemble",
     "fit": "dressage.fit",
-    "load": "dressage.run",
+    "load": "dressage.ensemble",
     "preflight": "dressage.preflight",
     "prepare": "dressage.prepare",
     "repair": "dressage.repair",

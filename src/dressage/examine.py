@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from dressage.data.source import Part
@@ -40,12 +41,13 @@ def subject_of_job(job: Job) -> Subject:
 
 
 def _rows(job: Job, part: Part, *, shuffled: bool) -> Rows:
-    """Rows of a part, spread over it; a training's own order is drawn anew each epoch."""
+    """Rows of a part, each once, spread over it; a training's own order is drawn anew each epoch."""
+    rows = torch.unique(part.rows)
     count = max(2, min(LIMIT_ROWS, LIMIT_BYTES // max(1, 4 * part.x[:1].numel())))
-    chosen = spread(len(part), count)
-    x: Tensor = job.plan.cast(part.x[part.rows[chosen]])
+    chosen = spread(len(rows), count)
+    x: Tensor = job.plan.cast(part.x[rows[chosen]])
     size = job.recipe.train.batch_size
-    return Rows(x, part.y[part.rows[chosen]], len(part), chosen, "shuffled" if shuffled else "fixed", size)
+    return Rows(x, part.y[rows[chosen]], len(rows), chosen, "shuffled" if shuffled else "fixed", size)
 
 
 def _metric(job: Job, task: Task) -> Metric:

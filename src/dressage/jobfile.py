@@ -110,7 +110,7 @@ def write_job(folder: Path, job: Job, data: object, *, own_model: bool) -> None:
     comments |= {path: "given" for path, r in reasons.items() if r["origin"] == "given"}
     state, tensors = job.preprocess.to_state()
     described = to_json(job.source, {name: part.rows for name, part in job.parts.items()})
-    described |= {"preprocess": state, "given": _as_given(data), "own_model": own_model, "outputs": job.outputs}
+    described |= {"preprocess": state, "given": as_given(data), "own_model": own_model, "outputs": job.outputs}
     if own_model:
         described["network"] = likeness(job.state.model)
     described["parameters"] = sum(p.numel() for p in job.state.model.parameters())
@@ -149,7 +149,7 @@ def read_job(folder: Path) -> JobFile:
     return JobFile(folder, recipe, read_json(folder / "data.json"), reasons, machine)
 
 
-def _as_given(data: object) -> str | None:
+def as_given(data: object) -> str | None:
     """A path is kept absolute, so that a run can be resumed from anywhere; the name of a set as it is."""
     if not isinstance(data, str | os.PathLike):
         return None

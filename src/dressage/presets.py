@@ -86,6 +86,7 @@ def presets_for(recipe: Recipe, facts: Facts, own_model: bool) -> Mapping[str, C
     if facts.kind == "images" and leaves_vectors(recipe.data.preprocess):
         choices |= _components()
     choices |= _by_task(facts) | _by_network(recipe) | _by_optimizer(recipe, facts) | _by_techniques(recipe)
+    choices |= _by_snapshots(recipe, choices)
     batch = int(choices["train.batch_size"].value)  # type: ignore[call-overload]
     if batch > facts.rows:
         choices["train.batch_size"] = Choice(facts.rows, "inferred", f"all {facts.rows} training rows")
@@ -110,6 +111,23 @@ def _by_techniques(recipe: Recipe) -> dict[str, Choice]:
         if name == "vanilla_dropout":
             chosen["regularize.dropout"] = Choice(0.0, "preset", f"{name} takes its place")
     return chosen
+
+
+def _by_snapshots(recipe: Recipe, choices: Mapping[str, Choice]) -> dict[str, Choice]:
+    """Where snapshots of one training are to be an ensemble: each at the end of a wave of the rate (Huang et al. 2017)."""
+    count = recipe.train.snapshots
+    if not count:
+        return {}
+    epochs = int(choices["train.epochs"].value) if "train.epochs" in choices else recipe.train.epochs  # type: ignore[call-overload]
+    why = f"{count} snapshots, each at the end of a wave of the rate"
+    return {
+        "schedule.name": Choice(f"warm_restarts(first={1 / count:.6g})", "preset", why),
+        "schedule.warmup": Choice(0.0, "preset", why),
+        "train.epochs": Choice(-(-epochs // count) * count, "preset", f"a multiple of the {count} snapshots"),
+        "train.patience": Choice(0, "preset", "every snapshot is wanted"),
+        "train.refit": Choice(False, "preset", "the snapshots are the networks that predict"),
+        "average": Choice("none", "preset", "an average would mix one wave with the next"),
+    }
 
 
 def _by_network(recipe: Recipe) -> dict[str, Choice]:

@@ -13,10 +13,11 @@ import torch
 from torch import Tensor
 
 from dressage.errors import RunError
+from dressage.files import writing
 from dressage.fit import EndEvent, EpochEvent, Event, State, StepEvent, fit
 from dressage.prepare import Job
 from dressage.stopping import Overdue, Stop
-from dressage.store.checkpoint import cut_checkpoints, newest, read_checkpoint, require_same
+from dressage.store.checkpoint import cut_checkpoints, newest, read_checkpoint, require_same, write_checkpoint
 from dressage.store.database import Recorder
 from dressage.store.folder import RunFolder
 from dressage.store.writer import CheckpointWriter
@@ -33,6 +34,8 @@ class Watching(Protocol):
 COLUMNS = ("loss", "lr")
 ORIGIN = "origin"
 """Where a run that went on from another's state keeps that state, so that it can be repeated."""
+SNAPSHOTS = "snapshots"
+"""Where the snapshots of an ensemble lie, a checkpoint each of the weights alone."""
 SHARE = 0.01  # of the time that checkpoints at the end of an epoch may take
 
 
@@ -72,6 +75,7 @@ def record(
                 elif isinstance(event, EpochEvent):
                     passed = {"seconds": time.perf_counter() - began}
                     recorder.epoch(event.epoch, event.step, {**event.metrics, "improved": event.improved, **passed})
+                    _keep_snapshot(job, folder.path / SNAPSHOTS)
                 elif isinstance(event, EndEvent):
                     end = event
                 if on_event is not None:
@@ -103,6 +107,21 @@ def put_back(job: Job, folder: Path) -> list[str]:
         job.state.load(saved.tensors, saved.state)
         cut_checkpoints(folder, step)
     return [f"passed over a damaged checkpoint: {reason}" for reason in damaged]
+
+
+def snapshot_epochs(epochs: int, count: int) -> list[int]:
+    """The epochs after which one of `count` snapshots is taken: the ends of as many equal stretches, the last at the end."""
+    return [-(-epochs * i // count) for i in range(1, count + 1)]
+
+
+def _keep_snapshot(job: Job, place: Path) -> None:
+    """Keeps the weights that are judged now, if they are to be kept."""
+    count, state = job.recipe.train.snapshots, job.state
+    if state.epoch not in snapshot_epochs(job.recipe.train.epochs, count):
+        return
+    with writing(place, 0):
+        place.mkdir(exist_ok=True)
+    write_checkpoint(place, state.step, {"model": state.judged.state_dict()}, {"epoch": state.epoch}, keep=count)
 
 
 @dataclass(frozen=True, slots=True)

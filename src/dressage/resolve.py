@@ -27,7 +27,7 @@ from dressage.presets import Choice, Facts, presets_for
 from dressage.recipe import SECTIONS, Recipe, cut_at_commas
 from dressage.regularize import catalogue as regularizers
 from dressage.regularize import misfit
-from dressage.together import components_fit, plateau_fits, views_fit
+from dressage.together import components_fit, plateau_fits, snapshots_fit, views_fit
 
 Origin = Literal["given", "preset", "inferred", "default", "measured"]
 
@@ -156,6 +156,7 @@ def _check_against_data(recipe: Recipe, facts: Facts) -> None:
         plateau_fits,
         views_fit,
         components_fit,
+        snapshots_fit,
         _output_bias_fits,
         _several_fit,
     ]

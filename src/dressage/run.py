@@ -8,6 +8,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import torch
 from torch import Tensor, nn
 
@@ -16,7 +17,7 @@ from dressage.augment.views import catalogue as views
 from dressage.data.inputs import Inputs, open_inputs
 from dressage.data.source import Head, Part, spans
 from dressage.errors import DataError, RunError
-from dressage.evaluate import judge, judge_several
+from dressage.evaluate import Evaluation, judge, judge_several
 from dressage.files import read_json
 from dressage.fit import make_plan
 from dressage.fit.views import Answers, answers
@@ -140,74 +141,87 @@ class Run:
 
         Raises RunError when there is no checkpoint, or when the run's network was the user's own and was not given.
         """
-        if self.job.own_model and self._made is None:
-            raise RunError.of(
-                self.folder,
-                "trained with a network of your own",
-                "expected that network",
-                "give it: load(folder, model=Net), or --model FILE.py:Name",
-            )
-        kept = self.kept
-        step, _ = newest(kept.folder)
-        if step is None:
-            raise RunError.of(
-                self.folder,
-                "it has no checkpoint",
-                "expected a run that was trained",
-                f"try `dressage resume {self.folder}`",
-            )
-        network = build_network(kept.recipe, kept.input_shape, kept.outputs, self._made)
-        saved = read_checkpoint(kept.folder, step)
-        # Within an epoch the batch-norm statistics of an average are stale, unless it moves between epochs only.
-        lasting = keeps_average(kept.recipe.optim.name) and saved.state.get("epoch", 0) > 0
-        whole = saved.state.get("batch", 0) == 0 or lasting
-        average = saved.tensors.get("average") if whole else None
-        weights = saved.tensors.get("best") or average or saved.tensors["model"]
-        require_same(weights, network.state_dict(), kept.folder)
-        network.load_state_dict(weights)
-        return network.eval()
+        return network_of(self.kept, self._made)
 
     def predict(self, data: object) -> Prediction:
         """What the network says of new rows: a path, arrays or a frame of the kind that it was trained on. Raises DataError."""
-        inputs, found = self._answer(data)
-        if self.job.heads:
-            return _of_each(self.job.heads, inputs, found)
-        classes = list(self.job.data["classes"])
-        if self.job.data["task"] == "classification":
-            return Prediction(inputs.ids, classes, found.mean, None, inputs.notes, found.spread)
-        return Prediction(inputs.ids, (), None, found.mean, inputs.notes, found.spread)
+        inputs, found = self.answers(data)
+        return prediction_of(self.job, inputs, found)
 
     def evaluate(self, data: object, y: object = None) -> dict[str, Any]:
         """Judges the network on rows whose targets are known (form: `dressage.evaluate`). Raises DataError without targets."""
-        inputs, found = self._answer(data, y)
-        if inputs.y is None:
-            raise DataError.of(
-                "data",
-                "it has no target",
-                f"expected a column or labels for '{self.job.data['target']}'",
-                "use predict instead",
-            )
+        inputs, found = self.answers(data, y)
         seen = self.recipe.evaluate.views
-        also = {} if seen == "none" else {"views": seen}
-        if self.job.heads:
-            return {**judge_several(self.job.heads, found.mean, inputs.y, part="new data", ids=inputs.ids), **also}
-        task, classes = self.job.data["task"], self.job.data["classes"]
-        return {**judge(task, found.mean, inputs.y, part="new data", classes=classes, ids=inputs.ids), **also}
+        return {**judged(self.job, inputs, found.mean), **({} if seen == "none" else {"views": seen})}
 
     def report(self) -> Path:
         """Writes report.html anew and says where it is."""
         return write_report(self.folder)
 
-    def _answer(self, data: object, y: object = None) -> tuple[Inputs, Answers]:
-        kept, preprocess = self.kept, self.kept.preprocess()
-        inputs = open_inputs(data, preprocess, y=y)
-        x = preprocess.apply(inputs.x)
-        part = Part("new", x, torch.zeros(len(x)), torch.arange(len(x)))
-        steps = -(-kept.data["parts"]["train"]["size"] // kept.recipe.train.batch_size)
-        plan = make_plan(kept.recipe, steps, kept.outputs, preprocess.cast, goals=goals_of(preprocess))
-        finish = partial(final_outputs, preprocess=preprocess, objective=plan.objective)
-        seen = views.build(kept.recipe.evaluate.views)
-        return inputs, answers(self.model, part, plan, seen, finish, kept.recipe.seed)
+    def answers(self, data: object, y: object = None) -> tuple[Inputs, Answers]:
+        """New rows as they were read, and what the network answers to each."""
+        inputs = open_inputs(data, self.kept.preprocess(), y=y)
+        return inputs, answers_of(self.kept, self.model, inputs.x)
+
+
+def network_of(job: JobFile, made: Made | None = None) -> nn.Module:
+    """The network of a training, in evaluation mode, on the CPU: its best weights, or its last where none are best.
+
+    Raises RunError when there is no checkpoint, or when the network was the user's own and was not given.
+    """
+    if job.own_model and made is None:
+        raise RunError.of(
+            job.folder,
+            "trained with a network of your own",
+            "expected that network",
+            "give it: load(folder, model=Net), or --model FILE.py:Name",
+        )
+    step, _ = newest(job.folder)
+    if step is None:
+        found, expected = "it has no checkpoint", "expected a run that was trained"
+        raise RunError.of(job.folder, found, expected, f"try `dressage resume {job.folder}`")
+    network = build_network(job.recipe, job.input_shape, job.outputs, made)
+    saved = read_checkpoint(job.folder, step)
+    # Within an epoch the batch-norm statistics of an average are stale, unless it moves between epochs only.
+    lasting = keeps_average(job.recipe.optim.name) and saved.state.get("epoch", 0) > 0
+    whole = saved.state.get("batch", 0) == 0 or lasting
+    average = saved.tensors.get("average") if whole else None
+    weights = saved.tensors.get("best") or average or saved.tensors["model"]
+    require_same(weights, network.state_dict(), job.folder)
+    network.load_state_dict(weights)
+    return network.eval()
+
+
+def answers_of(job: JobFile, network: nn.Module, x: Tensor | pa.Table, rows: Tensor | None = None) -> Answers:
+    """What a trained network answers to `x`, as it was opened, or to these rows of it."""
+    preprocess = job.preprocess()
+    inputs = preprocess.apply(x)
+    part = Part("new", inputs, torch.zeros(len(inputs)), torch.arange(len(inputs)) if rows is None else rows)
+    steps = -(-job.data["parts"]["train"]["size"] // job.recipe.train.batch_size)
+    plan = make_plan(job.recipe, steps, job.outputs, preprocess.cast, goals=goals_of(preprocess))
+    finish = partial(final_outputs, preprocess=preprocess, objective=plan.objective)
+    return answers(network, part, plan, views.build(job.recipe.evaluate.views), finish, job.recipe.seed)
+
+
+def prediction_of(job: JobFile, inputs: Inputs, found: Answers) -> Prediction:
+    """The answers to new rows, with the names of the training."""
+    if job.heads:
+        return _of_each(job.heads, inputs, found)
+    classes = list(job.data["classes"])
+    if job.data["task"] == "classification":
+        return Prediction(inputs.ids, classes, found.mean, None, inputs.notes, found.spread)
+    return Prediction(inputs.ids, (), None, found.mean, inputs.notes, found.spread)
+
+
+def judged(job: JobFile, inputs: Inputs, answers: Tensor) -> Evaluation:
+    """The answers to new rows held against their targets. Raises DataError where they have none."""
+    if inputs.y is None:
+        expected = f"expected a column or labels for '{job.data['target']}'"
+        raise DataError.of("data", "it has no target", expected, "use predict instead")
+    if job.heads:
+        return judge_several(job.heads, answers, inputs.y, part="new data", ids=inputs.ids)
+    classes = job.data["classes"]
+    return judge(job.data["task"], answers, inputs.y, part="new data", classes=classes, ids=inputs.ids)
 
 
 def _of_each(heads: Sequence[Head], inputs: Inputs, found: Answers) -> Prediction:

@@ -34,6 +34,18 @@ def components_fit(recipe: Recipe, facts: Facts) -> RecipeError | None:
     return _error("model.name", found, expected, "use mlp, or zca_whiten")
 
 
+def snapshots_fit(recipe: Recipe, facts: Facts) -> RecipeError | None:
+    """A snapshot is taken at the end of an epoch, of the network that predicts."""
+    count = recipe.train.snapshots
+    if count > recipe.train.epochs:
+        expected = f"there are {recipe.train.epochs} epochs, and each has its own"
+        return _error("train.snapshots", f"{count} given", expected, "give fewer, or more epochs")
+    if count and recipe.train.refit:
+        expected = "train.refit trains another network after them"
+        return _error("train.snapshots", f"{count} given", expected, "set train.refit = false")
+    return None
+
+
 def _builds(recipe: Recipe, shape: tuple[int, ...]) -> bool:
     try:
         with torch.device("meta"):  # shapes without numbers

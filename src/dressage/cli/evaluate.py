@@ -17,7 +17,7 @@ def evaluate(
     model: str | None = None,
     output: Output | None = None,
 ) -> None:
-    """Scores of a run, with 95 % intervals, beside the baseline: as it ended, or on new data that has the target.
+    """Scores of a run or an ensemble, with 95 % intervals, beside the baseline: as it ended, or on new data that has the target.
 
     For example:
       dressage evaluate runs/flowers
@@ -35,8 +35,10 @@ def evaluate(
     model
         FILE.py:Name, for a run that was trained with a network of your own.
     """
+    from dressage.cli.ensemble import against_best
     from dressage.cli.load import load_run
     from dressage.cli.result import limits
+    from dressage.ensemble import Ensemble
     from dressage.evaluate import diagnose, gaps_json, metric_name, sentence
 
     output = output or Output()
@@ -60,4 +62,8 @@ def evaluate(
     if data is None and target_error is not None and (again := diagnose(found, target_error)):
         gaps = gaps_json(again)
     text += limits(gaps)
-    output.result({"run": str(trained.folder), "evaluation": found, "gaps": gaps}, text if gaps else text[:-1])
+    if data is None and isinstance(trained, Ensemble):
+        text += against_best(trained.facts)
+    output.result(
+        {"run": str(trained.folder), "evaluation": found, "gaps": gaps}, text if text[-1:] != [""] else text[:-1]
+    )

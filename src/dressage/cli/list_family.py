@@ -28,6 +28,8 @@ FAMILIES = {
     "augment": ("dressage.augment", "augment"),
     "preprocess": ("dressage.data.preprocess", "data.preprocess"),
     "views": ("dressage.augment.views", "evaluate.views"),
+    "members": ("dressage.ensemble.ways", "ensemble --by"),
+    "combine": ("dressage.ensemble.rules", "ensemble --combine"),
     "data": ("dressage.cli.sets", "train DATA"),
 }
 OTHER_NAMES = {
@@ -40,6 +42,8 @@ OTHER_NAMES = {
     "inits": "init",
     "augmentations": "augment",
     "sets": "data",
+    "ensemble": "combine",
+    "ensembles": "combine",
 }
 
 
@@ -57,8 +61,8 @@ def list_family(family: str | None = None, /, *, output: Output | None = None) -
     Parameters
     ----------
     family
-        model, pool, activation, norm, init, loss, regularize, optim, schedule, average, augment, preprocess, views, data or
-        causes; without it all families.
+        model, pool, activation, norm, init, loss, regularize, optim, schedule, average, augment, preprocess, views, members,
+        combine, data or causes; without it all families.
     """
     output = output or Output()
     if family is not None and family.lower() in list_causes.NAMES:

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 from dressage.cli.output import Output, cell
 
 if TYPE_CHECKING:
+    from dressage.ensemble import Ensemble
     from dressage.models.foreign import Made
     from dressage.run import Run
 
 
-def load_run(folder: Path, model: str | None, output: Output) -> Run:
-    """The run in `folder`, with the network of `--model` where that is given. Raises RunError, UsageError."""
+def load_run(folder: Path, model: str | None, output: Output) -> Run | Ensemble:
+    """The run or ensemble in `folder`, with the network of `--model` where that is given. Raises RunError, UsageError."""
     from dressage import load
 
     return load(folder, model=load_network(model, output))

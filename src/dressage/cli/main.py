@@ -55,8 +55,8 @@ def _print_json(error: DressageError) -> None:
 
     known: dict[str, object] = {}
     if isinstance(error, Diverged | Interrupted):
-        from dressage import load
         from dressage.cli.result import as_dict
+        from dressage.run import load
 
         with suppress(DressageError, OSError):
             known = as_dict(load(str(error.where)))

@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 def predict(
     run: Path, data: str, /, *, out: Path | None = None, model: str | None = None, output: Output | None = None
 ) -> None:
-    """Predictions of a run for new files, as CSV: a row an input, with the probability of each class.
+    """Predictions of a run or an ensemble for new files, as CSV: a row an input, with the probability of each class.
 
-    A run whose recipe has evaluate.views = mc_dropout also gives the spread of each prediction over its passes.
+    A run whose recipe has evaluate.views = mc_dropout also gives the spread of each prediction over its passes, an ensemble
+    that over its members.
 
     For example:
       dressage predict runs/flowers new_pictures/ --out predictions.csv

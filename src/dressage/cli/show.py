@@ -18,8 +18,8 @@ def show(run: Path, /, *, output: Output | None = None) -> None:
     run
         Folder of the run.
     """
-    from dressage import load
     from dressage.cli.result import as_dict, lines
+    from dressage.run import load
 
     output = output or Output()
     trained = load(run)

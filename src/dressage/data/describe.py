@@ -80,23 +80,24 @@ def to_json(source: Source, parts: Mapping[str, Tensor]) -> dict[str, Any]:
         "classes": list(source.classes),
         **({"heads": [asdict(head) for head in source.heads]} if source.heads else {}),
         "counts": list(class_counts(source, parts).values()),
-        "parts": {part: {"size": len(rows), "bits": _to_bits(rows, source.rows)} for part, rows in parts.items()},
+        "parts": {part: _stored(rows, source.rows) for part, rows in parts.items()},
         "assumed": dict(source.assumed),
         "warnings": warnings(source, parts),
     }
 
 
 def parts_from_json(state: Mapping[str, Any]) -> dict[str, Tensor]:
-    """The rows (int64, ascending) of each part stored by `to_json`. Raises DataError when sizes do not fit."""
+    """The rows (int64, ascending, each once) of each part stored by `to_json`. Raises DataError when sizes do not fit."""
     parts = {}
     for part, stored in state["parts"].items():
         bits = np.unpackbits(np.frombuffer(base64.b64decode(stored["bits"]), np.uint8), count=state["rows"])
         parts[part] = torch.from_numpy(np.flatnonzero(bits))
-        if len(parts[part]) != stored["size"]:
+        wanted = stored.get("distinct", stored["size"])
+        if len(parts[part]) != wanted:
             raise DataError.of(
                 "data.json",
                 f"part {part} has {len(parts[part])} rows",
-                f"expected {stored['size']}",
+                f"expected {wanted}",
                 "the file is damaged: train again",
             )
     return parts
@@ -148,6 +149,13 @@ def _head(head: Head) -> str:
 
 def _more(section: Literal["column", "class"], count: int) -> list[Row]:
     return [Row(section, "…", f"and {count - SHOWN} more")] if count > SHOWN else []
+
+
+def _stored(rows: Tensor, total: int) -> dict[str, object]:
+    """How many rows a part has, which; and where some were drawn twice, how many there are."""
+    distinct = len(np.unique(rows.numpy()))
+    also = {"distinct": distinct} if distinct < len(rows) else {}
+    return {"size": len(rows), **also, "bits": _to_bits(rows, total)}
 
 
 def _to_bits(rows: Tensor, total: int) -> str:

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dressage.augment.draw import key
 from dressage.data.groups import deal_groups
 from dressage.data.several import stratum
 from dressage.data.source import PARTS, Source
@@ -23,8 +24,22 @@ def split(source: Source, section: Data, seed: int) -> dict[str, Tensor]:
     """Rows (int64, ascending) of each part that is not empty; keyed by `seed`, no generator is touched.
 
     Parts that the source gives are kept; what they lack is cut from the training rows, of which `section.subset` are then
-    used. Raises DataError when a part or a class cannot be served.
+    used; with `section.bootstrap` one may stand there several times. Raises DataError when a part or a class cannot be served.
     """
+    parts = whole_parts(source, section, seed)
+    if section.bootstrap:
+        parts["train"] = resampled(parts["train"], seed)
+    return parts
+
+
+def resampled(rows: Tensor, seed: int) -> Tensor:
+    """As many of the rows, drawn with replacement and ascending: 1 − 1/e = 63 % of them are there (bootstrap, Breiman 1996)."""
+    generator = torch.Generator().manual_seed(key(seed, "bootstrap"))
+    return rows[torch.randint(len(rows), (len(rows),), generator=generator)].sort().values
+
+
+def whole_parts(source: Source, section: Data, seed: int) -> dict[str, Tensor]:
+    """The parts before anything is drawn from them: no row is in two, none twice in one."""
     seed = split_seed(section, seed)
     given = {part: rows.numpy().astype(np.int64) for part, rows in source.given.items() if len(rows)}
     _check_given(source, given)

@@ -80,6 +80,8 @@ class Data(Section):
     """Training rows that are used at most, each class with its share; 0: all."""
     split_seed: Annotated[int, Field(ge=-1, lt=2**63)] = -1
     """Key of the split and of the subset; -1: the run's seed."""
+    bootstrap: bool = False
+    """Whether the training rows are drawn with replacement, as many as there are, keyed by the seed (bagging)."""
     preprocess: Techniques = []
     """Steps fitted on the training part and applied unchanged everywhere, in order."""
     image_size: Annotated[int, Field(ge=0, le=4096)] = 0
@@ -193,6 +195,8 @@ class Train(Section):
     """Epochs without a better validation value before training stops; 0: never. The best snapshot is kept either way."""
     refit: bool = False
     """Whether the network is then trained anew on training and validation rows together, as long as the first training showed."""
+    snapshots: Annotated[int, Field(ge=0, le=1000)] = 0
+    """Snapshots of the weights that are kept, at the ends of as many equal stretches of the epochs: an ensemble of one training."""
     precision: Literal["auto", "float32", "bf16"] = "auto"
     """Number format of the heavy products; auto: what is measured to be faster on this machine."""
     memory_format: Literal["auto", "contiguous", "channels_last"] = "auto"

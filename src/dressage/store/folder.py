@@ -22,6 +22,8 @@ from dressage.version import __version__
 FORMAT = 1
 """Version of the folder's layout, in status.json; a reader refuses a newer one."""
 State = Literal["running", "finished", "interrupted", "diverged", "failed"]
+ENSEMBLE = "ensemble.json"
+"""What makes a folder that of an ensemble, whose members are runs."""
 _REQUIRED = ("status.json", "recipe.toml", "data.json")
 _STATUS_LIMIT = 2**20
 
@@ -42,6 +44,7 @@ class RunFolder:
                 raise _taken(path, "is a file")
             if path.exists() and any(path.iterdir()):
                 complete = all((path / name).is_file() for name in _REQUIRED)
+                complete |= (path / ENSEMBLE).is_file()
                 resume = f", or go on with it: dressage resume {path}" if complete else ""
                 if not complete and (path / "status.json").is_file():
                     resume = ", or delete it: a training was killed here before its first step"
@@ -100,6 +103,10 @@ class RunFolder:
             if any(path.glob("*/status.json")):
                 repair = f"give one of those that `dressage runs {path}` names"
             raise RunError.of(path, "is no run folder", f"expected one with {', '.join(_REQUIRED)}", repair)
+        if (path / ENSEMBLE).is_file():
+            found, expected = "is an ensemble", "expected the folder of one run"
+            repair = f"give one of its members, {path}/members/0, or use `dressage evaluate {path}`"
+            raise RunError.of(path, found, expected, repair)
         if missing:
             found = f"is an incomplete run folder without {', '.join(missing)}"
             repair = (

@@ -1,0 +1,157 @@
+"""An ensemble on disk, and put to use: its members are run folders below it, and it answers like a run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dressage.data.inputs import Inputs, open_inputs
+from dressage.data.source import Head
+from dressage.ensemble.members import load_member
+from dressage.ensemble.rules import Rule
+from dressage.ensemble.rules import catalogue as rules
+from dressage.errors import RunError, printable
+from dressage.files import inside, read_json
+from dressage.fit.views import Answers
+from dressage.jobfile import JobFile
+from dressage.models.foreign import Made
+from dressage.run import Prediction, Run, answers_of, judged, prediction_of
+from dressage.store.folder import ENSEMBLE, RunFolder
+
+FORMAT = 1
+LIMIT = 64 << 20
+MEMBERS = "members"
+
+
+class Ensemble:
+    """Several networks of one set of data that answer as one."""
+
+    def __init__(self, folder: Path, model: Made | None = None) -> None:
+        self.folder = folder
+        self._made = model
+
+    def __repr__(self) -> str:
+        return f"Ensemble({str(self.folder)!r}, status={self.status!r})"
+
+    @property
+    def status(self) -> str:
+        """running, finished, interrupted or failed."""
+        return str(RunFolder(self.folder).status()["status"])
+
+    @cached_property
+    def facts(self) -> dict[str, Any]:
+        """ensemble.json: `combine`, `members` with what each counts and scores, `gained`, `diversity`, `lines`, `told`.
+
+        Raises RunError where the ensemble is not finished, or the file is not what dressage wrote.
+        """
+        found = read_json(self.folder / ENSEMBLE, LIMIT)
+        if "members" not in found:
+            expected, repair = "expected one that was made to its end", f"go on: dressage resume {self.folder}"
+            raise RunError.of(self.folder, "its members are not all trained", expected, repair)
+        return _checked(found, self.folder)
+
+    @property
+    def rule(self) -> Rule:
+        """How its members are combined."""
+        return rules.build(self.facts["combine"])
+
+    @property
+    def weights(self) -> Tensor:
+        """`(K,)` float64: what each member counts; they sum to 1."""
+        return torch.tensor([member["weight"] for member in self.facts["members"]], dtype=torch.float64)
+
+    @cached_property
+    def members(self) -> list[Run]:
+        """Its members as runs."""
+        return [load_member(inside(self.folder, member["folder"]), self._made) for member in self.facts["members"]]
+
+    @property
+    def evaluation(self) -> dict[str, Any]:
+        """The evaluation of each part (`dressage.evaluate` has the form), with `out_of_bag` after bagging."""
+        return read_json(self.folder / "evaluation.json")
+
+    @property
+    def gaps(self) -> dict[str, Any]:
+        """Nothing: what limits each member is said by the member."""
+        return {}
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The scores on the test part, or on the validation part where there is no test part."""
+        found = self.evaluation.get("test") or self.evaluation.get("validation") or {}
+        return {name: values["value"] for name, values in found.get("metrics", {}).items()}
+
+    def predict(self, data: object) -> Prediction:
+        """What the members say together of new rows; `spread` is the standard deviation over them. Raises DataError."""
+        inputs, found = self.answers(data)
+        return prediction_of(self._job, inputs, found)
+
+    def evaluate(self, data: object, y: object = None) -> dict[str, Any]:
+        """Judges the ensemble on rows whose targets are known (form: `dressage.evaluate`). Raises DataError without targets."""
+        inputs, found = self.answers(data, y)
+        return dict(judged(self._job, inputs, found.mean))
+
+    def answers(self, data: object, y: object = None) -> tuple[Inputs, Answers]:
+        """New rows as they were read, and what is answered to each."""
+        used = [(run, weight) for run, weight in zip(self.members, self.weights, strict=True) if weight > 0]
+        inputs = open_inputs(data, self._job.preprocess(), y=y)
+        each = [answers_of(run.kept, run.model, inputs.x).mean for run, _ in used]
+        stack = torch.stack([one.reshape(len(one), -1) for one in each])
+        weights = torch.stack([weight for _, weight in used])
+        mean = self.rule.combine(stack, weights, heads_of_job(self._job)).reshape(each[0].shape)
+        spread = (stack - stack.mean(0)).square().sum(0).div(max(1, len(stack) - 1)).sqrt().reshape(each[0].shape)
+        return inputs, Answers(mean, spread if len(stack) > 1 else None)
+
+    @property
+    def _job(self) -> JobFile:
+        return self.members[0].kept
+
+
+def heads_of_job(job: JobFile) -> Sequence[Head]:
+    """The targets of a run: several, or the one as one."""
+    if job.heads:
+        return job.heads
+    if job.data["task"] == "classification":
+        return [Head("target", tuple(job.data["classes"]))]
+    return [Head("target")] * job.outputs
+
+
+def _checked(found: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """The facts; raises RunError for anything that is not as dressage writes it."""
+    version, members = found.get("format"), found["members"]
+    if version != FORMAT:
+        expected = f"this dressage reads format {FORMAT}"
+        raise RunError.of(folder / ENSEMBLE, f"is of format {printable(version, 40)}", expected, "update dressage")
+    listed = isinstance(members, list) and all(isinstance(m, Mapping) for m in members)
+    weights: list[Any] = [m.get("weight") for m in members] if listed else []
+    sound = bool(weights) and all(_is_share(w) for w in weights)
+    names = [m.get("folder") for m in members] if sound else []
+    if not sound or abs(sum(weights) - 1) > 1e-6 or not all(isinstance(name, str) for name in names):
+        repair = "restore it from a copy, or make the ensemble anew"
+        raise RunError.of(folder / ENSEMBLE, "its members or weights are damaged", "expected shares of sum 1", repair)
+    if not isinstance(found.get("combine"), str):
+        raise RunError.of(
+            folder / ENSEMBLE, "it names no rule", "expected one of `dressage list combine`", "restore it"
+        )
+    rules.build(found["combine"])
+    for name in names:
+        inside(folder, name)
+    return found
+
+
+def _is_share(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and 0 <= value <= 1
+
+
+def load(folder: Path | str, *, model: Made | None = None) -> Run | Ensemble:
+    """The run or the ensemble in a folder; `model` is needed only to use networks of your own."""
+    place = Path(folder)
+    if (place / ENSEMBLE).is_file():
+        return Ensemble(place, model)
+    return Run(RunFolder.open(place).path, model)
