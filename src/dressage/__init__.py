@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from dressage.fit import fit as fit
     from dressage.preflight import preflight as preflight
     from dressage.prepare import prepare as prepare
+    from dressage.range_test import range_test as range_test
     from dressage.recipe import Recipe as Recipe
     from dressage.repair import repair as repair
     from dressage.run import Run as Run
@@ -37,6 +38,7 @@ _HOMES = {
     "load": "dressage.ensemble",
     "preflight": "dressage.preflight",
     "prepare": "dressage.prepare",
+    "range_test": "dressage.range_test",
     "repair": "dressage.repair",
     "reproduce": "dressage.train",
     "resume": "dressage.train",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import torch
@@ -30,10 +30,11 @@ from dressage.models import build_model
 from dressage.models.foreign import Made, build_foreign, check_forward
 from dressage.objective.several import Goal
 from dressage.presets import Facts
+from dressage.rates.sweep import Training
 from dressage.recipe import Recipe, as_recipe
 from dressage.regularize import edit_network
 from dressage.resolve import Resolved, check_names, name_problems, resolve
-from dressage.settle import settle_device, settle_speed
+from dressage.settle import rate_for_now, settle_device, settle_rate, settle_speed
 
 BYTES_A_PARAMETER = 16  # float32 weight, gradient and two averages of the optimiser
 ShowProgress = Callable[[str, int, int], None]
@@ -133,6 +134,7 @@ def build(
     source: Source, parts: Mapping[str, Part], preprocess: Preprocess, resolved: Resolved, made: Made | None
 ) -> Job:
     """The network, its state, its batches and its plan; settles number format and memory layout on the way."""
+    resolved = rate_for_now(resolved)
     recipe = resolved.recipe
     outputs = _outputs(source, parts["train"].rows)
     device = torch.device(recipe.train.device)
@@ -146,9 +148,12 @@ def build(
     _check_views(model, recipe)
     goals = goals_of(preprocess)
     resolved = settle_speed(resolved, model, batches, preprocess.cast, outputs, goals)
-    recipe = resolved.recipe
-    state = new_state(in_format(model, recipe.train.memory_format), recipe, flat=made is None)
-    plan = make_plan(recipe, batches.steps_per_epoch, outputs, preprocess.cast, _unit(preprocess), goals)
+    model = in_format(model, resolved.recipe.train.memory_format)
+    plan = make_plan(resolved.recipe, batches.steps_per_epoch, outputs, preprocess.cast, _unit(preprocess), goals)
+    with threads_kept(resolved.recipe.train.threads):
+        resolved = settle_rate(resolved, Training(model, resolved.recipe, batches, plan, flat=made is None))
+    plan = replace(plan, lr=resolved.recipe.optim.rate)
+    state = new_state(model, resolved.recipe, flat=made is None)
     return Job(source, parts, preprocess, resolved, state, batches, plan)
 
 

@@ -38,6 +38,8 @@ RATES = {
     "newton": 1.0,
 }
 """Of optimisers whose steps are not of the size of AdamW's."""
+USUAL = 2e-3
+"""Of AdamW, and of those whose steps are of its size."""
 UNCOUPLED = ("adamw", "muon", "lamb", "schedule_free")
 """Optimisers in which decay is no part of the gradient. Elsewhere AdamW's would be the larger part of it."""
 STEADY: Mapping[str, object] = {
@@ -150,9 +152,8 @@ def _by_task(facts: Facts) -> dict[str, Choice]:
 
 def _by_optimizer(recipe: Recipe, facts: Facts) -> dict[str, Choice]:
     """Where another optimiser was given than the AdamW that all else is chosen for."""
-    name, options = parse(recipe.optim.name)
+    name, mover = parse(recipe.optim.name)[0], mover_of(recipe)
     chosen: dict[str, Choice] = {}
-    mover = str(options.get("base", "sgd")) if name in ("sam", "asam", "lookahead_sam") else name
     if mover in RATES:
         chosen["optim.lr"] = Choice(RATES[mover], "preset", f"{mover} on standardised inputs")
     if mover not in UNCOUPLED:
@@ -165,6 +166,22 @@ def _by_optimizer(recipe: Recipe, facts: Facts) -> dict[str, Choice]:
         chosen["average"] = Choice("none", "preset", f"{name} keeps one of its own")
         chosen["schedule.name"] = Choice("constant", "preset", f"{name} needs no falling rate")
     return chosen | (_of_all_rows(name, facts) if name in FULL_BATCH else {})
+
+
+def mover_of(recipe: Recipe) -> str:
+    """The optimiser whose steps are taken: of those that look around first, the one inside."""
+    name, options = parse(recipe.optim.name)
+    return str(options.get("base", "sgd")) if name in ("sam", "asam", "lookahead_sam") else name
+
+
+def usual_rate(recipe: Recipe) -> float:
+    """About the rate of the recipe's optimiser on a small standardised network."""
+    return RATES.get(mover_of(recipe), USUAL)
+
+
+def finds_length(recipe: Recipe) -> bool:
+    """Whether the optimiser finds the length of a step itself, so that its rate is no setting to look for."""
+    return parse(recipe.optim.name)[0] in COMPARING
 
 
 def _of_all_rows(name: str, facts: Facts) -> dict[str, Choice]:
@@ -203,7 +220,7 @@ def _rows(recipe: Recipe, facts: Facts) -> dict[str, Choice]:
         "regularize.dropout": Choice(0.4 if rows < SMALL else 0.1, "preset", small),
         "regularize.weight_decay": Choice(0.5 if rows < SMALL else 0.01, "preset", small),
         "average": Choice("ema(decay=0.99)", "preset", "an average of the last steps varies less than the last step"),
-        "optim.lr": Choice(2e-3, "preset", "AdamW on a small standardised network"),
+        "optim.lr": Choice(USUAL, "preset", "AdamW on a small standardised network"),
         "train.batch_size": Choice(batch, "preset", small),
         "train.epochs": Choice(epochs, "preset", f"about {steps} steps"),
         **_length(recipe, facts, epochs),

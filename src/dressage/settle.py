@@ -1,4 +1,4 @@
-"""What of a recipe only the machine can tell: device, number format, memory layout, threads."""
+"""What of a recipe only the machine, or a trial, can tell: device, number format, memory layout, threads; the learning rate."""
 
 from __future__ import annotations
 
@@ -13,9 +13,14 @@ from dressage.fit.plan import make_plan
 from dressage.fit.speed import fastest
 from dressage.measured import measured_file, recall, remember
 from dressage.objective.several import Goal
+from dressage.presets import finds_length, usual_rate
+from dressage.rates.find import Tick, find
+from dressage.rates.sweep import Training
 from dressage.resolve import Origin, Resolved, value_at
 
 SHORT_RUN = 200  # steps; in fewer, measuring which form is fastest costs more than it can save
+TO_BE_FOUND = "until it is measured"
+REPEATS, STEPS = 3, 80  # of the range test: orders of the data, and steps of each
 PATHS = ("train.precision", "train.memory_format", "train.threads")
 
 
@@ -74,6 +79,29 @@ def settle_speed(
         "measured",
         choice.why,
     )
+
+
+def rate_for_now(resolved: Resolved) -> Resolved:
+    """The recipe with a number in the place of `optim.lr = "auto"`, until there is a network to measure."""
+    if resolved.recipe.optim.lr != "auto":
+        return resolved
+    why = (
+        f"{resolved.recipe.optim.name} finds the length of its steps itself"
+        if finds_length(resolved.recipe)
+        else TO_BE_FOUND
+    )
+    return resolved.put("optim.lr", usual_rate(resolved.recipe), "inferred", why)
+
+
+def settle_rate(resolved: Resolved, training: Training, tick: Tick = lambda: None) -> Resolved:
+    """The recipe with the rate of a range test where `rate_for_now` put one; the usual one where none lowers the loss."""
+    if resolved.reasons["optim.lr"].why != TO_BE_FOUND:
+        return resolved
+    usual = resolved.recipe.optim.rate
+    repeats = REPEATS if training.batches.steps_per_epoch > 1 else 1
+    found = find(training, usual, repeats=repeats, steps=STEPS, span=None, tick=tick)
+    why = f"range test: {found.why}" + (", so the usual one" if found.rate is None else "")
+    return resolved.put("optim.lr", found.rate or usual, "measured", why)
 
 
 def _put(resolved: Resolved, values: Mapping[str, object], origin: Origin, why: str) -> Resolved:

@@ -33,9 +33,10 @@ class Sized(Protocol):
 def optimizer_fits(recipe: Recipe, facts: Sized) -> RecipeError | None:
     """What the optimiser named cannot be used with, or an option out of its range; None: nothing."""
     name = name_of(recipe.optim.name)
+    section = recipe.optim.model_copy(update={"lr": 1.0}) if recipe.optim.lr == "auto" else recipe.optim
     try:
         blank = [nn.Parameter(torch.zeros(2, 2)) for _ in range(3)]
-        catalogue.build(recipe.optim.name, [{"params": blank, "weight_decay": 0.0}], recipe.optim)
+        catalogue.build(recipe.optim.name, [{"params": blank, "weight_decay": 0.0}], section)
     except RecipeError as error:
         return error
     if name == "gd" and recipe.train.batch_size != facts.rows:
