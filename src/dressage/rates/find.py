@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -11,15 +10,18 @@ from typing import Literal
 
 import numpy as np
 
-from dressage.rates.read import Reading, read, smooth
+from dressage.rates.read import Reading, pooled, read, smooth
 from dressage.rates.sweep import Curve, Training, sweep
 
 Rule = Literal["range", "halve"]
 By = Literal["loss", "validation"]
-SCOUT = 60  # steps of the first, wide sweep
-BELOW, ABOVE = 1e-5, 1e4  # its span, as multiples of the usual rate
+SCOUT = 84  # steps of the first, wide sweep
+BELOW, ABOVE = 1e-4, 1e3  # its span, as multiples of the usual rate
 SHIFT = 1e-5  # by what the span moves down where even its lowest rates are too high
+UNSEEN = 1000.0  # the span below the rate at which the loss was lost, where a fall before it was too short to be seen
 HALVINGS = 40
+SURE_SCOUT = 2.0  # standard errors of the fall that say where to look
+SURE_ALONE = 3.0  # standard errors of the fall in one order alone
 Tick = Callable[[], None]
 
 
@@ -35,8 +37,10 @@ class RangeTest:
     by: By
     rates: Sequence[float]
     """What each order of the data suggests."""
+    reading: Reading | None
+    """The marks of the mean curve, which the suggestion follows from; None without one, and where a rate was halved."""
     readings: Sequence[Reading | None]
-    """The marks of each curve; None where the loss does not fall. None are read where a rate was halved."""
+    """The marks of each curve; None where the loss does not clearly fall."""
     curves: Sequence[Curve]
     steps: int
     """Steps that were taken in all."""
@@ -54,11 +58,17 @@ class RangeTest:
 
     def to_json(self) -> dict[str, object]:
         """All of it as plain values."""
-        told = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("readings", "curves")}
+        told = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("reading", "readings", "curves")}
         curves = [
             {"rate": c.rates.tolist(), "loss": c.losses.tolist(), "change": c.change.tolist()} for c in self.curves
         ]
-        return {**told, "spread": self.spread, "marks": [r and asdict(r) for r in self.readings], "curves": curves}
+        return {
+            **told,
+            "spread": self.spread,
+            "marks": self.reading and asdict(self.reading),
+            "orders": [r and asdict(r) for r in self.readings],
+            "curves": curves,
+        }
 
     def __str__(self) -> str:
         return (
@@ -73,22 +83,22 @@ def find(
 ) -> RangeTest:
     """Sweeps once for each order of the data, over `span` or over the rates at which a first wide sweep sees something happen.
 
-    The suggestion is the median of theirs. The training is left as it was.
+    The suggestion is read from the mean of their curves, and held against what each says alone. The training is left as it was.
     """
     scout = None
     if span is None:
         scout = _scout(training, usual, tick)
         span = _span(scout)
     curves = [sweep(training, list(np.geomspace(*span, steps)), number, tick) for number in range(1, repeats + 1)]
-    readings = [read(curve) for curve in curves]
-    known = [reading for reading in readings if reading is not None]
     taken = sum(len(curve.rates) for curve in [*curves, *([scout] if scout else [])])
     by: By = "loss" if training.validation is None else "validation"
-    if 2 * len(known) <= len(curves):
-        return RangeTest(None, _nothing(curves, span), "range", by, [], readings, curves, taken)
-    rates = [reading.rate for reading in known]
-    rate = rounded(statistics.median(rates))
-    return RangeTest(rate, _why(rate, known, len(curves), by), "range", by, rates, readings, curves, taken)
+    readings = [read(curve, SURE_ALONE) for curve in curves]
+    whole = read(pooled(curves))
+    if whole is None:
+        return RangeTest(None, _nothing(curves, span), "range", by, [], None, readings, curves, taken)
+    rates = [rounded(reading.rate) for reading in readings if reading is not None]
+    why = _why(whole, rates, len(curves), by)
+    return RangeTest(rounded(whole.rate), why, "range", by, rates, whole, readings, curves, taken)
 
 
 def halve(training: Training, top: float, *, repeats: int, steps: int, tick: Tick) -> RangeTest:
@@ -105,10 +115,10 @@ def halve(training: Training, top: float, *, repeats: int, steps: int, tick: Tic
                 break
         else:
             why = f"halved {halvings} times from {top:.2g}: the first at which {steps} steps do not diverge"
-            return RangeTest(rounded(rate), why, "halve", by, [rate], [], curves, taken)
+            return RangeTest(rounded(rate), why, "halve", by, [rate], None, [], curves, taken)
         rate /= 2
     why = f"no rate from {top:.2g} down to {2 * rate:.2g} lowers the loss in {steps} steps"
-    return RangeTest(None, why, "halve", by, [], [], curves, taken)
+    return RangeTest(None, why, "halve", by, [], None, [], curves, taken)
 
 
 def rounded(rate: float) -> float:
@@ -126,30 +136,31 @@ def _holds(curve: Curve) -> bool:
 
 
 def _scout(training: Training, usual: float, tick: Tick) -> Curve:
-    """One sweep over nine decades around the usual rate, or lower where the loss is lost before it has fallen."""
+    """One sweep over seven decades around the usual rate; over lower ones where the loss is lost early, before it has fallen."""
     curve = sweep(training, list(np.geomspace(usual * BELOW, usual * ABOVE, SCOUT)), 0, tick)
-    if curve.lost and read(curve) is None and math.isfinite(curve.first):
+    if curve.lost and len(curve.rates) < SCOUT // 3 and math.isfinite(curve.first):
         return sweep(training, list(np.geomspace(usual * BELOW * SHIFT, usual * ABOVE * SHIFT, SCOUT)), 0, tick)
     return curve
 
 
 def _span(scout: Curve) -> tuple[float, float]:
-    """From below where the loss begins to fall to above where it rises; all of it where it does not fall."""
-    reading = read(scout)
+    """From below where the loss begins to fall to above where it rises; where it does not fall, up to where it was lost."""
+    reading = read(scout, SURE_SCOUT)
     if reading is None:
-        return float(scout.rates[0]), float(max(scout.rates[-1], scout.rates[0] * 10))
+        high = float(max(scout.rates[-1], 10 * scout.rates[0]))
+        return (max(float(scout.rates[0]), high / UNSEEN) if scout.lost else float(scout.rates[0])), high
     level = smooth(scout)
     begins = float(scout.rates[int(np.argmax(level < 0.05 * level.min()))])
     return begins / 4, reading.rises * 4
 
 
-def _why(rate: float, known: Sequence[Reading], orders: int, by: By) -> str:
-    falls, lowest, rises = (statistics.median(getattr(r, name) for r in known) for name in ("falls", "lowest", "rises"))
+def _why(whole: Reading, rates: Sequence[float], orders: int, by: By) -> str:
     what = "loss" if by == "loss" else "validation loss"
-    share = statistics.median(r.share for r in known)
-    spread = max(r.rate for r in known) / min(r.rate for r in known)
-    told = f"the {what} falls by {share:.0%}, half of it up to {falls:.2g}, is lowest at {lowest:.2g} and rises at {rises:.2g}"
-    return f"{told}; {orders} orders of the data agree within a factor of {spread:.1f}"
+    told = f"the {what} falls by {whole.share:.0%}, half of it up to {whole.falls:.2g}, is lowest at {whole.lowest:.2g}"
+    told += f" and rises at {whole.rises:.2g}"
+    if len(rates) < 2:
+        return told
+    return f"{told}; {len(rates)} of {orders} orders of the data say {min(rates):g} to {max(rates):g}"
 
 
 def _nothing(curves: Sequence[Curve], span: tuple[float, float]) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 
 from dressage.errors import UsageError
 from dressage.files import write_atomic
-from dressage.rates.read import CEILING, smooth
+from dressage.rates.read import CEILING, pooled, smooth
 from dressage.report.plots import STYLE, log_ticks, tick_text, ticks
 from dressage.report.svg import COLOURS, dot, line, plain, shape, svg, words
 
@@ -49,7 +49,7 @@ def picture(found: RangeTest) -> str:
         return svg("range-test", WIDTH, 40, str(found), [f"<style>{STYLE}</style>", words(str(found), 8, 24)])
     low, high = min(float(c.rates[0]) for c in curves), max(float(c.rates[-1]) for c in curves)
     lines = [(c, c.first + smooth(c)) for c in curves]
-    floor = min(float(level.min()) for _, level in lines)
+    floor = min(float(c.losses[np.isfinite(c.losses)].min()) for c in curves)
     top = max(c.first * (1 + 0.5 * CEILING * math.copysign(1, c.first)) for c in curves)
     room = (top - floor) * 0.05 or 1.0
     floor -= room
@@ -73,15 +73,13 @@ def picture(found: RangeTest) -> str:
 
 
 def mean_curve(found: RangeTest, points: int) -> tuple[list[float], list[float]] | None:
-    """The smoothed loss at `points` rates, evenly spread over their logarithm, in the mean over the orders; None without one."""
+    """The smoothed mean loss at `points` rates, evenly spread over their logarithm; None without curves."""
     curves = [c for c in found.curves if len(c.rates) > 1 and math.isfinite(c.first)]
     if found.rule == "halve" or not curves:
         return None
-    low, high = min(c.rates[0] for c in curves), max(c.rates[-1] for c in curves)
-    rates = np.geomspace(low, high, points)
-    place = np.log(rates)
-    levels = [np.interp(place, np.log(c.rates), c.first + smooth(c)) for c in curves]
-    return rates.tolist(), np.mean(levels, axis=0).tolist()
+    mean = pooled(curves)
+    rates = np.geomspace(mean.rates[0], mean.rates[-1], points)
+    return rates.tolist(), np.interp(np.log(rates), np.log(mean.rates), mean.first + smooth(mean)).tolist()
 
 
 def _axes(low: float, high: float, floor: float, top: float, across: Place, down: Place) -> list[str]:
@@ -102,13 +100,14 @@ def _stroke(curve: Curve, level: Floats, across: Place, down: Place) -> str:
 
 
 def _marks(found: RangeTest, across: Place) -> list[str]:
-    """Where half of the fall is done and where the loss rises, in the middle of the orders; and the suggestion."""
-    known = [r for r in found.readings if r is not None]
-    if found.rate is None or not known:
+    """Where half of the fall is done and where the loss rises; and the suggestion."""
+    if found.rate is None or found.reading is None:
         return []
-    falls, rises = (float(np.median([getattr(r, name) for r in known])) for name in ("falls", "rises"))
     parts = []
-    for rate, name, anchor in ((falls, "half of the fall", "end"), (rises, "rises", "start")):
+    for rate, name, anchor in (
+        (found.reading.falls, "half of the fall", "end"),
+        (found.reading.rises, "rises", "start"),
+    ):
         x = across(rate)
         parts.append(line("mark", x, TOP, x, HEIGHT - BOTTOM, stroke_dasharray="3 3"))
         parts.append(words(name, x + (4 if anchor == "start" else -4), TOP + 10, anchor))

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from dressage.rates.sweep import Curve, Floats
 
-WIDTH = 0.12  # decades of the rate that losses are averaged over: one standard deviation to either side
+WIDTH = 0.2  # decades of the rate that losses are averaged over: one standard deviation to either side
 CEILING = 0.5  # of the first loss: what lies higher above it is all the same
 RISEN = 0.3  # share of the fall that has to be lost again before the loss counts as rising
-SURE = 3.0  # standard errors that the fall has to exceed,
+SURE = 5.0  # standard errors that the fall has to exceed: the lowest of many places is chosen,
 LEAST = 0.005  # and share of the first loss
 
 
@@ -32,14 +33,14 @@ class Reading:
     """The suggestion."""
 
 
-def read(curve: Curve) -> Reading | None:
+def read(curve: Curve, sure: float = SURE) -> Reading | None:
     """The marks of a curve; None where the loss does not fall by more than its noise, or is not finite at first."""
     if len(curve.rates) < 3 or not math.isfinite(curve.first):
         return None
     level = smooth(curve)
     bottom = int(level.argmin())
     fall = -float(level[bottom])
-    if not fall > max(LEAST * abs(curve.first), SURE * _error(curve, level, bottom)):
+    if not fall > max(LEAST * abs(curve.first), sure * _error(curve, level, bottom)):
         return None
     falls = float(curve.rates[int(np.argmax(level <= -0.5 * fall))])
     again = np.nonzero(level[bottom:] > level[bottom] + RISEN * fall)[0]
@@ -48,23 +49,40 @@ def read(curve: Curve) -> Reading | None:
     return Reading(falls, lowest, rises, fall / max(abs(curve.first), 1e-12), suggested(falls, lowest, rises))
 
 
+def pooled(curves: Sequence[Curve]) -> Curve:
+    """The mean of several curves over the same rates; what was lost early stays as high as a loss is counted."""
+    longest = max(curves, key=lambda c: len(c.rates))
+    first = float(np.mean([c.first for c in curves]))
+    heights = [
+        np.pad(_counted(c), (0, len(longest.rates) - len(c.rates)), constant_values=CEILING * abs(c.first))
+        for c in curves
+    ]
+    return Curve(
+        longest.rates, first + np.mean(heights, axis=0), np.full(len(longest.rates), first), all(c.lost for c in curves)
+    )
+
+
 def suggested(falls: float, lowest: float, rises: float) -> float:
-    """√(falls · rises), but never more than half of where the loss is lowest."""
-    return min(math.sqrt(falls * rises), 0.5 * lowest)
+    """√(falls · rises), but less than where the loss is lowest."""
+    return min(math.sqrt(falls * rises), 0.7 * lowest)
 
 
 def smooth(curve: Curve) -> Floats:
     """`(N,)`: the change of the loss, averaged with Gaussian weights over the logarithm of the rate; it lags behind nothing."""
     place = np.log10(curve.rates)
-    change = np.nan_to_num(curve.change, nan=math.inf, posinf=math.inf, neginf=math.inf)
     weights = np.exp(-0.5 * ((place[:, None] - place[None, :]) / WIDTH) ** 2)
-    smoothed: Floats = weights @ np.minimum(change, CEILING * abs(curve.first)) / weights.sum(1)
+    smoothed: Floats = weights @ _counted(curve) / weights.sum(1)
     return smoothed
+
+
+def _counted(curve: Curve) -> Floats:
+    """`(N,)`: the change of the loss, up to the height above which all is the same."""
+    change = np.nan_to_num(curve.change, nan=math.inf, posinf=math.inf, neginf=math.inf)
+    return np.asarray(np.minimum(change, CEILING * abs(curve.first)))
 
 
 def _error(curve: Curve, level: Floats, at: int) -> float:
     """Standard error of the smoothed change at a place: the spread around the curve there, over the losses that it averages."""
     near = np.abs(np.log10(curve.rates / curve.rates[at])) < 2 * WIDTH
-    left = (curve.change - level)[near]
-    left = left[np.isfinite(left)]
-    return float(left.std() / math.sqrt(max(1, len(left)))) if len(left) > 1 else math.inf
+    left = (_counted(curve) - level)[near]
+    return float(left.std(ddof=1)) / math.sqrt(len(left)) if len(left) > 1 else math.inf
