@@ -68,7 +68,7 @@ class Ground:
                 rows["train"] = subset(self.source, rows["train"], recipe.data.subset, seed)
             with threads_kept(1):  # as in a training by itself
                 preprocess = fit_preprocess(self.source, rows["train"], recipe.data.preprocess)
-            self.fitted[known] = preprocess, make_parts(self.source, rows, preprocess)
+                self.fitted[known] = preprocess, make_parts(self.source, rows, preprocess)
         return self.fitted[known]
 
 

@@ -1,0 +1,157 @@
+"""What a search was asked for: all that its proposals and decisions follow from, beside the results."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, get_args
+
+from dressage.data.split import split_seed
+from dressage.errors import RecipeError, RunError, nearest
+from dressage.recipe import Recipe, as_recipe
+from dressage.remedies import edited
+from dressage.resolve import name_problems
+from dressage.search.rungs import Rung, halving, shared
+from dressage.search.space import Space, as_space
+from dressage.search.trial import Trial
+
+Halving = Literal["none", "successive", "hyperband"]
+HALVINGS: tuple[str, ...] = get_args(Halving)
+FIRST = 2
+"""Epochs of a rung at least: after one, a warm-up has hardly ended."""
+MOST = 100_000
+"""Trials, and epochs, of a stage."""
+_STAGE = re.compile(r"(\d{1,9})x(\d{1,9})(?:@(\d{1,12}))?", re.ASCII)
+TRIED = {"train.refit": False, "watch.diagnose": False}
+"""Of every trial: it is held against others by its validation part, and judged by nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """So many trials of so many epochs at most, on so many training rows; 0 rows: all."""
+
+    trials: int
+    epochs: int
+    rows: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.trials}x{self.epochs}" + f"@{self.rows}" * bool(self.rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What was asked, as search.json has it."""
+
+    name: str
+    data: str | None
+    """Path or name that the data was given as; None: it came from Python."""
+    fingerprint: str
+    own_model: bool
+    recipe: Mapping[str, Any]
+    """What was written, nested."""
+    form: Mapping[str, Any]
+    """Number format, layout and threads of every trial, by path."""
+    space: tuple[str, ...]
+    sampler: str
+    stages: tuple[str, ...]
+    halving: Halving
+    finalists: int
+    """Trials of the last stage that are repeated."""
+    repeats: int
+    """Runs of each with other seeds."""
+    budget: float
+    """Seconds of trials, beyond which none is begun; 0: as long as it takes."""
+
+    @property
+    def written(self) -> Recipe:
+        """The recipe as it was written."""
+        return as_recipe(self.recipe, also=name_problems)
+
+    @property
+    def seed(self) -> int:
+        """Key of what is proposed, and seed of the trials."""
+        return self.written.seed
+
+    @property
+    def ranges(self) -> Space:
+        """What is searched at first."""
+        return as_space(self.space)
+
+    @property
+    def plan(self) -> list[Stage]:
+        """The stages."""
+        return as_stages(self.stages)
+
+    def to_json(self) -> dict[str, Any]:
+        """As `from_json` takes it."""
+        return {**asdict(self), "space": list(self.space), "stages": list(self.stages)}
+
+
+def from_json(found: Mapping[str, Any], where: object) -> Asked:
+    """What search.json holds. Raises RunError for anything that no search writes."""
+    kinds: dict[str, type | tuple[type, ...]] = {"name": str, "fingerprint": str, "own_model": bool, "recipe": dict}
+    kinds |= {"form": dict, "space": list, "sampler": str, "stages": list, "halving": str, "finalists": int}
+    kinds |= {"repeats": int, "budget": (int, float), "data": (str, type(None))}
+    wrong = [name for name, kind in kinds.items() if name not in found or not isinstance(found[name], kind)]
+    lists = [item for name in ("space", "stages") if name not in wrong for item in found[name]]
+    if wrong or not all(isinstance(item, str) for item in lists):
+        raise RunError.of(
+            where, f"has no usable {wrong[0] if wrong else 'list'}", "expected what a search wrote", "copy it again"
+        )
+    taken: dict[str, Any] = {name: tuple(found[name]) if kind is list else found[name] for name, kind in kinds.items()}
+    asked = Asked(**taken)
+    as_stages(asked.stages)
+    check_halving(asked.halving)
+    return asked
+
+
+def as_stages(given: Iterable[str | Stage] | str) -> list[Stage]:
+    """Stages of texts, `100x5@10000`: 100 trials of 5 epochs on 10,000 training rows. Raises RecipeError."""
+    parts = given.split(",") if isinstance(given, str) else list(given)
+    stages = [part if isinstance(part, Stage) else _stage(str(part).strip()) for part in parts]
+    if not stages:
+        raise RecipeError.of("stages", "none given", "expected TRIALSxEPOCHS@ROWS", "e.g. --stages 100x5@10000,20x20")
+    for stage in stages:
+        for name, value, least in (("trials", stage.trials, 1), ("epochs", stage.epochs, 1), ("rows", stage.rows, 0)):
+            if not least <= value <= (MOST if name != "rows" else 10**12):
+                raise RecipeError.of(
+                    f"stages {stage}", f"{value} {name}", f"expected {least} to {MOST:,}", "e.g. 100x5@10000"
+                )
+    return stages
+
+
+def check_halving(name: str) -> None:
+    """Raises RecipeError unless it is one."""
+    if name not in HALVINGS:
+        raise RecipeError.of(
+            f"halving {name[:60]!r}", "no such way", nearest(name, HALVINGS), "e.g. --halving successive"
+        )
+
+
+def brackets(trials: int, stage: Stage, way: str) -> list[list[Rung]]:
+    """The rungs of so many trials of a stage: of each bracket one after the other."""
+    if way == "hyperband":
+        return shared(trials, stage.epochs)
+    return [halving(trials, stage.epochs, first=FIRST) if way == "successive" else [Rung(trials, stage.epochs)]]
+
+
+def trial_recipe(asked: Asked, trial: Trial, rows: int) -> Recipe:
+    """What is written for a trial: what was asked for, its edit, and the split of the search whatever its own seed."""
+    written = asked.written
+    fixed = {
+        "seed": trial.seed,
+        "train.epochs": trial.epochs,
+        "data.split_seed": split_seed(written.data, written.seed),
+        **TRIED,
+    }
+    return edited(edited(written, trial.edit), fixed | ({"data.subset": rows} if rows else {}))
+
+
+def _stage(text: str) -> Stage:
+    match = _STAGE.fullmatch(text)
+    if match is None:
+        raise RecipeError.of(
+            "stages", f"{text[:60]!r} given", "expected TRIALSxEPOCHS or TRIALSxEPOCHS@ROWS", "e.g. 100x5@10000"
+        )
+    return Stage(int(match[1]), int(match[2]), int(match[3] or 0))

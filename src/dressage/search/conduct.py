@@ -1,0 +1,225 @@
+"""The course of a search: propose, train by rungs, narrow or widen, repeat the best with other seeds, judge.
+
+All of it follows from what was asked and from the results, in an order of their own: however often a search was interrupted, and
+whoever carried out its trials, it takes the same course.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from dressage.recipe import Recipe
+from dressage.search.asked import Asked, Stage, brackets
+from dressage.search.edits import as_edit, point_of
+from dressage.search.events import SearchEvent, StageEvent, ToldEvent, TrialEvent
+from dressage.search.folder import SearchFolder, Standing
+from dressage.search.found import Search, StageFound
+from dressage.search.judge import judge
+from dressage.search.judge import told as sentences
+from dressage.search.rungs import promoted
+from dressage.search.samplers import sample
+from dressage.search.space import Space, texts_of
+from dressage.search.stages import narrow
+from dressage.search.trial import Result, Trial, ranked
+from dressage.search.work import at_epoch, reached
+
+CHUNK = 10
+"""Trials that a sampler which learns proposes at once."""
+CARRIED = 0.125
+"""Of the trials of a stage: the best of the one before are tried again in it."""
+FEWEST = 4
+"""Trials that a batch begins whatever the time."""
+
+
+class Task(NamedTuple):
+    """A trial, and the epoch to whose end it is to be carried."""
+
+    trial: Trial
+    epoch: int
+
+
+Carry = Callable[[Sequence[Task], Callable[[], bool]], Iterator[Result]]
+"""Carries out tasks in any order, and gives what came of each; asks before it begins one whether it may."""
+
+
+class Unfinished(Exception):
+    """There are trials left that nobody carries out."""
+
+
+@dataclass(slots=True)
+class Conduct:
+    """A search that is being carried out, or read."""
+
+    asked: Asked
+    place: SearchFolder
+    whole: Recipe
+    carry: Carry
+    tell: Callable[[SearchEvent], None]
+    standing: Standing
+    stages: list[StageFound] = field(default_factory=list)
+    repeats: dict[int, list[Result]] = field(default_factory=dict)
+    began: float = field(default_factory=time.monotonic)
+
+    @property
+    def seconds(self) -> float:
+        """Of this search so far, in all sittings."""
+        return self.standing.seconds + time.monotonic() - self.began
+
+    def found(self, status: str) -> Search:
+        """As far as it has come."""
+        results = self.stages[-1].results if len(self.stages) == len(self.asked.plan) else []
+        scores = {number: [r.score for r in runs] for number, runs in self.repeats.items()}
+        return Search(self.place.path, self.asked, status, self.stages, self.repeats, judge(results, scores))
+
+
+def conduct(c: Conduct) -> Search:
+    """Carries a search to its end. Raises Unfinished."""
+    space, first = c.asked.ranges, 0
+    for number, stage in enumerate(c.asked.plan):
+        c.tell(StageEvent(number, stage, stage.trials, texts_of(space)))
+        results: list[Result] = []
+        try:
+            _carry_stage(c, number, stage, space, first, results)
+        except Unfinished:
+            c.stages.append(StageFound(stage, space, results, []))
+            raise
+        is_last = number == len(c.asked.plan) - 1
+        next_space, told = (space, list[str]()) if is_last else narrow(space, results)
+        c.stages.append(StageFound(stage, space, results, told))
+        c.tell(ToldEvent(told))
+        space, first = next_space, first + stage.trials
+    _repeat(c, first)
+    found = c.found("finished")
+    c.tell(ToldEvent(sentences(found.verdict) if found.verdict else ["No trial counts: all failed or were stopped."]))
+    return found
+
+
+def _carry_stage(c: Conduct, number: int, stage: Stage, space: Space, first: int, results: list[Result]) -> None:
+    """The trials of a stage, all at once, or in pieces where the sampler learns from what came before; fills `results`."""
+    left = stage.trials
+    again = _best_before(c, stage)
+    while left:
+        size = min(left, CHUNK) if c.asked.sampler == "optuna" else left
+        known = [(point_of(space, r.trial.edit), r.score if r.counts else None) for r in results]
+        edits = [again.pop(0) for _ in range(min(len(again), size))]
+        if size > len(edits):
+            points = sample(space, c.asked.sampler, size - len(edits), c.asked.seed, number, known)
+            edits += [as_edit(c.whole, point) for point in points]
+        begin = first + stage.trials - left
+        trials = [Trial(begin + i, number, edit, c.asked.seed, stage.epochs) for i, edit in enumerate(edits)]
+        _by_rungs(c, stage, trials, results)
+        left -= size
+
+
+def _best_before(c: Conduct, stage: Stage) -> list[Mapping[str, object]]:
+    """Edits of the best trials of the stage before: those that a narrower range may have missed."""
+    before = ranked(c.stages[-1].results) if c.stages else []
+    return [r.trial.edit for r in before[: math.ceil(CARRIED * stage.trials)]] if stage.trials > 1 else []
+
+
+def _by_rungs(c: Conduct, stage: Stage, trials: Sequence[Trial], results: list[Result]) -> None:
+    """Carries trials from rung to rung; at each barrier the best of a bracket go on."""
+    rungs, live, rest = brackets(len(trials), stage, c.asked.halving), list[list[Trial]](), list(trials)
+    for bracket in rungs:
+        live.append(rest[: bracket[0].trials])
+        rest = rest[bracket[0].trials :]
+    latest: dict[int, Result] = {}
+    begin = len(results)
+    try:
+        for level in range(max(map(len, rungs))):
+            ends = [(group, b[level].epochs) for group, b in zip(live, rungs, strict=True) if level < len(b)]
+            tasks = [Task(trial, epoch) for group, epoch in ends for trial in group]
+            _batch(c, f"{trials[0].number}.{level}", tasks, latest, _share(c, trials[0].stage))
+            for i, bracket in enumerate(rungs):
+                if level + 1 < len(bracket):
+                    there = [latest[t.number] for t in live[i] if t.number in latest]
+                    chosen = set(promoted(there, bracket[level + 1].trials))
+                    live[i] = [t for t in live[i] if t.number in chosen]
+    finally:
+        results[begin:] = [latest[t.number] for t in trials if t.number in latest]
+
+
+def _batch(c: Conduct, name: str, tasks: Sequence[Task], latest: dict[int, Result], limit: float) -> None:
+    """Carries out the tasks between two barriers; `latest` gets what came of each. Raises Unfinished where some are left.
+
+    After `limit` seconds of the search no more are begun.
+    """
+    if name in c.standing.cut:
+        tasks = [task for task in tasks if task.trial.number in c.standing.cut[name]]
+    done, left, monitor = 0, [], c.whole.train.monitor
+    for task in tasks:
+        result = c.place.result(task.trial)
+        if result is not None and reached(result, task.epoch):
+            latest[task.trial.number], done = at_epoch(result, task.epoch, monitor), done + 1
+        else:
+            left.append(task)
+    purse = _Purse(c, done, limit)
+    ends = {task.trial.number: task.epoch for task in left}
+    for result in c.carry(left, purse.may_begin) if left else ():
+        number = result.trial.number
+        latest[number], done = at_epoch(result, ends.pop(number), monitor), done + 1
+        if c.asked.budget:
+            _stand(c, c.standing.cut)
+        c.tell(TrialEvent(latest[number], done, len(tasks)))
+    if ends and not purse.is_empty:
+        raise Unfinished
+    if ends:
+        there = [task.trial.number for task in tasks if task.trial.number not in ends]
+        _stand(c, {**c.standing.cut, name: there})
+        c.tell(ToldEvent([f"the time for this stage is over: {len(ends)} of {len(tasks)} trials are left out"]))
+
+
+@dataclass(slots=True)
+class _Purse:
+    """The time that a batch may take."""
+
+    c: Conduct
+    begun: int
+    limit: float
+    is_empty: bool = False
+
+    def may_begin(self) -> bool:
+        """Whether one trial more may be begun."""
+        self.is_empty = self.is_empty or (self.begun >= FEWEST and self.c.seconds >= self.limit)
+        self.begun += not self.is_empty
+        return not self.is_empty
+
+
+def _share(c: Conduct, stage: int) -> float:
+    """Seconds after which a stage begins nothing more: the same for each, and for the repeats."""
+    parts = len(c.asked.plan) + bool(c.asked.repeats)
+    return c.asked.budget * (stage + 1) / parts if c.asked.budget else math.inf
+
+
+def _repeat(c: Conduct, first: int) -> None:
+    """Trains the best of the last stage with other seeds."""
+    last = len(c.asked.plan) - 1
+    results = c.stages[-1].results
+    done = [r for r in results if r.epoch == max((r.epoch for r in results if r.counts), default=0) or r.state == "done"]
+    finalists = [r.trial for r in ranked(done)[: c.asked.finalists]]
+    if not finalists or not c.asked.repeats:
+        return
+    c.tell(StageEvent(last + 1, None, len(finalists) * c.asked.repeats))
+    runs: dict[int, list[Trial]] = {}
+    for place, trial in enumerate(finalists):
+        numbers = range(first + place * c.asked.repeats, first + (place + 1) * c.asked.repeats)
+        seeds = [c.asked.seed + 1 + i for i in range(c.asked.repeats)]
+        runs[trial.number] = [Trial(n, last, trial.edit, s, trial.epochs) for n, s in zip(numbers, seeds, strict=True)]
+    tasks = [Task(trial, trial.epochs) for i in range(c.asked.repeats) for trial in (own[i] for own in runs.values())]
+    latest: dict[int, Result] = {}
+    try:
+        _batch(c, f"{first}.repeats", tasks, latest, _share(c, last + 1))
+    finally:
+        for number, own in runs.items():
+            c.repeats[number] = [latest[t.number] for t in own if t.number in latest]
+
+
+def _stand(c: Conduct, cut: Mapping[str, list[int]]) -> None:
+    """Keeps where the time ended a batch, so that it is taken the same way again."""
+    c.standing = Standing("running", c.seconds, cut)
+    c.began = time.monotonic()
+    c.place.stand(c.standing)

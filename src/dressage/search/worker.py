@@ -1,0 +1,60 @@
+"""`python -m dressage.search.worker FOLDER`: opens the data of a search once and carries out trials as it is told to.
+
+It reads a line of JSON a task and answers with one; it ends at once when the search has ended, in whatever way.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import IO, Any
+
+import torch
+
+from dressage.errors import DressageError
+from dressage.ground import Ground, made_anew, open_ground
+from dressage.models.foreign import load_module
+from dressage.search.asked import Asked
+from dressage.search.folder import SearchFolder
+from dressage.search.trial import Trial
+from dressage.search.work import Bench, carry_out
+from dressage.stopping import Stop, signals
+
+
+def main() -> None:
+    """Carries out what it is told until nobody tells it anything more."""
+    answers = os.fdopen(os.dup(1), "wb", buffering=0)
+    os.dup2(2, 1)  # what a network of the user's own prints is no answer
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    told = _told()
+    try:
+        place = SearchFolder.open(Path(sys.argv[1]))
+        with place.working():
+            bench = open_bench(place, told.get().get("model"))
+            _say(answers, {"ready": True})
+            while True:
+                task = told.get()
+                with signals(place.path) as stop:
+                    _carry(bench, task, stop)
+                    if stop.asked:
+                        return
+                _say(answers, {"done": True})
+    except DressageError as error:
+        _say(answers, {"error": str(error), "kind": type(error).__name__})
+    except OSError as error:
+        _say(answers, {"error": str(error), "kind": "UsageError"})
+
+
+def open_bench(place: SearchFolder, model: str | None) -> Bench:
+    """The data of a search and all that trials need. Raises DataError, RunError where the data is not the same."""
+    asked = place.asked()
+    torch.set_num_threads(int(asked.form["train.threads"]))
+    made = load_module(model) if model else None
+    ground = open_ground(asked.data, None, asked.written, None, made_anew(made), None)
+    require_same(place, asked, ground)
+    return Bench(asked, place, Ground(ground.source, ground.rows, ground.made, asked.form))
