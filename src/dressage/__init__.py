@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from dressage.recipe import Recipe as Recipe
     from dressage.repair import repair as repair
     from dressage.run import Run as Run
+    from dressage.search import Search as Search
+    from dressage.search import search as search
     from dressage.statistics import activation_statistics as activation_statistics
     from dressage.train import reproduce as reproduce
     from dressage.train import resume as resume
@@ -40,8 +42,10 @@ _HOMES = {
     "prepare": "dressage.prepare",
     "range_test": "dressage.range_test",
     "repair": "dressage.repair",
+    "Search": "dressage.search",
     "reproduce": "dressage.train",
     "resume": "dressage.train",
+    "search": "dressage.search",
     "train": "dressage.train",
     "watch": "dressage.watch",
 }

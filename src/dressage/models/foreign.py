@@ -19,6 +19,8 @@ from torch import nn
 from dressage.errors import UsageError, nearest
 
 Made = nn.Module | Callable[..., object]
+PREFIX = "dressage_user_"
+"""Of the modules that `load_module` makes."""
 
 
 def load_module(spec: str) -> Made:
@@ -50,6 +52,14 @@ def load_module(spec: str) -> Made:
             "name that",
         )
     return made  # type: ignore[no-any-return]
+
+
+def spec_of(made: object) -> str | None:
+    """The FILE.py:Name that `load_module` was given for it; None for what it has not loaded."""
+    module, name = getattr(made, "__module__", ""), getattr(made, "__qualname__", "")
+    if not str(module).startswith(PREFIX) or not str(name).isidentifier() or module not in sys.modules:
+        return None
+    return f"{Path(str(sys.modules[module].__file__)).resolve()}:{name}"
 
 
 def build_foreign(made: Made, shape: tuple[int, ...], outputs: int) -> nn.Module:
@@ -130,7 +140,7 @@ def _fits(value: object) -> bool:
 
 def _run(where: str, path: Path) -> ModuleType:
     # The path's hash in the name keeps two files called net.py apart; the name must be known for dataclasses to work.
-    name = f"dressage_user_{path.stem}_{sha256(str(path.resolve()).encode()).hexdigest()[:8]}"
+    name = f"{PREFIX}{path.stem}_{sha256(str(path.resolve()).encode()).hexdigest()[:8]}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise UsageError.of(

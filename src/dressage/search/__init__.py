@@ -1,7 +1,11 @@
 """Search for settings: many short runs, fewer long ones, and an honest word about the winner."""
 
+from dressage.search.found import Search as Search
 from dressage.search.judge import Verdict as Verdict
 from dressage.search.judge import judge as judge
+from dressage.search.procedure import go_on as go_on
+from dressage.search.procedure import load_search as load_search
+from dressage.search.procedure import search as search
 from dressage.search.ranges import Range as Range
 from dressage.search.ranges import choice as choice
 from dressage.search.ranges import integer as integer

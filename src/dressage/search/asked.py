@@ -129,11 +129,12 @@ def check_halving(name: str) -> None:
         )
 
 
-def brackets(trials: int, stage: Stage, way: str) -> list[list[Rung]]:
-    """The rungs of so many trials of a stage: of each bracket one after the other."""
+def brackets(trials: int, stage: Stage, way: str, least: int = 1) -> list[list[Rung]]:
+    """The rungs of so many trials of a stage, by bracket; where there is one bracket, `least` trials come to its end."""
     if way == "hyperband":
         return shared(trials, stage.epochs)
-    return [halving(trials, stage.epochs, first=FIRST) if way == "successive" else [Rung(trials, stage.epochs)]]
+    rungs = halving(trials, stage.epochs, first=FIRST) if way == "successive" else [Rung(trials, stage.epochs)]
+    return [[Rung(max(rung.trials, min(least, trials)), rung.epochs) for rung in rungs]]
 
 
 def trial_recipe(asked: Asked, trial: Trial, rows: int) -> Recipe:

@@ -10,7 +10,6 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from dressage.recipe import Recipe
 from dressage.search.asked import Asked, Stage, brackets
@@ -25,7 +24,7 @@ from dressage.search.samplers import sample
 from dressage.search.space import Space, texts_of
 from dressage.search.stages import narrow
 from dressage.search.trial import Result, Trial, ranked
-from dressage.search.work import at_epoch, reached
+from dressage.search.work import Task, at_epoch, reached
 
 CHUNK = 10
 """Trials that a sampler which learns proposes at once."""
@@ -33,13 +32,6 @@ CARRIED = 0.125
 """Of the trials of a stage: the best of the one before are tried again in it."""
 FEWEST = 4
 """Trials that a batch begins whatever the time."""
-
-
-class Task(NamedTuple):
-    """A trial, and the epoch to whose end it is to be carried."""
-
-    trial: Trial
-    epoch: int
 
 
 Carry = Callable[[Sequence[Task], Callable[[], bool]], Iterator[Result]]
@@ -123,7 +115,8 @@ def _best_before(c: Conduct, stage: Stage) -> list[Mapping[str, object]]:
 
 def _by_rungs(c: Conduct, stage: Stage, trials: Sequence[Trial], results: list[Result]) -> None:
     """Carries trials from rung to rung; at each barrier the best of a bracket go on."""
-    rungs, live, rest = brackets(len(trials), stage, c.asked.halving), list[list[Trial]](), list(trials)
+    least = c.asked.finalists if trials[0].stage == len(c.asked.plan) - 1 else 1
+    rungs, live, rest = brackets(len(trials), stage, c.asked.halving, least), list[list[Trial]](), list(trials)
     for bracket in rungs:
         live.append(rest[: bracket[0].trials])
         rest = rest[bracket[0].trials :]
@@ -199,7 +192,9 @@ def _repeat(c: Conduct, first: int) -> None:
     """Trains the best of the last stage with other seeds."""
     last = len(c.asked.plan) - 1
     results = c.stages[-1].results
-    done = [r for r in results if r.epoch == max((r.epoch for r in results if r.counts), default=0) or r.state == "done"]
+    done = [
+        r for r in results if r.epoch == max((r.epoch for r in results if r.counts), default=0) or r.state == "done"
+    ]
     finalists = [r.trial for r in ranked(done)[: c.asked.finalists]]
     if not finalists or not c.asked.repeats:
         return

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch import Tensor
 
@@ -41,6 +41,13 @@ TRAINED: dict[State, RunState] = {
 }
 
 
+class Task(NamedTuple):
+    """A trial, and the epoch of its schedule to whose end it is to be carried."""
+
+    trial: Trial
+    epoch: int
+
+
 @dataclass(frozen=True, slots=True)
 class Bench:
     """All that trials are carried out with: what was asked, where they are kept, and the data."""
@@ -50,14 +57,14 @@ class Bench:
     ground: Ground
 
 
-def carry_out(bench: Bench, trials: Sequence[Trial], epoch: int, stop: Stop) -> list[Result]:
-    """What comes of trials of one rung, each to the end of `epoch` of its schedule; fewer where somebody asked for the end.
+def carry_out(bench: Bench, tasks: Sequence[Task], stop: Stop) -> list[Result]:
+    """What comes of tasks that one process carries out together; fewer where somebody asked for the end.
 
     One after the other. Raises UsageError, RunError: what is wrong with the place and not with a trial.
     """
     found = []
-    for trial in trials:
-        result = carry_on(bench, trial, epoch, stop)
+    for task in tasks:
+        result = carry_on(bench, task.trial, task.epoch, stop)
         if result is None:
             break
         found.append(result)
@@ -80,14 +87,14 @@ def carry_on(bench: Bench, trial: Trial, epoch: int, stop: Stop) -> Result | Non
     try:
         job = bench.ground.job(trial_recipe(bench.asked, trial, bench.asked.plan[trial.stage].rows))
     except (RecipeError, DataError) as error:
-        return _failed(bench, trial, str(error))
+        return fail(bench, trial, str(error))
     try:
         with threads_kept(int(job.recipe.train.threads)):
             result = _recorded(bench, trial, job, epoch, stop)
     except (UsageError, RunError):  # the disk, or a folder that was changed
         raise
     except (DressageError, RuntimeError, ValueError, ArithmeticError, MemoryError) as error:
-        return _failed(bench, trial, f"{type(error).__name__}: {error}")
+        return fail(bench, trial, f"{type(error).__name__}: {error}")
     if result is None:
         return None
     result = replace(result, seconds=before + time.perf_counter() - began)
@@ -223,7 +230,8 @@ def _run_folder(bench: Bench, trial: Trial) -> RunFolder:
     return RunFolder.create(path)
 
 
-def _failed(bench: Bench, trial: Trial, reason: str) -> Result:
+def fail(bench: Bench, trial: Trial, reason: str) -> Result:
+    """Keeps that a trial could not be trained, and why."""
     folder = str(bench.place.trial(trial.number))
     result = Result(trial, "failed", 0, math.nan, math.nan, reason=printable(reason), folder=folder)
     bench.place.keep(result)

@@ -11,18 +11,19 @@ import queue
 import signal
 import sys
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
 import torch
 
-from dressage.errors import DressageError
+from dressage.errors import DressageError, RunError
 from dressage.ground import Ground, made_anew, open_ground
 from dressage.models.foreign import load_module
 from dressage.search.asked import Asked
 from dressage.search.folder import SearchFolder
 from dressage.search.trial import Trial
-from dressage.search.work import Bench, carry_out
+from dressage.search.work import Bench, Task, carry_out
 from dressage.stopping import Stop, signals
 
 
@@ -58,3 +59,36 @@ def open_bench(place: SearchFolder, model: str | None) -> Bench:
     ground = open_ground(asked.data, None, asked.written, None, made_anew(made), None)
     require_same(place, asked, ground)
     return Bench(asked, place, Ground(ground.source, ground.rows, ground.made, asked.form))
+
+
+def require_same(place: SearchFolder, asked: Asked, ground: Ground) -> None:
+    """Raises RunError unless the data is that of the search."""
+    if ground.source.fingerprint != asked.fingerprint:
+        found = f"the data '{ground.source.name}' is not the same"
+        raise RunError.of(place.path, found, "expected the data of the search", "give that data, or search anew")
+
+
+def _carry(bench: Bench, message: Mapping[str, Any], stop: Stop) -> None:
+    tasks = [Task(Trial(**told["trial"]), int(told["epoch"])) for told in message["tasks"]]
+    carry_out(bench, tasks, stop)
+
+
+def _told() -> queue.Queue[dict[str, Any]]:
+    """The lines of stdin, as they come. Its end is the end of the search: nothing more is trained, saved or asked."""
+    lines: queue.Queue[dict[str, Any]] = queue.Queue()
+
+    def read() -> None:
+        for line in sys.stdin.buffer:
+            lines.put(json.loads(line))
+        os._exit(0)
+
+    threading.Thread(target=read, daemon=True).start()
+    return lines
+
+
+def _say(answers: IO[bytes], message: Mapping[str, Any]) -> None:
+    answers.write(json.dumps(message).encode() + b"\n")
+
+
+if __name__ == "__main__":
+    main()

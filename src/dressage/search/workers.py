@@ -16,20 +16,21 @@ import tempfile
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import IO, Any
 
 from dressage import errors
 from dressage.data.npz import available_memory
 from dressage.errors import DressageError, Interrupted, RunError, printable
-from dressage.search.conduct import Task
 from dressage.search.folder import SearchFolder
 from dressage.search.trial import Result
-from dressage.search.work import Bench, carry_out, fail
+from dressage.search.work import Bench, Task, carry_out, fail
 from dressage.stopping import Stop
 
 DEATHS = 3
 """Times that the worker of a trial may die before the trial counts as failed."""
+STARTING = -1
+"""In the place of a trial: a worker that was not ready yet."""
 ENDING = 6.0
 """Seconds that workers have to save what they train."""
 TICK = 0.2
@@ -51,7 +52,7 @@ def here(bench: Bench, stop: Stop) -> Callable[[Sequence[Task], Callable[[], boo
         for group in grouped(tasks):
             if not may_begin():
                 return
-            found = carry_out(bench, [task.trial for task in group], group[0].epoch, stop)
+            found = carry_out(bench, group, stop)
             yield from found
             if len(found) < len(group):
                 raise interrupted(bench.place)
@@ -114,7 +115,7 @@ class Processes:
     model: str | None
     workers: list[Worker] = field(default_factory=list)
     deaths: dict[int, int] = field(default_factory=dict)
-    """By the number of the first trial of a group; −1: before they were ready."""
+    """By the number of the first trial of a group."""
 
     def __enter__(self) -> Processes:
         return self
@@ -155,8 +156,7 @@ class Processes:
                     waiting.clear()
                     return
                 worker.group = waiting.popleft()
-                trials = [{**vars_of(task), "epoch": task.epoch} for task in worker.group]
-                worker.say({"trials": trials})
+                worker.say({"tasks": [to_json(task) for task in worker.group]})
 
     def _heard(self) -> list[Worker]:
         """Workers that have something to say, or have died."""
@@ -177,6 +177,7 @@ class Processes:
             raise _raised(said)
         if said.get("ready"):
             worker.is_ready = True
+            self.deaths.pop(STARTING, None)
             return
         group, worker.group = worker.group or [], None
         for task in group:
@@ -190,7 +191,7 @@ class Processes:
         self.workers.remove(worker)
         group, words = worker.group, worker.last_words()
         _close(worker)
-        number = group[0].trial.number if group else -1
+        number = group[0].trial.number if group else STARTING
         self.deaths[number] = self.deaths.get(number, 0) + 1
         if self.deaths[number] < DEATHS:
             if group:
@@ -198,7 +199,9 @@ class Processes:
             return
         if not group:
             repair = "try --jobs 1, which needs no other process"
-            raise RunError.of(self.bench.place.path, f"no worker can be started: {words}", "expected one to train with", repair)
+            raise RunError.of(
+                self.bench.place.path, f"no worker can be started: {words}", "expected one to train with", repair
+            )
         for task in group:
             yield fail(self.bench, task.trial, f"{DEATHS} times {words}")
 
@@ -206,7 +209,7 @@ class Processes:
         threads = str(self.bench.asked.form["train.threads"])
         env = {**os.environ, "OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}
         command = [sys.executable, "-P", "-m", "dressage.search.worker", str(self.bench.place.path)]
-        log = tempfile.TemporaryFile()
+        log = tempfile.TemporaryFile()  # noqa: SIM115  # closed with the worker
         pipe = subprocess.PIPE
         # A session of its own: Ctrl-C is the search's to hear, which then asks each worker to save what it trains.
         process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=log, env=env, start_new_session=True)
@@ -215,10 +218,9 @@ class Processes:
         return worker
 
 
-def vars_of(task: Task) -> dict[str, Any]:
-    """A trial as JSON has it."""
-    t = task.trial
-    return {"number": t.number, "stage": t.stage, "edit": dict(t.edit), "seed": t.seed, "epochs": t.epochs}
+def to_json(task: Task) -> dict[str, Any]:
+    """A task as a worker takes it."""
+    return {"trial": {**asdict(task.trial), "edit": dict(task.trial.edit)}, "epoch": task.epoch}
 
 
 def _raised(said: dict[str, Any]) -> Exception:
