@@ -15,9 +15,11 @@ from dressage.search.samplers import sample
 
 SIDE, HILL, GAP, LEFT, TOP, BOTTOM = 230, 62, 70, 62, 34, 64
 TRIALS = 9
+MIDDLING = 34
+"""A seed whose random draw comes as far as the median one of 1,000: 80 % of the peak; the grid, 39 %."""
 
 
-def grid_random_svg(seed: int = 0) -> str:
+def grid_random_svg(seed: int = MIDDLING) -> str:
     """Two squares with the points of both samplers, their projections on the axis that matters, and what is there to be found."""
     space = {"optim.beta1": uniform(0.0, 1.0), "optim.beta2": uniform(0.0, 1.0)}
     parts = []

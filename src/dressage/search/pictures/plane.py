@@ -35,7 +35,7 @@ def plane_svg(account: Account, order: Sequence[str] = ()) -> str:
     points = points_of(space, account.results)
     parts = [*_grid(x, y), *_names(paths), *_frames(account.stages, paths, x, y)]
     sevenths, best = bins(account.results), best_of(account.results)
-    for result in sorted(account.results, key=lambda r: sevenths.get(r.trial.number, -1)):  # the best on top
+    for result in sorted(account.results, key=lambda r: (r.counts, r.score if r.counts else 0.0)):  # the best on top
         point = points[result.trial.number]
         if not all(path in point for path in paths) or result.state == "failed":
             continue
