@@ -173,7 +173,6 @@ def test_what_a_network_cannot_have_is_told_before_anything_is_written(digits: t
     for model, says in (
         ({"norm": "group(groups=3)"}, "group.groups: 3 given for layers of 8 features"),
         ({"norm": "instance", "name": "mlp"}, "'instance' given; a feature of a row has one value"),
-        ({"activation": "maxout", "name": "resnet"}, "model.activation of resnet: 'maxout' given"),
         ({"init": "xavier(form=paper)"}, "xavier.form: 'paper' given"),
     ):
         with pytest.raises(RecipeError) as error:

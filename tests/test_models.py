@@ -25,7 +25,8 @@ CASES = [
         for n in ("batch", "layer", "none")
     ),
     *((name, a, "none") for name in ("mlp", "convnet", "resnet") for a in ("tanh", "sigmoid")),
-    *((name, "maxout(pieces=3)", "batch") for name in ("mlp", "convnet")),
+    *((name, "maxout(pieces=3)", "batch") for name in ("mlp", "convnet", "resnet", "repvgg")),
+    ("resnet", "maxout", "none"),
     *(("highway", a, n) for a, n in (("relu", "none"), ("gelu", "batch"), ("tanh", "layer"), ("maxout", "none"))),
     *(("repvgg", a, "batch") for a in ("relu", "tanh")),
     *(("vit(patch=2, heads=2)", a, "layer") for a in ("gelu", "maxout")),

@@ -245,8 +245,6 @@ def test_parameters_are_as_many_as_is_said(name: str, shape: tuple[int, ...], gi
         ("highway", (6,), {"depth": 0}, "model.depth of highway: 0 given"),
         ("highway(gate=1e999)", (6,), {}, "highway.gate: inf given"),
         ("repvgg", (1, 8, 8), {"norm": "layer"}, "model.norm of repvgg: 'layer' given; expected batch"),
-        ("repvgg", (1, 8, 8), {"norm": "batch", "activation": "maxout"}, "model.activation of repvgg: 'maxout' given"),
-        ("resnet", (1, 8, 8), {"activation": "maxout"}, "model.activation of resnet: 'maxout' given"),
         ("vit(patch=3)", (1, 8, 8), {"norm": "layer"}, r"vit.patch: 3 given for images of 8 × 8 pixels; .*patch=2"),
         ("vit(patch=0)", (1, 8, 8), {"norm": "layer"}, "vit.patch: 0 given"),
         ("vit(heads=3)", (1, 8, 8), {"norm": "layer"}, "vit.heads: 3 given for a width of 8"),
@@ -265,3 +263,23 @@ def test_what_a_network_cannot_be(name: str, shape: tuple[int, ...], given: dict
     with pytest.raises(RecipeError, match=says) as error:
         build_model(Model.model_validate({"name": name, "width": 8, "depth": 1, **given}), shape, 2, 0.0)
     assert str(error.value).count("; ") >= 2
+
+
+@pytest.mark.parametrize("name", ["resnet", "repvgg"])
+def test_a_residual_block_with_maxout_adds_its_shortcut_to_the_largest_piece(name: str) -> None:
+    """max_p(branch_p + x) = x + max_p branch_p; in repvgg the identity has a norm for each piece."""
+    torch.manual_seed(1)
+    block = made(name, (2, 6, 6), 2, width=2, depth=1, norm="batch", activation="maxout(pieces=3)")[
+        3 * (name == "resnet")
+    ].eval()
+    for parameter in block.parameters():
+        nn.init.normal_(parameter)
+    x, w = np.random.default_rng(3).normal(size=(2, 2, 6, 6)), arrays(block)
+    if name == "resnet":
+        h = batch_norm(convolved(x, w["conv1.weight"], 1, 1), w, "norm1").reshape(2, 3, 2, 6, 6).max(1)
+        wanted = x + batch_norm(convolved(h, w["conv2.weight"], 1, 1), w, "norm2").reshape(2, 3, 2, 6, 6).max(1)
+    else:
+        three = batch_norm(convolved(x, w["conv3.weight"], 1, 1), w, "norm3")
+        one = batch_norm(convolved(x, w["conv1.weight"], 1, 0), w, "norm1")
+        wanted = (three + one + batch_norm(np.tile(x, (1, 3, 1, 1)), w, "norm0")).reshape(2, 3, 2, 6, 6).max(1)
+    same(block(torch.from_numpy(x)), wanted)

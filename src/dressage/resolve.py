@@ -27,7 +27,7 @@ from dressage.presets import Choice, Facts, presets_for
 from dressage.recipe import SECTIONS, Recipe, cut_at_commas
 from dressage.regularize import catalogue as regularizers
 from dressage.regularize import misfit
-from dressage.together import components_fit, plateau_fits, snapshots_fit, views_fit
+from dressage.together import components_fit, network_fits, plateau_fits, snapshots_fit, views_fit
 
 Origin = Literal["given", "preset", "inferred", "default", "measured"]
 
@@ -97,7 +97,7 @@ def resolve(recipe: Recipe, facts: Facts, *, own_model: bool = False) -> Resolve
     choices = {path: choice for path, choice in presets_for(recipe, facts, own_model).items() if path not in given}
     whole = _with(recipe, {path: choice.value for path, choice in choices.items()})
     reasons = {path: _reason(path, path in given, choices.get(path)) for path in all_paths()}
-    _check_against_data(whole, facts)
+    _check_against_data(whole, facts, own_model)
     return Resolved(whole, reasons)
 
 
@@ -144,7 +144,7 @@ def _techniques(written: Mapping[str, object], path: str) -> list[str]:
     return [text for text in texts if isinstance(text, str)] if isinstance(texts, list) else []
 
 
-def _check_against_data(recipe: Recipe, facts: Facts) -> None:
+def _check_against_data(recipe: Recipe, facts: Facts, own_model: bool) -> None:
     checks = [
         _batch_fits,
         _loss_fits,
@@ -161,6 +161,8 @@ def _check_against_data(recipe: Recipe, facts: Facts) -> None:
         _several_fit,
     ]
     problems = [str(problem) for check in checks if (problem := check(recipe, facts))]
+    if not problems and not own_model and (problem := network_fits(recipe, facts)):
+        problems = [str(problem)]
     if problems:
         raise RecipeError("\n".join(problems))
 

@@ -46,13 +46,23 @@ def snapshots_fit(recipe: Recipe, facts: Facts) -> RecipeError | None:
     return None
 
 
+def network_fits(recipe: Recipe, facts: Facts) -> RecipeError | None:
+    """The network can be built for samples of this shape; where principal components are left, for rows of some length."""
+    shape = (facts.shape[-1], *facts.shape[:2]) if facts.kind == "images" else facts.shape
+    return _refused(recipe, (4,) if leaves_vectors(recipe.data.preprocess) else shape, facts.outputs)
+
+
 def _builds(recipe: Recipe, shape: tuple[int, ...]) -> bool:
+    return _refused(recipe, shape, 2) is None
+
+
+def _refused(recipe: Recipe, shape: tuple[int, ...], outputs: int) -> RecipeError | None:
     try:
         with torch.device("meta"):  # shapes without numbers
-            models.build(recipe.model.name, shape, 2, recipe.model, 0.0)
-    except RecipeError:
-        return False
-    return True
+            models.build(recipe.model.name, shape, outputs, recipe.model, 0.0)
+    except RecipeError as error:
+        return error
+    return None
 
 
 def views_fit(recipe: Recipe, facts: Facts) -> RecipeError | None:

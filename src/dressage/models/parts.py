@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from torch import nn
+from torch import Tensor, nn
 
 from dressage import recipe
 from dressage.catalogue import parse
@@ -53,12 +53,6 @@ def require_norm(name: str, section: recipe.Model, known: tuple[str, ...], why: 
         )
 
 
-def require_equal_width(name: str, section: recipe.Model) -> None:
-    """Raises RecipeError for an activation that gives fewer features than it takes, where branches are added before it."""
-    if pieces(section) != 1:
-        raise RecipeError.of(
-            f"model.activation of {name}",
-            f"'{section.activation}' given",
-            "branches are added before the activation, so it must keep their width",
-            "use relu, or another network",
-        )
+def widened(x: Tensor, pieces: int) -> Tensor:
+    """`(N, C, H, W)` to `(N, pieces·C, H, W)`: what is added to each piece before a maxout, so that it is added to the largest."""
+    return x if pieces == 1 else x.repeat(1, pieces, 1, 1)

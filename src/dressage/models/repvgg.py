@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from dressage import recipe
 from dressage.layers import activations, norms
-from dressage.models.parts import require_equal_width, require_norm
+from dressage.models.parts import pieces, require_norm, units, widened
 from dressage.models.shapes import image_shape
 
 STAGES = 3
@@ -27,18 +27,19 @@ class Block(nn.Module):
 
     def __init__(self, channels: int, width: int, stride: int, section: recipe.Model) -> None:
         super().__init__()
-        self.conv3 = nn.Conv2d(channels, width, 3, stride, 1, bias=False)
-        self.norm3 = norms.catalogue.build(section.norm, width, 2)
-        self.conv1 = nn.Conv2d(channels, width, 1, stride, bias=False)
-        self.norm1 = norms.catalogue.build(section.norm, width, 2)
+        self.pieces, wide = pieces(section), units(section, width)
+        self.conv3 = nn.Conv2d(channels, wide, 3, stride, 1, bias=False)
+        self.norm3 = norms.catalogue.build(section.norm, wide, 2)
+        self.conv1 = nn.Conv2d(channels, wide, 1, stride, bias=False)
+        self.norm1 = norms.catalogue.build(section.norm, wide, 2)
         same = channels == width and stride == 1
-        self.norm0 = norms.catalogue.build(section.norm, width, 2) if same else None
+        self.norm0 = norms.catalogue.build(section.norm, wide, 2) if same else None
         self.activation = activations.catalogue.build(section.activation)
 
     def forward(self, x: Tensor) -> Tensor:
         total = self.norm3(self.conv3(x)) + self.norm1(self.conv1(x))
         if self.norm0 is not None:
-            total = total + self.norm0(x)
+            total = total + self.norm0(widened(x, self.pieces))
         out: Tensor = self.activation(total)
         return out
 
@@ -52,7 +53,6 @@ def repvgg(shape: tuple[int, ...], outputs: int, section: recipe.Model, dropout:
     require_norm(
         "repvgg", section, ("batch", "batch_renorm", "sync_batch"), "its branches are fused by their batch norms"
     )
-    require_equal_width("repvgg", section)
     layers: list[nn.Module] = []
     for stage in range(STAGES):
         width = section.width * 2**stage

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from dressage import recipe
 from dressage.layers import activations, norms
-from dressage.models.parts import needs_bias, require_equal_width
+from dressage.models.parts import needs_bias, pieces, units, widened
 from dressage.models.shapes import image_shape
 
 STAGES = 3
@@ -27,12 +27,13 @@ class Block(nn.Module):
     def __init__(self, channels: int, width: int, stride: int, section: recipe.Model) -> None:
         super().__init__()
         self.stride, self.added = stride, width - channels
+        self.pieces, wide = pieces(section), units(section, width)
         bias = needs_bias(section)
-        self.conv1 = nn.Conv2d(channels, width, 3, stride, 1, bias=bias)
-        self.norm1 = norms.catalogue.build(section.norm, width, 2)
+        self.conv1 = nn.Conv2d(channels, wide, 3, stride, 1, bias=bias)
+        self.norm1 = norms.catalogue.build(section.norm, wide, 2)
         self.act1 = activations.catalogue.build(section.activation)
-        self.conv2 = nn.Conv2d(width, width, 3, 1, 1, bias=bias)
-        self.norm2 = norms.catalogue.build(section.norm, width, 2)
+        self.conv2 = nn.Conv2d(width, wide, 3, 1, 1, bias=bias)
+        self.norm2 = norms.catalogue.build(section.norm, wide, 2)
         self.survival = nn.Identity()  # where stochastic depth leaves the branch out
         self.act2 = activations.catalogue.build(section.activation)
         self.scale = None if norms.follows(section.norm) else nn.Parameter(torch.zeros(()))
@@ -49,18 +50,17 @@ class Block(nn.Module):
             x = F.avg_pool2d(x, 1, self.stride)
         if self.added > 0:
             x = F.pad(x, (0, 0, 0, 0, self.added // 2, self.added - self.added // 2))
-        out: Tensor = self.act2(branch + x)
+        out: Tensor = self.act2(branch + widened(x, self.pieces))
         return out
 
 
 def resnet(shape: tuple[int, ...], outputs: int, section: recipe.Model, dropout: float) -> nn.Module:
     """`(N, C, H, W)` to `(N, outputs)`; `section.width` channels in the first stage, `section.depth` blocks a stage."""
     channels = image_shape("resnet", shape, section)[0]
-    require_equal_width("resnet", section)
     width = section.width
     layers: list[nn.Module] = [
-        nn.Conv2d(channels, width, 3, padding=1, bias=needs_bias(section)),
-        norms.catalogue.build(section.norm, width, 2),
+        nn.Conv2d(channels, units(section, width), 3, padding=1, bias=needs_bias(section)),
+        norms.catalogue.build(section.norm, units(section, width), 2),
         activations.catalogue.build(section.activation),
     ]
     channels = width
