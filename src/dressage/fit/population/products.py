@@ -30,13 +30,13 @@ class Products:
         self.layers = [_shared(stack, layers) for layers in zip(*(c.layers for c in inputs.chains), strict=True)]
         self.vanilla = _kept_shares(inputs)
         names = _names(stack, inputs)
-        weights = stack.views(stack.weights)
+        weights = stack.parameters(stack.weights)
         self.weights = [[weights[name].requires_grad_() for name in own] for own in names]
-        grads = stack.views(stack.grads)
+        grads = stack.parameters(stack.grads)
         self.grads = [grads[name] for own in names for name in own]
         self.leaves = list(joined(*self.weights))
         self.ones = torch.ones(len(stack), dtype=self.leaves[0].dtype, device=self.leaves[0].device)
-        averages = stack.views(stack.averages) if stack.averages else weights
+        averages = weights if stack.averages is None else stack.parameters(stack.averages)
         self.averages = [[averages[name].detach() for name in own] for own in names]
 
     def back_propagated(self, given: Given) -> Tensor:
@@ -53,7 +53,7 @@ class Products:
         member = self.stack.members[0][1]
         assert member.validation is not None
         pieces = []
-        for batch in in_order(member.validation, EVALUATION_BATCH, self.stack.weights[0].device):
+        for batch in in_order(member.validation, EVALUATION_BATCH, self.stack.weights.device):
             pieces.append(self._outputs(self.averages, _features_first(member.plan.cast(batch.x), True), None).float())
         return torch.cat(pieces, 2)
 

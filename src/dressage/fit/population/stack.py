@@ -1,4 +1,4 @@
-"""K states whose numbers lie side by side: each flat buffer of a state is a row of one tensor `(K, P)`.
+"""K states whose numbers lie side by side: all that a state has of one kind is a row of one tensor `(K, P)`.
 
 A state stays whole in it: what is done to the tensor is done to every member, and a member is saved, judged and trained
 alone as if it were by itself. Members that leave keep their rows; the others move to a new, smaller stack.
@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from dressage.fit.population.member import Member
 from dressage.fit.state import State
@@ -18,9 +19,8 @@ from dressage.fit.state import State
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """The numbers of a stack as they were at step `step`."""
+    """The numbers of a stack as they were before some steps."""
 
-    step: int
     moved: list[Tensor]
     """Weights and averages."""
     kept: list[Tensor]
@@ -33,22 +33,24 @@ class Stack:
     def __init__(self, members: Sequence[tuple[int, Member]]) -> None:
         """`members` with their numbers; their tensors move here."""
         self.members = list(members)
-        states = [member.state for _, member in members]
-        self.states = states
+        self.states = states = [member.state for _, member in members]
         self.step = states[0].step
         """Steps that are done; those of the states themselves are brought up to it by `settle`."""
-        pieces = range(len(states[0].weights))
-        self.weights = [torch.stack([state.weights[i].detach() for state in states]) for i in pieces]
-        self.grads = [torch.zeros_like(weights) for weights in self.weights]
-        self.averages = [
-            torch.stack([state.averaged_weights[i] for state in states]) for i in pieces if states[0].averaged
-        ]
+        sizes = [flat.numel() for flat in states[0].weights]
+        self.spans = [slice(a, b) for a, b in pairwise(accumulate(sizes, initial=0))]
+        """Where each flat buffer of a state lies in its row."""
+        self.weights = torch.stack([torch.cat([flat.detach() for flat in state.weights]) for state in states])
+        self.grads = torch.zeros_like(self.weights)
+        self.averages = self._averages()
         for k, state in enumerate(states):
-            _move_averages(state, [averages[k] for averages in self.averages])
-            _move_weights(state, [weights[k] for weights in self.weights], [grads[k] for grads in self.grads])
-        kept = [_kept(states[0], i) for i in pieces]
-        self.slots = [{name: self._moved(i, name) for name in names} for i, names in enumerate(kept)]
-        """For each flat buffer what the optimiser keeps of it: `(K, P)`, or `(K,)` of its counters."""
+            self._move(state, self.weights[k], self.grads[k])
+        self.slots: dict[str, Tensor] = {}
+        """What the optimisers keep of the weights, `(K, P)`, by its name."""
+        self.counters: dict[str, Tensor] = {}
+        """Single numbers that they keep of each flat buffer, `(K, buffers)`."""
+        for name, kept in states[0].optimizer.state.get(states[0].weights[0], {}).items():
+            if isinstance(kept, Tensor):
+                (self.slots if kept.dim() else self.counters)[name] = self._taken(name, kept.dim() == 0)
 
     def __len__(self) -> int:
         return len(self.members)
@@ -63,11 +65,13 @@ class Stack:
         for state in self.states:
             state.step = self.step
 
-    def views(self, tensors: Sequence[Tensor]) -> dict[str, Tensor]:
-        """`(K, *shape)` of each parameter by its name, in `weights`, `grads` or `averages`."""
-        first = self.states[0]
-        pairs = [(name, p, _place(p, first.weights)) for name, p in first.model.named_parameters()]
-        return {name: _rows(tensors[i], p, offset) for name, p, (i, offset) in pairs}
+    def parameters(self, tensor: Tensor) -> dict[str, Tensor]:
+        """`(K, *shape)` of each parameter by its name, of the weights, their gradients or averages."""
+        first, found = self.states[0], {}
+        for name, p in first.model.named_parameters():
+            at = int(p.storage_offset()) - int(self.weights.storage_offset())  # the first row
+            found[name] = tensor.as_strided((len(self), *p.shape), (tensor.stride(0), *p.stride()), at)
+        return found
 
     def without(self, numbers: Sequence[int]) -> Stack:
         """A stack of the others."""
@@ -75,60 +79,61 @@ class Stack:
 
     def save(self) -> Saved:
         """A copy, to put back single members from."""
-        return Saved(self.step, [t.clone() for t in self._moved_ones()], [t.clone() for t in self._kept_ones()])
+        return Saved([t.clone() for t in self._moved()], [t.clone() for t in self._kept()])
 
     def put_back(self, k: int, saved: Saved) -> None:
         """Gives the k-th row the numbers that it had."""
-        for tensor, before in zip(self._moved_ones(), saved.moved, strict=True):
+        for tensor, before in zip(self._moved(), saved.moved, strict=True):
             tensor[k].copy_(before[k])
         if not saved.kept:  # from before the first step
             self.states[k].optimizer.state.clear()
             self.states[k].moved()
             return
-        for tensor, before in zip(self._kept_ones(), saved.kept, strict=True):
+        for tensor, before in zip(self._kept(), saved.kept, strict=True):
             tensor[k].copy_(before[k])
 
-    def finite(self) -> Tensor:
-        """`(K,)`: whether all weights of each member are finite."""
-        return torch.stack([weights.isfinite().all(1) for weights in self.weights]).all(0)
+    def _moved(self) -> list[Tensor]:
+        return [self.weights] if self.averages is None else [self.weights, self.averages]
 
-    def _moved_ones(self) -> list[Tensor]:
-        return [*self.weights, *self.averages]
+    def _kept(self) -> list[Tensor]:
+        return [*self.slots.values(), *self.counters.values()]
 
-    def _kept_ones(self) -> list[Tensor]:
-        return [tensor for slots in self.slots for tensor in slots.values()]
+    def _averages(self) -> Tensor | None:
+        if self.states[0].averaged is None:
+            return None
+        averages = torch.stack([torch.cat(state.averaged_weights) for state in self.states])
+        for state, row in zip(self.states, averages, strict=True):
+            assert state.averaged is not None
+            _home(state.averaged, state.averaged_weights, [row[span] for span in self.spans])
+            state.averaged_weights = [row[span] for span in self.spans]
+        return averages
 
-    def _moved(self, i: int, name: str) -> Tensor:
-        held = [state.optimizer.state[state.weights[i]] for state in self.states]
-        stacked = torch.stack([slots[name] for slots in held])
-        for k, slots in enumerate(held):
-            slots[name] = stacked[k]
-        return stacked
+    def _move(self, state: State, weights: Tensor, grads: Tensor) -> None:
+        rows, own_grads = [weights[span] for span in self.spans], [grads[span] for span in self.spans]
+        _home(state.model, state.weights, rows, own_grads)
+        for flat, row, grad in zip(state.weights, rows, own_grads, strict=True):
+            flat.data, flat.grad = row, grad
+        state.moved()
+
+    def _taken(self, name: str, single: bool) -> Tensor:
+        """What the optimisers keep under a name, moved here."""
+        held = [[state.optimizer.state[flat] for flat in state.weights] for state in self.states]
+        join = torch.stack if single else torch.cat
+        taken = torch.stack([join([kept[name] for kept in each]) for each in held])
+        for row, each in zip(taken, held, strict=True):
+            for i, (span, kept) in enumerate(zip(self.spans, each, strict=True)):
+                kept[name] = row[i] if single else row[span]
+        return taken
 
 
-def _kept(state: State, i: int) -> list[str]:
-    return [
-        name for name, value in state.optimizer.state.get(state.weights[i], {}).items() if isinstance(value, Tensor)
-    ]
-
-
-def _move_weights(state: State, rows: Sequence[Tensor], grads: Sequence[Tensor]) -> None:
-    moved = [(p, *_place(p, state.weights)) for p in state.model.parameters() if p.requires_grad]
-    for p, i, offset in moved:
-        p.data = rows[i].as_strided(p.shape, p.stride(), rows[i].storage_offset() + offset)
-        p.grad = grads[i].as_strided(p.shape, p.stride(), grads[i].storage_offset() + offset)
-    for flat, row, grad in zip(state.weights, rows, grads, strict=True):
-        flat.data, flat.grad = row, grad
-    state.moved()
-
-
-def _move_averages(state: State, rows: Sequence[Tensor]) -> None:
-    if state.averaged is None:
-        return
-    moved = [(p, *_place(p, state.averaged_weights)) for p in state.averaged.parameters()]
-    for p, i, offset in moved:
-        p.data = rows[i].as_strided(p.shape, p.stride(), rows[i].storage_offset() + offset)
-    state.averaged_weights = list(rows)
+def _home(model: nn.Module, flats: Sequence[Tensor], rows: Sequence[Tensor], grads: Sequence[Tensor] = ()) -> None:
+    """Makes the parameters views of `rows` in place of `flats`, which are left as they are."""
+    for p in model.parameters():
+        i, offset = _place(p, flats)
+        shape, strides = p.shape, p.stride()
+        p.data = rows[i].as_strided(shape, strides, rows[i].storage_offset() + offset)
+        if grads:
+            p.grad = grads[i].as_strided(shape, strides, grads[i].storage_offset() + offset)
 
 
 def _place(p: Tensor, flats: Sequence[Tensor]) -> tuple[int, int]:
@@ -139,8 +144,3 @@ def _place(p: Tensor, flats: Sequence[Tensor]) -> tuple[int, int]:
         if same and offset >= 0 and offset + p.numel() <= flat.numel():
             return i, offset
     raise ValueError("a parameter that is in no flat buffer")
-
-
-def _rows(stacked: Tensor, p: Tensor, offset: int) -> Tensor:
-    at = stacked.storage_offset() + offset
-    return stacked.as_strided((len(stacked), *p.shape), (stacked.stride(0), *p.stride()), at)

@@ -27,11 +27,11 @@ class Stepper:
     def steps(self, start: int, rates: Tensor) -> Generator[Tensor]:
         """Takes steps from batch `start` of the epoch on, at rates `(steps, K)`; yields the losses, `(K,)`, of each."""
         is_begun = self.stack.step > 0
-        columns = rates.to(self.stack.weights[0]).unsqueeze(2)
+        each = self.update.at(rates)
         for at, given in enumerate(self.inputs.epoch(self.stack.step, start), start=start):
             losses = self.products.back_propagated(given)
             with torch.no_grad():
-                losses = self.update(losses, rates[at], columns[at])
+                losses = self.update(losses, each[at])
             if not is_begun:
                 is_begun = True
                 self.stack.settle()

@@ -61,7 +61,7 @@ def _epoch(stepper: Stepper) -> Told:
     while len(losses) < len(rates):
         saved = stepper.stack.save() if is_guarded else None
         taken = torch.stack(list(islice(steps, window)))
-        fine = (taken.isfinite().all(0) & stepper.stack.finite()).tolist() if saved is not None else []
+        fine = (taken.isfinite().all(0) & stepper.stack.weights.isfinite().all(1)).tolist() if saved is not None else []
         if saved is not None and not all(fine):
             steps.close()
             stepper.stack.settle()
