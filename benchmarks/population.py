@@ -3,8 +3,8 @@
     ./dev bench population [small large] [--rounds 9] [--json]
 
 alone: dressage's own loop (`fit`). together: `fit_together`, with its events. vmap: `torch.func.vmap` of `grad_and_value` of
-`functional_call` over all weights, torch's fused optimiser on the stacked tensors, batches by an index: what one writes from torch's
-tutorial, with one rate for all members, and without events or a look at the losses. One thread.
+`functional_call` over all weights, torch's fused optimiser on the stacked tensors, batches by an index: what one writes from
+torch's tutorial, with one rate for all members, and without events or a look at the losses. One thread.
 """
 
 from __future__ import annotations

@@ -10,7 +10,8 @@ import torch
 from dressage.data.batches import Batches
 from dressage.data.source import Part
 from dressage.fit import EndEvent, EpochEvent, StepEvent, fit, make_plan, new_state
-from dressage.fit.population import Member, StepsEvent, fit_together, kin, misfit
+from dressage.fit.population import Member, Pace, StepsEvent, fit_together, kin, misfit
+from dressage.measured import pace_of
 from dressage.models import build_model
 from dressage.recipe import Recipe
 from dressage.regularize import edit_network
@@ -255,3 +256,26 @@ def test_members_of_another_kind_are_no_kin():
     other = written(optim={"lr": 0.1}, regularize={"dropout": 0.1}, loss={"label_smoothing": 0.1}, seed=9)
     assert kin(member(other, of)) == kin(member(recipes[0], of))
     assert kin(member(recipes[0], parts())) != kin(member(recipes[0], of))
+
+
+def test_the_pace_is_measured_on_copies_and_remembered(monkeypatch, tmp_path):
+    monkeypatch.setenv("DRESSAGE_CACHE", str(tmp_path))
+    m = member(written(regularize={"dropout": 0.2}), parts(torch.float32))
+    before = copy.deepcopy(m.state.tensors())
+    generators = torch.get_rng_state()
+    pace = pace_of([m], 4)
+    assert set(pace.together) <= {2, 4} and pace.alone > 0
+    assert torch.equal(generators, torch.get_rng_state()) and m.state.step == 0 and not m.state.losses
+    for name, tensor in m.state.tensors()["model"].items():
+        assert torch.equal(tensor, before["model"][name])
+    monkeypatch.setattr("dressage.measured.measure", None)
+    assert pace_of([m], 4) == pace
+
+
+def test_as_many_together_as_end_first():
+    pace = Pace(1.0, {2: 0.6, 4: 0.4, 8: 0.3, 16: 0.29})
+    assert pace.best(100) in (8, 16)
+    assert pace.best(1) == 1
+    assert pace.best(8, workers=2) == 4, "both workers have something to do"
+    assert Pace(1.0, {2: 1.1, 4: 1.2}).best(64) == 1, "where it is no faster, each is trained alone"
+    assert "each training alone" in pace.told(1) and "8 trainings" in pace.told(8)

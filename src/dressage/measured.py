@@ -1,8 +1,11 @@
-"""What was measured on this machine, kept in the cache folder: the form of a step that was fastest for a network."""
+"""What was measured on this machine, kept in the cache folder: the form of a step that was fastest for a network, and how
+many trainings of a kind are fastest together.
+"""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -13,6 +16,7 @@ from torch import Tensor, nn
 from dressage.data.cache import cache_root
 from dressage.errors import DressageError
 from dressage.files import read_json, to_json, write_json
+from dressage.fit.population import Member, Pace, measure, sketch
 from dressage.fit.speed import Choice, Form
 from dressage.recipe import Train
 from dressage.store.environment import environment
@@ -23,11 +27,33 @@ LARGEST = 1 << 16
 
 def measured_file(model: nn.Module, x: Tensor, train: Train) -> Path:
     """Where the choice for this network, batch and machine is kept."""
-    here = environment(str(x.device))
-    told: dict[str, object] = {name: here.get(name) for name in MACHINE}
-    told |= {"network": str(model), "batch": list(x.shape), "parameters": [list(p.shape) for p in model.parameters()]}
-    told |= {"given": [train.precision, train.memory_format, train.threads], "threads": torch.get_num_threads()}
-    return cache_root() / "measured" / f"{hashlib.sha256(to_json(told).encode()).hexdigest()}.json"
+    told: dict[str, object] = {"network": str(model), "batch": list(x.shape), "parameters": _shapes(model)}
+    told |= {"given": [train.precision, train.memory_format, train.threads]}
+    return _file(told, str(x.device))
+
+
+def pace_of(members: Sequence[Member], most: int) -> Pace:
+    """How fast trainings of one kin take steps alone and together, up to `most` at once: as it was measured the first time."""
+    first = members[0]
+    told: dict[str, object] = {
+        "network": sketch(first),
+        "parameters": _shapes(first.state.model),
+        "most": most,
+    }
+    told |= {
+        "rows": list(first.batches.part.x.shape[1:]),
+        "batch": first.batches.bounds[1],
+        "average": first.recipe.average,
+    }
+    told |= {"optim": first.recipe.optim.name, "loss": first.recipe.loss.name, "augment": first.recipe.augment}
+    told |= {"techniques": first.recipe.regularize.techniques, "orders": len({m.batches.seed for m in members})}
+    file = _file(told, str(first.state.device))
+    with suppress(DressageError, KeyError, TypeError, ValueError):
+        kept = read_json(file, LARGEST)
+        return Pace(float(kept["alone"]), {int(size): float(pace) for size, pace in kept["together"].items()})
+    pace = measure(members, most)
+    _write(file, {"alone": pace.alone, "together": {str(size): each for size, each in pace.together.items()}})
+    return pace
 
 
 def recall(file: Path) -> Choice | None:
@@ -42,6 +68,21 @@ def recall(file: Path) -> Choice | None:
 
 def remember(file: Path, choice: Choice) -> None:
     """Keeps a choice; where nothing can be written it is measured again the next time."""
+    _write(file, {**asdict(choice.form), "why": choice.why})
+
+
+def _write(file: Path, told: Mapping[str, object]) -> None:
     with suppress(DressageError, OSError):
         file.parent.mkdir(parents=True, exist_ok=True)
-        write_json(file, {**asdict(choice.form), "why": choice.why})
+        write_json(file, told)
+
+
+def _file(told: Mapping[str, object], device: str) -> Path:
+    here = environment(device)
+    machine = {name: here.get(name) for name in MACHINE}
+    text = to_json({**machine, **told, "threads": torch.get_num_threads()})
+    return cache_root() / "measured" / f"{hashlib.sha256(text.encode()).hexdigest()}.json"
+
+
+def _shapes(model: nn.Module) -> list[list[int]]:
+    return [list(p.shape) for p in model.parameters()]

@@ -68,6 +68,13 @@ def kin(member: Member) -> tuple[object, ...]:
     )
 
 
+def sketch(member: Member) -> str:
+    """The network's layers and the kinds of noise between them, in words."""
+    chain = chain_of(member.state.model)
+    assert isinstance(chain, Chain)
+    return f"{chain.layers} { ({at: [type(m).__name__ for m in each] for at, each in chain.noise.items()}) }"
+
+
 def is_smoothed(recipe: Recipe) -> bool:
     """Whether the loss is one whose labels can be smoothed."""
     return parse(recipe.loss.name)[0] == "cross_entropy"
