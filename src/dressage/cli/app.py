@@ -21,6 +21,7 @@ COMMANDS = {
     "train": ("train:train", "Train a network on a folder, a file or a named set."),
     "resume": ("resume:resume", "Go on with a run that was stopped, bit for bit."),
     "lr": ("lr:lr", "Suggest a learning rate by a range test."),
+    "search": ("search:search", "Search for settings: coarse to fine, with the winner's uncertainty."),
     "diagnose": ("diagnose:diagnose", "Say what went wrong in a run: cause, evidence, remedy."),
     "check": ("check:check", "Check data, network and loss before the first step."),
     "stats": ("stats:stats", "What the layers of a network give: spread, saturated, dead, gradients."),

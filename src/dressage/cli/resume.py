@@ -8,7 +8,7 @@ from dressage.cli.output import Output
 
 
 def resume(run: Path, data: str | None = None, /, *, model: str | None = None, output: Output | None = None) -> None:
-    """Go on with a run, or an ensemble, that was stopped, bit for bit as if it never had been.
+    """Go on with a run, an ensemble or a search that was stopped, bit for bit as if it never had been.
 
     For example:
       dressage resume runs/flowers
@@ -24,12 +24,16 @@ def resume(run: Path, data: str | None = None, /, *, model: str | None = None, o
     """
     from dressage import resume as go_on
     from dressage.cli import ensemble as ensembles
+    from dressage.cli import search as searches
     from dressage.cli.load import load_network, load_run
     from dressage.cli.progress import Progress
     from dressage.cli.result import show_result
 
     output = output or Output()
     network = load_network(model, output)
+    if searches.is_one(run):
+        searches.go_on(run, data, network, output)
+        return
     if ensembles.is_one(run):
         ensembles.go_on(run, data, network, output)
         return

@@ -47,6 +47,8 @@ class Asked:
     data: str | None
     """Path or name that the data was given as; None: it came from Python."""
     fingerprint: str
+    metric: str
+    """What the score is: accuracy, r2, or −loss of several targets."""
     own_model: bool
     recipe: Mapping[str, Any]
     """What was written, nested."""
@@ -90,7 +92,13 @@ class Asked:
 
 def from_json(found: Mapping[str, Any], where: object) -> Asked:
     """What search.json holds. Raises RunError for anything that no search writes."""
-    kinds: dict[str, type | tuple[type, ...]] = {"name": str, "fingerprint": str, "own_model": bool, "recipe": dict}
+    kinds: dict[str, type | tuple[type, ...]] = {
+        "name": str,
+        "fingerprint": str,
+        "metric": str,
+        "own_model": bool,
+        "recipe": dict,
+    }
     kinds |= {"form": dict, "space": list, "sampler": str, "stages": list, "halving": str, "finalists": int}
     kinds |= {"repeats": int, "budget": (int, float), "data": (str, type(None))}
     wrong = [name for name, kind in kinds.items() if name not in found or not isinstance(found[name], kind)]

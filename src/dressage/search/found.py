@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,6 +62,17 @@ class Search:
     def recipe(self) -> Recipe:
         """The winner's recipe. Raises UsageError where there is none."""
         return load_recipe(self.best_recipe)
+
+    @property
+    def metric(self) -> str:
+        """What the score is: accuracy, r2, or −loss of several targets."""
+        return self.asked.metric
+
+    @property
+    def command(self) -> str:
+        """What trains the winner."""
+        data = "DATA" if self.asked.data is None else shlex.quote(self.asked.data)
+        return f"dressage train {data} --recipe {shlex.quote(str(self.best_recipe))}"
 
     @property
     def told(self) -> list[str]:

@@ -22,9 +22,11 @@ from dressage.search.conduct import Carry, Conduct, Unfinished, conduct
 from dressage.search.events import SearchEvent
 from dressage.search.folder import BEST, SearchFolder
 from dressage.search.found import Search
+from dressage.search.page import write_page
 from dressage.search.ranges import Range
 from dressage.search.samplers import check_sampler
 from dressage.search.space import as_space, default_space, texts_of
+from dressage.search.telling import account_of
 from dressage.search.trial import Result
 from dressage.search.work import Bench
 from dressage.search.worker import require_same
@@ -38,6 +40,7 @@ SHORTER = 8
 """A coarse trial has so many times fewer epochs than a whole training."""
 ENOUGH = 10_000
 """Training rows that tell good settings from bad ones."""
+METRICS = {"classification": "accuracy", "regression": "r2", "multi": "−loss"}
 OnEvent = Callable[[SearchEvent], None]
 Written = Mapping[str, Range | str] | Iterable[str] | str
 
@@ -98,6 +101,7 @@ def search(
             name=ground.source.name,
             data=as_given(data),
             fingerprint=ground.source.fingerprint,
+            metric=METRICS[ground.source.task],
             own_model=model is not None,
             recipe=written.model_dump(exclude_unset=True),
             form=_form(ground, written),
@@ -174,6 +178,7 @@ def _carried_out(bench: Bench, whole: Recipe, model: Made | None, jobs: int, on_
         except BaseException:
             place.stand(replace(c.standing, status="interrupted", seconds=c.seconds))
             raise
+        write_page(account_of(found, c.seconds), place.path)
         place.stand(replace(c.standing, status="finished", seconds=c.seconds))
     return found
 
