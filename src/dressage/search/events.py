@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -20,6 +21,15 @@ class StageEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class RunningEvent:
+    """A trial has begun, or has come to the end of an epoch with this validation cost."""
+
+    number: int
+    epoch: int = 0
+    cost: float = math.nan
+
+
+@dataclass(frozen=True, slots=True)
 class TrialEvent:
     """A trial has come to the end of a rung or has ended; `done` of `total` of its batch have."""
 
@@ -35,4 +45,4 @@ class ToldEvent:
     lines: Sequence[str]
 
 
-SearchEvent = StageEvent | TrialEvent | ToldEvent
+SearchEvent = StageEvent | RunningEvent | TrialEvent | ToldEvent

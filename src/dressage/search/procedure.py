@@ -164,11 +164,12 @@ def load_search(folder: Path | str) -> Search:
 
 def _carried_out(bench: Bench, whole: Recipe, model: Made | None, jobs: int, on_event: OnEvent | None) -> Search:
     """Carries a search out from where it stands, and writes what was found."""
-    place = bench.place
+    place, tell = bench.place, on_event or (lambda event: None)
+    bench = replace(bench, tell=tell)
     with place.searching():
         standing = replace(place.standing(), status="running")
         place.stand(standing)
-        c = Conduct(bench.asked, place, whole, _nobody, on_event or (lambda event: None), standing)
+        c = Conduct(bench.asked, place, whole, _nobody, tell, standing)
         try:
             with _hands(bench, model, jobs) as carry:
                 c.carry = carry

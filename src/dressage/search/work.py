@@ -6,7 +6,7 @@ import math
 import shutil
 import time
 from collections import deque
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
@@ -22,6 +22,7 @@ from dressage.jobfile import write_job
 from dressage.prepare import Job, threads_kept
 from dressage.record import put_back, record
 from dressage.search.asked import Asked, trial_recipe
+from dressage.search.events import RunningEvent
 from dressage.search.folder import SearchFolder
 from dressage.search.trial import Moment, Result, State, Trial, stop_reason
 from dressage.stopping import Stop
@@ -55,6 +56,8 @@ class Bench:
     asked: Asked
     place: SearchFolder
     ground: Ground
+    tell: Callable[[RunningEvent], None] = lambda event: None
+    """Hears how the trials that run come along."""
 
 
 def carry_out(bench: Bench, tasks: Sequence[Task], stop: Stop) -> list[Result]:
@@ -110,7 +113,14 @@ def _recorded(bench: Bench, trial: Trial, job: Job, epoch: int, stop: Stop) -> R
             write_job(folder.path, job, bench.asked.data, own_model=bench.asked.own_model)
         put_back(job, folder.path)
         course = Course.of(job, folder)
-        record(job, folder, stop, course, course.seconds, training=course.until(epoch))
+        bench.tell(RunningEvent(trial.number, job.state.epoch))
+
+        def heard(event: Event) -> None:
+            course(event)
+            if isinstance(event, EpochEvent):
+                bench.tell(RunningEvent(trial.number, event.epoch, course.curve[-1].cost))
+
+        record(job, folder, stop, heard, course.seconds, training=course.until(epoch))
         if not (course.reason or course.is_over or job.state.epoch >= epoch):
             return None
         result = course.result(trial, folder)

@@ -1,6 +1,7 @@
 """`python -m dressage.search.worker FOLDER`: opens the data of a search once and carries out trials as it is told to.
 
-It reads a line of JSON a task and answers with one; it ends at once when the search has ended, in whatever way.
+It reads a line of JSON a task and answers with one, and with one an epoch in between; it ends at once when the search has ended,
+in whatever way.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import signal
 import sys
 import threading
 from collections.abc import Mapping
+from dataclasses import astuple, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -37,6 +39,7 @@ def main() -> None:
         place = SearchFolder.open(Path(sys.argv[1]))
         with place.working():
             bench = open_bench(place, told.get().get("model"))
+            bench = replace(bench, tell=lambda event: _say(answers, {"running": list(astuple(event))}))
             _say(answers, {"ready": True})
             while True:
                 task = told.get()

@@ -22,6 +22,7 @@ from typing import IO, Any
 from dressage import errors
 from dressage.data.npz import available_memory
 from dressage.errors import DressageError, Interrupted, RunError, printable
+from dressage.search.events import RunningEvent
 from dressage.search.folder import SearchFolder
 from dressage.search.trial import Result
 from dressage.search.work import Bench, Task, carry_out, fail
@@ -86,6 +87,8 @@ class Worker:
     log: IO[bytes]
     group: Group | None = None
     is_ready: bool = False
+    half: bytes = b""
+    """Of a line that has not come whole yet."""
 
     def say(self, message: dict[str, Any]) -> None:
         """A line to it; one that has died is noticed when it is listened to."""
@@ -168,13 +171,23 @@ class Processes:
 
     def _answer(self, worker: Worker, waiting: deque[Group]) -> Iterator[Result]:
         assert worker.process.stdout is not None
-        line = worker.process.stdout.readline()
-        if not line.endswith(b"\n"):
+        heard = os.read(
+            worker.process.stdout.fileno(), 1 << 16
+        )  # not by lines: what a buffer holds, nobody would wake for
+        if not heard:
             yield from self._died(worker, waiting)
             return
-        said = json.loads(line)
+        *lines, worker.half = (worker.half + heard).split(b"\n")
+        for line in lines:
+            yield from self._said(worker, json.loads(line))
+
+    def _said(self, worker: Worker, said: dict[str, Any]) -> Iterator[Result]:
+        """What comes of one line."""
         if "error" in said:
             raise _raised(said)
+        if "running" in said:
+            self.bench.tell(RunningEvent(*said["running"]))
+            return
         if said.get("ready"):
             worker.is_ready = True
             self.deaths.pop(STARTING, None)
