@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -85,7 +86,7 @@ def test_an_edge_widens_and_says_so() -> None:
     narrowed, lines = narrow(space, tried(space, 64, {"optim.lr": 30, "regularize.weight_decay": 1e-2}))
     assert narrowed["optim.lr"].high == pytest.approx(10**1.5, rel=0.01) and narrowed["optim.lr"].low > 1e-6
     assert lines[0].startswith("optim.lr: WIDENED to") and "high end of 1e-06 … 0.1" in lines[0]
-    assert "narrowed" in lines[1]
+    assert "WIDENED" not in lines[1]
     low, lines = narrow(space, tried(space, 64, {"optim.lr": 1e-9, "regularize.weight_decay": 1e-2}))
     assert low["optim.lr"].low < 1e-6 and "low end" in lines[0]
 
@@ -209,6 +210,14 @@ def test_verdict_without_repeats_promises_nothing() -> None:
     once = judge([result(0, 0.9), result(1, 0.8)], {0: [0.89]})
     assert once is not None and math.isnan(once.noise) and once.excess == pytest.approx(0.01)
     assert judge([result(0, 0.9, state="failed")], {}) is None
+
+
+def test_trials_that_were_halted_are_not_held_against_whole_ones() -> None:
+    halted = [replace(result(i, 0.95, state="paused"), epoch=2) for i in (5, 6)]
+    verdict = judge([result(0, 0.9), result(1, 0.8), *halted], {0: [0.88, 0.9]})
+    assert verdict is not None and verdict.best.number == 0 and verdict.runs == 2
+    alone = judge(halted, {})
+    assert alone is not None and alone.best.number == 5 and alone.runs == 2
 
 
 def test_interval_holds_and_luck_is_found_out() -> None:

@@ -69,12 +69,13 @@ class Verdict:
 def judge(results: Sequence[Result], repeats: Mapping[int, Sequence[float]]) -> Verdict | None:
     """The verdict on the trials that count, or None where none does. `repeats`: scores with other seeds by trial number.
 
+    Of trials that were halved only those of the last rung count: a score after few epochs is another thing.
     The best is the repeated trial with the largest mean (the best first score where nothing was repeated). s² = Σⱼ Σᵢ
     (xᵢⱼ − x̄ⱼ)² / Σⱼ (mⱼ − 1); the best: x̄ ± t s/√m at 97.5 %; another with m' runs cannot be told from it where it is behind
     by at most t s √(1/m + 1/m'), at 1 − 0.05/k one-sided for the k others that were repeated (Bonferroni), and for an
     unrepeated one with m' = 1.
     """
-    order = ranked(results)
+    order = _at_the_end(results)
     if not order:
         return None
     known = {number: tuple(map(float, x)) for number, x in repeats.items() if len(x) and all(map(math.isfinite, x))}
@@ -110,6 +111,13 @@ def judge(results: Sequence[Result], repeats: Mapping[int, Sequence[float]]) -> 
         optimism=largest_of(len(order)) * noise,
         excess=excess,
     )
+
+
+def _at_the_end(results: Sequence[Result]) -> list[Result]:
+    """The trials that count, best first, but for those that were halted at a rung before the last."""
+    order = ranked(results)
+    last = max((result.epoch for result in order), default=0)
+    return [result for result in order if result.state == "done" or result.epoch == last]
 
 
 def pooled(groups: Sequence[Sequence[float]]) -> tuple[float, int]:

@@ -12,7 +12,7 @@ from dressage.report.plots import log_ticks, tick_text, ticks
 from dressage.report.svg import line, svg, words
 from dressage.search.account import Account
 from dressage.search.pictures.axis import Axis
-from dressage.search.pictures.ink import LIGHT, WARM, bins, cross, legend, score_path
+from dressage.search.pictures.ink import LIGHT, WARM, bins, cross, legend, score_dot, score_path
 from dressage.search.trial import Result
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 780, 420, 74, 214, 16, 44
@@ -25,8 +25,8 @@ PEAK = 1.5
 
 
 def curves_svg(account: Account) -> str:
-    """One line a trial; those that were stopped in a warm colour with a cross at their end. "" without a curve of two epochs."""
-    drawn = [r for r in account.results if len(r.curve) >= 2 and r.state != "failed"]
+    """One line a trial; those that were stopped in a warm colour with a cross at their end. "" where no trial came to the end of an epoch."""
+    drawn = [r for r in account.results if r.curve and r.state != "failed"]
     if not drawn:
         return ""
     sevenths = bins(account.results)
@@ -49,6 +49,9 @@ def curves_svg(account: Account) -> str:
     parts += legend(account.results, WIDTH - RIGHT + 22, TOP + 30, metric_name(account.metric))
     if any(r.state == "stopped" for r in drawn):
         parts += [cross(WIDTH - RIGHT + 33, TOP + 82), words("stopped", WIDTH - RIGHT + 52, TOP + 86)]
+    at_once = sum(r.state == "stopped" and not r.curve for r in account.results)
+    if at_once:
+        parts.append(words(f"{at_once} stopped in their first epoch", WIDTH - RIGHT + 22, TOP + 110))
     return svg("curves", WIDTH, HEIGHT, f"Validation loss of {len(drawn)} trials over {last} epochs", parts)
 
 
@@ -57,6 +60,8 @@ def _curve(result: Result, sevenths: dict[int, int], x: Axis, y: Axis, best: boo
     kept = [*result.curve[:-1:every], result.curve[-1]]
     points = [(_across(x.at(m.epoch)), _down(_clipped(y, m.cost))) for m in kept]
     seventh = sevenths.get(result.trial.number)
+    if seventh is not None and len(points) == 1:
+        return [score_dot(*points[0], seventh, 3.0)]
     if seventh is not None:
         return [score_path(points, f"line-score-{seventh}", LIGHT[seventh], 2.4 if best else 1.1)]
     end = next((i for i, m in enumerate(kept) if not y.at(m.cost) < 1.0), len(kept)) + 1  # it leaves the pane there
