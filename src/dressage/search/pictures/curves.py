@@ -25,7 +25,7 @@ PEAK = 1.5
 
 
 def curves_svg(account: Account) -> str:
-    """One line a trial; those that were stopped in a warm colour with a cross at their end. "" where no trial came to the end of an epoch."""
+    """One line a trial; those that were stopped in a warm colour with a cross at their end. "" where there is no curve."""
     drawn = [r for r in account.results if r.curve and r.state != "failed"]
     if not drawn:
         return ""
