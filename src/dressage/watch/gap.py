@@ -16,7 +16,7 @@ POINTS = 0.05
 ENOUGH = 50
 """Validation rows from which a score says something."""
 BATCH = 256
-BEGINNINGS = ("data.unscaled_inputs", "model.init_too_large", "optim.bn_small_batch")
+BEGINNINGS = ("data.unscaled_inputs", "model.init_too_large", "optim.bn_small_batch", "optim.lr_too_high")
 
 
 def begun_badly(case: Case) -> list[Finding]:

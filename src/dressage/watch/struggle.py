@@ -18,6 +18,7 @@ SETTLED = 200
 
 SUSPECTS = ("optim.momentum_too_high", "optim.bn_small_batch")
 """Changes that apply to settings which good trainings hardly ever have."""
+SLOW = "optim.bn_small_batch"
 MENDS = ("model.init_too_large", "optim.vanishing_gradients", "data.unscaled_inputs", "optim.lr_too_high")
 """Changes that bring dead or saturated units back."""
 SUSPECT_POINTS = 0.02
@@ -62,8 +63,11 @@ def supported(case: Case, why: str, *, end: bool) -> list[Finding]:
     return [_finding(case, change, run, found, why, gain)]
 
 
-def suspected(case: Case) -> list[Finding]:
-    """What is out of the ordinary in a training that does not do badly, where it does clearly better without it."""
+def suspected(case: Case, *, end: bool) -> list[Finding]:
+    """What is out of the ordinary in a training that does not do badly, where it does clearly better without it.
+
+    Small batches are only slower on the way: what they cost is told at the end.
+    """
     inside = next(iter([*dead_units(case.telemetry), *saturated(case.telemetry)]), None)
     only = SUSPECTS + (MENDS if inside is not None else ())
     found = race(case, min(200, max(60, case.telemetry.step)), only=only)
@@ -74,7 +78,7 @@ def suspected(case: Case) -> list[Finding]:
     for change, run in found.tried:
         fallen = (min(reached) - run.loss) / max(abs(min(reached)), 1e-12)
         points = run.metric - max(found.control.metric, metric)
-        if run.diverged or fallen <= LOSS or points <= SUSPECT_POINTS:
+        if run.diverged or fallen <= LOSS or points <= SUSPECT_POINTS or (change.id == SLOW and not end):
             continue
         if change.id in SUSPECTS or inside is None:
             return [_finding(case, change, run, found, "a setting out of the ordinary", points)]

@@ -15,7 +15,7 @@ SEEDS = (0, 1)
 LONGEST = 200
 POINTS = 0.05
 """Of the metric, by which a change has to beat the training as it is: above what two draws differ by."""
-LOSS = 0.3
+LOSS = 0.25
 """Share of the loss that has to be gone besides: a metric alone may move by chance."""
 
 MANY_POINTS = 0.2

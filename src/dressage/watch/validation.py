@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from dressage.findings import Finding
-from dressage.preflight.data_labels import contradicted, imbalance_finding, minority_recall
+from dressage.preflight.data_labels import contradicted, imbalance_finding, minority_recall, noise_share
 from dressage.subject import Task, advance, copy_of, decided, labels_of, outputs_of
+from dressage.subject.baselines import Baselines
 from dressage.watch.aligned import align, fits
 from dressage.watch.case import RACED_ROWS, Case
 
@@ -21,6 +23,8 @@ EVENLY = 0.1
 """Of the mean recall of the classes, that sampling them evenly has to bring."""
 LEARNED = 0.25
 """Share of wrong labels that a network has learned by heart where they harm it; one that has not has learned under a tenth."""
+ALIKE = 0.1
+"""Of a score, within which training and validation labels are as right as one another."""
 BEHIND = 0.015
 """Points behind simple models, which wrong labels hardly move."""
 
@@ -115,8 +119,22 @@ def noise_does_harm(case: Case) -> bool:
     known, rows, task = case.baselines, case.subject.train, case.subject.task
     if known is None or rows is None or task is None or not len(suspects := contradicted(known)):
         return False
+    if _answered_better(case, known):
+        return False
     chosen = torch.from_numpy(known.rows[suspects])
     outputs = outputs_of(copy_of(case.model), rows.x[chosen]).cpu()
     learned = float((decided(outputs, task) == labels_of(rows.y[chosen], task).flatten()).float().mean())
     held = case.validation_metric()
     return learned >= LEARNED or any(held < s.validation - BEHIND for s in known.scores)
+
+
+def _answered_better(case: Case, known: Baselines) -> bool:
+    """Whether the network was right on more validation rows than wrong labels would let it be, where these are as wrong.
+
+    Then simple models are unsure of rows that are merely hard for them.
+    """
+    said = np.mean([known.folds[s.name] for s in known.scores[1:]], axis=0)
+    told = [v.metric for v in case.telemetry.validations if v.metric is not None and case.higher_is_better is not False]
+    most = max([case.validation_metric(), *(v for v in told if v <= 1)], default=math.nan)
+    alike = abs(known.best.validation - known.best.score) < ALIKE
+    return alike and most > 1 - noise_share(said, known.targets) + ALIKE

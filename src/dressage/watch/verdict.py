@@ -13,6 +13,7 @@ from dressage.watch.case import Case
 from dressage.watch.ending import at_the_end
 from dressage.watch.examination import examination
 from dressage.watch.head import wrong_head
+from dressage.watch.mislabelled import mislabelled
 from dressage.watch.modes import train_mode_at_eval, trained_in_eval_mode
 from dressage.watch.noise import noise_scale
 from dressage.watch.order import no_shuffle
@@ -39,6 +40,7 @@ EXPLAINS = {
     ),
     "model.wrong_output_activation": ("data.target_unscaled", "eval.underfit"),
     "data.shuffled_labels": ("data.label_noise", "eval.", "optim.", "model."),
+    "data.label_noise": ("eval.overfit",),
     "model.symmetric_init": ("model.init_too", "optim.lr_too", "optim.vanishing", "model.bottleneck", "eval.underfit"),
     "model.init_too_small": ("optim.vanishing", "optim.lr_too", "eval.underfit"),
     "model.init_too_large": ("model.saturated", "optim.lr_too", "optim.exploding", "model.dead_relu"),
@@ -80,7 +82,7 @@ def consider(case: Case, *, end: bool) -> list[Finding]:
         found += _guarded(case, prepared_otherwise)
     found += _guarded(case, _overfitting)
     if end or any(s.id == "sym.oscillation" for s in signs):
-        found += _guarded(case, suspected)
+        found += _guarded(case, lambda c: suspected(c, end=end))
     if end and seen.step >= 10:
         found = _ended(case, found)
         if seen.nonfinite is None:
@@ -102,6 +104,8 @@ def _ended(case: Case, found: list[Finding]) -> list[Finding]:
     found = [f for f in found if f.id != "data.class_imbalance"] + _guarded(case, unlearned_class)
     found = _guarded(case, lambda c: _settled(c, found)) or found
     found = _guarded(case, lambda c: outgrown(c, found)) or found
+    if not any(f.is_harmful and f.id != "eval.overfit" for f in found):
+        found = [*found, *_guarded(case, mislabelled)]
     is_explained = any(f.is_harmful and not f.is_symptom for f in found)
     found += [] if is_explained else _guarded(case, added_penalty)
     return found + _guarded(case, lambda c: at_the_end(c, found))

@@ -17,8 +17,8 @@ WIDER = 8
 LEAST_WIDTH = 48
 NARROW = 4
 """Times that a bottleneck is narrower than the inputs or the widest layer."""
-FEW_CHANNELS = 4
-"""Channels that are few for any image."""
+FEW = 4
+"""Channels that are few for any image, and units for any law that simple models find."""
 RATE = 5e-3
 Norm = nn.modules.batchnorm._BatchNorm | nn.LayerNorm | nn.GroupNorm
 Sized = nn.Linear | nn.modules.conv._ConvNd | nn.RNNBase | nn.Embedding
@@ -34,8 +34,7 @@ def narrowest(lab: Lab) -> tuple[str, int] | None:
     width = _width(narrow)
     widest = max(_width(m) for _, m in sized)
     inputs = max(_given(sized[0][1]), lab.x[0].numel() if isinstance(sized[0][1], nn.Linear) else 0)
-    is_narrow = width * NARROW <= max(widest, inputs) or (not isinstance(narrow, nn.Linear) and width <= FEW_CHANNELS)
-    return (name, width) if is_narrow else None
+    return (name, width) if width * NARROW <= max(widest, inputs) or width <= FEW else None
 
 
 def widened(lab: Lab) -> tuple[Lab, Lab] | None:
