@@ -26,7 +26,7 @@ def test_what_is_printed(done: tuple[Path, Answer]) -> None:
     assert found["status"] == "finished" and found["search"] == str(out) and len(found["trials"]) == 8
     assert found["low"] <= found["mean"] <= found["high"] and found["best"]["stage"] == 1
     assert Path(found["recipe"]).is_file() and found["command"] == f"dressage train iris --recipe {found['recipe']}"
-    assert "stage 2: 4 trials of 4 epochs" in answer.err and "4/4  trial" in answer.err
+    assert "stage 2 of 2: 4 trials of 4 epochs" in answer.err and "4/4  trial" in answer.err
 
 
 def test_the_last_line_names_the_command_that_trains_the_winner(done: tuple[Path, Answer], tmp_path: Path) -> None:

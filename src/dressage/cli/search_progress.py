@@ -1,4 +1,4 @@
-"""Progress of a search: a table of the best trials that moves on a terminal, else one line a trial."""
+"""Progress of a search: a table of the best and the running trials that moves on a terminal, else one line a trial."""
 
 from __future__ import annotations
 
@@ -6,18 +6,22 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from dressage.cli.output import Output, cell, duration, table
+from dressage.cli.output import Output, cell, duration
 from dressage.cli.progress import Progress
-from dressage.search.events import StageEvent, ToldEvent, TrialEvent
+from dressage.cli.search_time import TimeLeft
+from dressage.search.events import KnownEvent, PlanEvent, RunningEvent, StageEvent, ToldEvent, TrialEvent
+from dressage.search.pictures.axis import labels
+from dressage.search.trial import Result, ranked
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from rich.live import Live
+    from rich.table import Table
 
-    from dressage.search.trial import Result
-
-SHOWN = 10
+BEST = 8
+"""Trials that are shown as the best so far."""
+RUNNING = 16
 REFRESH = 0.25
 
 
@@ -30,8 +34,10 @@ class SearchProgress:
         self._reading = Progress(output)
         self._live: Live | None = None
         self._results: dict[int, Result] = {}
-        self._title = ""
-        self._began = time.monotonic()
+        self._running: dict[int, RunningEvent] = {}
+        self._left = TimeLeft()
+        self._title = self._count = ""
+        self._stages = 0
         self._next = 0.0
 
     def __enter__(self) -> SearchProgress:
@@ -48,70 +54,100 @@ class SearchProgress:
 
     def __call__(self, event: object) -> None:
         self._reading.__exit__(None, None, None)
-        if isinstance(event, StageEvent):
+        self._left.take(event)
+        if isinstance(event, PlanEvent):
+            self._stages = len(event.samples) - 1
+        elif isinstance(event, StageEvent):
             self._stage(event)
+        elif isinstance(event, KnownEvent):
+            self._results |= {result.trial.number: result for result in event.results}
+            self._say([f"{len(event.results)} of {event.total} trials were carried out before"])
+        elif isinstance(event, RunningEvent):
+            self._running[event.trial.number] = event
+            self._draw()
         elif isinstance(event, TrialEvent):
             self._trial(event)
         elif isinstance(event, ToldEvent):
-            self._close()
-            for line in event.lines:
-                self._output.note(cell(line, 400))
+            self._say([cell(line, 400) for line in event.lines])
+
+    def _say(self, lines: list[str]) -> None:
+        """Lines that stay, above the table."""
+        for line in lines:
+            if self._live is None:
+                self._output.note(line)
+            else:
+                self._live.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     def _stage(self, event: StageEvent) -> None:
         self._close()
-        self._results, self._began = {}, time.monotonic()
+        self._results, self._running, self._count = {}, {}, f"0 of {event.trials}"
         if event.stage is None:
             self._title = "the best again, with other seeds"
         else:
             rows = f" on {event.stage.rows:,} rows" if event.stage.rows else ""
-            self._title = f"stage {event.number + 1}: {event.trials} trials of {event.stage.epochs} epochs{rows}"
-        self._output.note(self._title)
-        for text in event.space:
-            self._output.note(f"  {cell(text, 200)}")
+            epochs = f"{event.stage.epochs} epoch{'s' * (event.stage.epochs != 1)}"
+            self._title = f"stage {event.number + 1} of {self._stages}: {event.trials} trials of {epochs}{rows}"
+        self._say([self._title, *(f"  {cell(text, 200)}" for text in event.space)])
 
     def _trial(self, event: TrialEvent) -> None:
         result = event.result
         self._results[result.trial.number] = result
+        self._running.pop(result.trial.number, None)
+        self._count = f"{event.done} of {event.total}"
         if not self._lively:
-            self._output.note(f"{event.done:>4}/{event.total}  {_words(result)}")
-            return
-        if time.monotonic() < self._next and event.done < event.total:
-            return
-        self._next = time.monotonic() + REFRESH
-        self._draw(event)
+            left = f"  {self._left.text()}" if self._left.text() else ""
+            self._output.note(f"{event.done:>4}/{event.total}  {_words(result)}{left}")
+        self._draw(at_once=event.done == event.total)
 
-    def _draw(self, event: TrialEvent) -> None:
-        from rich.live import Live
-        from rich.text import Text
-
-        left = (time.monotonic() - self._began) / event.done * (event.total - event.done)
-        best = _best(list(self._results.values()))[:SHOWN]
-        paths = list(dict.fromkeys(path for r in best for path in r.trial.edit))
-        rows = [
-            [r.trial.number, *(cell(r.trial.edit.get(p, "")) for p in paths), r.score, r.cost, r.epoch] for r in best
-        ]
-        lines = [f"{self._title}: {event.done} of {event.total}, {duration(left)} left"]
-        lines += table(["trial", *paths, "score", "cost", "epochs"], rows) if rows else []
-        shown = Text("\n".join(lines), no_wrap=True, overflow="ellipsis")
+    def _draw(self, at_once: bool = False) -> None:
+        now = time.monotonic()
+        if not self._lively or (now < self._next and not at_once):
+            return
+        self._next = now + REFRESH
         if self._live is None:
             from rich.console import Console
+            from rich.live import Live
 
             console = Console(stderr=True, highlight=False)
-            self._live = Live(shown, console=console, auto_refresh=False, transient=True)
+            self._live = Live(console=console, auto_refresh=False, transient=True)
             self._live.start()
-        self._live.update(shown, refresh=True)
+        self._live.update(self._table(), refresh=True)
+
+    def _table(self) -> Table:
+        """The best so far, the running ones below them with epoch and cost, and above both how far the search is."""
+        from rich.table import Table
+
+        best = ranked(self._results.values())[:BEST]
+        running = list(self._running.values())[:RUNNING]
+        paths = list(dict.fromkeys(p for t in [*(r.trial for r in best), *(e.trial for e in running)] for p in t.edit))
+        names = labels(paths)
+        said = ", ".join(filter(None, [f"{self._title}: {self._count}", self._left.text()]))
+        table = Table(
+            title=said, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0)
+        )
+        table.add_column("trial", justify="right", no_wrap=True)
+        for path in paths:
+            table.add_column(cell(names[path], 24), no_wrap=True, overflow="ellipsis", justify="right")
+        for name in ("score", "cost", "epoch"):
+            table.add_column(name, justify="right", no_wrap=True)
+        for place, r in enumerate(best):
+            values = [cell(r.trial.edit.get(path, ""), 24) for path in paths]
+            scores = [cell(r.score), cell(r.cost), f"{r.epoch}/{r.trial.epochs}"]
+            table.add_row(f"{r.trial.number}", *values, *scores, style="bold" if place == 0 else None)
+        if best and running:
+            table.add_section()
+            table.add_row("")
+        for e in running:
+            values = [cell(e.trial.edit.get(path, ""), 24) for path in paths]
+            cost = cell(e.cost) if e.cost == e.cost else ""
+            table.add_row(f"{e.trial.number}", *values, "running", cost, f"{e.epoch}/{e.trial.epochs}", style="dim")
+        return table
 
     def _close(self) -> None:
         self._reading.__exit__(None, None, None)
         if self._live is not None:
             self._live.stop()
             self._live = None
-
-
-def _best(results: list[Result]) -> list[Result]:
-    from dressage.search.trial import ranked
-
-    return ranked(results)
 
 
 def _words(result: Result) -> str:

@@ -145,6 +145,21 @@ def brackets(trials: int, stage: Stage, way: str, least: int = 1) -> list[list[R
     return [[Rung(max(rung.trials, min(least, trials)), rung.epochs) for rung in rungs]]
 
 
+def planned(asked: Asked, rows: int) -> list[float]:
+    """Rows times epochs of each stage, and of the repeats in the end, if no trial stops early; `rows`: all training rows."""
+    samples, last = [], len(asked.plan) - 1
+    for number, stage in enumerate(asked.plan):
+        least = asked.finalists if number == last else 1
+        epochs = 0
+        for bracket in brackets(stage.trials, stage, asked.halving, least):
+            before = [0, *(rung.epochs for rung in bracket)]
+            epochs += sum(rung.trials * (rung.epochs - start) for rung, start in zip(bracket, before, strict=False))
+        samples.append(float(epochs * min(stage.rows or rows, rows)))
+    final = asked.plan[last]
+    repeats = min(asked.finalists, final.trials) * asked.repeats * final.epochs
+    return [*samples, float(repeats * min(final.rows or rows, rows))]
+
+
 def trial_recipe(asked: Asked, trial: Trial, rows: int) -> Recipe:
     """What is written for a trial: what was asked for, its edit, and the split of the search whatever its own seed."""
     written = asked.written

@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from dressage.recipe import Recipe
-from dressage.search.asked import Asked, Stage, brackets
+from dressage.search.asked import Asked, Stage, brackets, planned
 from dressage.search.edits import as_edit, point_of
-from dressage.search.events import SearchEvent, StageEvent, ToldEvent, TrialEvent
+from dressage.search.events import KnownEvent, PlanEvent, SearchEvent, StageEvent, ToldEvent, TrialEvent
 from dressage.search.folder import SearchFolder, Standing
 from dressage.search.found import Search, StageFound
 from dressage.search.judge import judge
@@ -55,6 +55,8 @@ class Conduct:
     stages: list[StageFound] = field(default_factory=list)
     repeats: dict[int, list[Result]] = field(default_factory=dict)
     began: float = field(default_factory=time.monotonic)
+    rows: int = 0
+    """Training rows, where the data is open."""
 
     @property
     def seconds(self) -> float:
@@ -70,6 +72,7 @@ class Conduct:
 
 def conduct(c: Conduct) -> Search:
     """Carries a search to its end. Raises Unfinished."""
+    c.tell(PlanEvent(planned(c.asked, c.rows), c.rows, max(0.0, c.asked.budget - c.standing.seconds)))
     space, first = c.asked.ranges, 0
     for number, stage in enumerate(c.asked.plan):
         c.tell(StageEvent(number, stage, stage.trials, texts_of(space)))
@@ -143,13 +146,17 @@ def _batch(c: Conduct, name: str, tasks: Sequence[Task], latest: dict[int, Resul
     """
     if name in c.standing.cut:
         tasks = [task for task in tasks if task.trial.number in c.standing.cut[name]]
-    done, left, monitor = 0, [], c.whole.train.monitor
+    known, left, monitor = list[Result](), list[Task](), c.whole.train.monitor
     for task in tasks:
         result = c.place.result(task.trial)
         if result is not None and reached(result, task.epoch):
-            latest[task.trial.number], done = at_epoch(result, task.epoch, monitor), done + 1
+            known.append(at_epoch(result, task.epoch, monitor))
         else:
             left.append(task)
+    latest |= {result.trial.number: result for result in known}
+    if known:
+        c.tell(KnownEvent(known, len(tasks)))
+    done = len(known)
     purse = _Purse(c, done, limit)
     ends = {task.trial.number: task.epoch for task in left}
     for result in c.carry(left, purse.may_begin) if left else ():

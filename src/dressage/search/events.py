@@ -7,7 +7,27 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dressage.search.asked import Stage
-from dressage.search.trial import Result
+from dressage.search.trial import Result, Trial
+
+
+@dataclass(frozen=True, slots=True)
+class PlanEvent:
+    """A search begins, or goes on."""
+
+    samples: Sequence[float]
+    """Rows times epochs that each stage, and the repeats in the end, take if no trial stops early."""
+    rows: int
+    """Training rows, all of them."""
+    budget: float
+    """Seconds that are left of it; 0: as long as it takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownEvent:
+    """Of a batch of `total` trials these were carried out before."""
+
+    results: Sequence[Result]
+    total: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +44,7 @@ class StageEvent:
 class RunningEvent:
     """A trial has begun, or has come to the end of an epoch with this validation cost."""
 
-    number: int
+    trial: Trial
     epoch: int = 0
     cost: float = math.nan
 
@@ -45,4 +65,4 @@ class ToldEvent:
     lines: Sequence[str]
 
 
-SearchEvent = StageEvent | RunningEvent | TrialEvent | ToldEvent
+SearchEvent = PlanEvent | StageEvent | KnownEvent | RunningEvent | TrialEvent | ToldEvent

@@ -169,7 +169,7 @@ def _carried_out(bench: Bench, whole: Recipe, model: Made | None, jobs: int, on_
     with place.searching():
         standing = replace(place.standing(), status="running")
         place.stand(standing)
-        c = Conduct(bench.asked, place, whole, _nobody, tell, standing)
+        c = Conduct(bench.asked, place, whole, _nobody, tell, standing, rows=len(bench.ground.rows["train"]))
         try:
             with _hands(bench, model, jobs) as carry:
                 c.carry = carry

@@ -113,12 +113,12 @@ def _recorded(bench: Bench, trial: Trial, job: Job, epoch: int, stop: Stop) -> R
             write_job(folder.path, job, bench.asked.data, own_model=bench.asked.own_model)
         put_back(job, folder.path)
         course = Course.of(job, folder)
-        bench.tell(RunningEvent(trial.number, job.state.epoch))
+        bench.tell(RunningEvent(trial, job.state.epoch))
 
         def heard(event: Event) -> None:
             course(event)
             if isinstance(event, EpochEvent):
-                bench.tell(RunningEvent(trial.number, event.epoch, course.curve[-1].cost))
+                bench.tell(RunningEvent(trial, event.epoch, course.curve[-1].cost))
 
         record(job, folder, stop, heard, course.seconds, training=course.until(epoch))
         if not (course.reason or course.is_over or job.state.epoch >= epoch):

@@ -13,7 +13,7 @@ import signal
 import sys
 import threading
 from collections.abc import Mapping
-from dataclasses import astuple, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -23,6 +23,7 @@ from dressage.errors import DressageError, RunError
 from dressage.ground import Ground, made_anew, open_ground
 from dressage.models.foreign import load_module
 from dressage.search.asked import Asked
+from dressage.search.events import RunningEvent
 from dressage.search.folder import SearchFolder
 from dressage.search.trial import Trial
 from dressage.search.work import Bench, Task, carry_out
@@ -39,7 +40,7 @@ def main() -> None:
         place = SearchFolder.open(Path(sys.argv[1]))
         with place.working():
             bench = open_bench(place, told.get().get("model"))
-            bench = replace(bench, tell=lambda event: _say(answers, {"running": list(astuple(event))}))
+            bench = replace(bench, tell=lambda event: _say(answers, _running(event)))
             _say(answers, {"ready": True})
             while True:
                 task = told.get()
@@ -87,6 +88,10 @@ def _told() -> queue.Queue[dict[str, Any]]:
 
     threading.Thread(target=read, daemon=True).start()
     return lines
+
+
+def _running(event: RunningEvent) -> dict[str, Any]:
+    return {"running": event.trial.number, "epoch": event.epoch, "cost": event.cost}
 
 
 def _say(answers: IO[bytes], message: Mapping[str, Any]) -> None:

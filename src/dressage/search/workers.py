@@ -186,7 +186,9 @@ class Processes:
         if "error" in said:
             raise _raised(said)
         if "running" in said:
-            self.bench.tell(RunningEvent(*said["running"]))
+            trials = [task.trial for task in worker.group or () if task.trial.number == said["running"]]
+            for trial in trials:
+                self.bench.tell(RunningEvent(trial, said["epoch"], said["cost"]))
             return
         if said.get("ready"):
             worker.is_ready = True
