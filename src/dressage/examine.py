@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from dressage.data.source import Part
 from dressage.errors import UsageError
 from dressage.fit import new_state
 from dressage.prepare import Job
+from dressage.regularize import Technique, constrain, penalised
 from dressage.subject import Metric, Rows, Subject
 from dressage.subject.rows import LIMIT_BYTES, LIMIT_ROWS, spread
 from dressage.subject.task import Task, default_metric
@@ -36,8 +39,24 @@ def subject_of_job(job: Job) -> Subject:
         classes=len(job.source.classes),
         metric=_metric(job, task),
         names=tuple(job.preprocess.features) if train.x.ndim == 2 else (),
+        penalty=_penalty(job.plan.regularize),
+        after_step=_after_step(job.plan.regularize),
         notes=[],
     )
+
+
+def _penalty(used: Sequence[Technique]) -> Callable[[nn.Module], Tensor] | None:
+    """What the recipe's techniques add to the loss; None where nothing."""
+    if all(technique.penalty is None for technique in used):
+        return None
+    return lambda model: penalised(torch.zeros(()), model, used)
+
+
+def _after_step(used: Sequence[Technique]) -> Callable[[nn.Module, float], None] | None:
+    """What they do to the weights after an update; None where nothing."""
+    if all(technique.after_step is None for technique in used):
+        return None
+    return lambda model, lr: constrain(model, lr, used)
 
 
 def _rows(job: Job, part: Part, *, shuffled: bool) -> Rows:

@@ -9,6 +9,7 @@ from dressage.errors import DressageError
 from dressage.findings import Finding
 from dressage.prepare import Job
 from dressage.recipe import Recipe, as_recipe
+from dressage.regularize import techniques
 from dressage.resolve import all_paths, name_problems, value_at
 
 LEFT = None
@@ -38,6 +39,8 @@ def _ours(finding: Finding, job: Job, own_model: bool) -> Finding:
         edit["data.preprocess"] = _with_scaling(recipe.data.preprocess, is_image=job.source.kind == "images")
     if "train.epochs" in edit:
         edit["train.epochs"] = 2 * recipe.train.epochs
+    if finding.id == "optim.over_regularised":
+        edit = _with_less(recipe, edit)
     if "optim.momentum" in edit and recipe.optim.name.startswith(("adam", "lamb", "nadam", "lion")):
         edit["optim.beta1"] = edit.pop("optim.momentum")
     edit = {path: value for path, value in edit.items() if path not in all_paths() or value_at(recipe, path) != value}
@@ -54,6 +57,20 @@ def _with_passing_signals(recipe: Recipe) -> dict[str, object]:
     saturating = recipe.model.activation.startswith(("sigmoid", "tanh")) and recipe.model.depth > 3
     edit: dict[str, object] = {"model.init": "he"}
     return {**edit, "model.activation": "relu"} if saturating else edit
+
+
+def _with_less(recipe: Recipe, edit: Mapping[str, object]) -> dict[str, object]:
+    """Without the penalties and constraints that the recipe names; a decay that is weaker already stays."""
+    written = recipe.regularize.techniques
+    kept = [
+        text for text, made in zip(written, techniques(written), strict=True) if not (made.penalty or made.after_step)
+    ]
+    less = {path: value for path, value in edit.items() if not _is_less(value_at(recipe, path), value)}
+    return less | ({"regularize.techniques": kept} if kept != written else {})
+
+
+def _is_less(now: object, value: object) -> bool:
+    return isinstance(now, float) and isinstance(value, float) and now < value
 
 
 def _with_scaling(steps: Sequence[str], *, is_image: bool) -> list[str]:

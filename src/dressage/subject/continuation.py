@@ -31,6 +31,7 @@ class Lab:
     batch_size: int
     metric: Metric | None = None
     penalty: Callable[[nn.Module], Tensor] | None = None
+    after_step: Callable[[nn.Module, float], None] | None = None
     clip_norm: float = 0.0
     training: bool = True
     """Whether its steps are taken in training mode."""
@@ -123,6 +124,7 @@ def lab_of(subject: Subject) -> Lab | None:
         min(rows.batch_size or 64, len(rows)),
         subject.metric,
         subject.penalty,
+        subject.after_step,
     )
 
 
@@ -193,4 +195,6 @@ def _step(lab: Lab, model: nn.Module, optimizer: Optimizer, x: Tensor, y: Tensor
         return loss.detach()
 
     loss = optimizer.step(closure)  # type: ignore[arg-type]
+    if lab.after_step is not None:
+        lab.after_step(model, float(optimizer.param_groups[0].get("lr", 0.0)))
     return float(loss if loss is not None else math.nan)

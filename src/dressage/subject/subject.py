@@ -34,6 +34,8 @@ class Subject:
     """Names of the columns of a table."""
     penalty: Callable[[nn.Module], Tensor] | None = None
     """What the loop adds to the loss to regularise."""
+    after_step: Callable[[nn.Module, float], None] | None = None
+    """What the loop does to the weights after an update at this rate: proximal steps, projections."""
     notes: list[str] = field(default_factory=list)
 
     def fresh(self) -> tuple[nn.Module, Optimizer | None]:
@@ -64,7 +66,7 @@ def subject_of(
     if rows[0] is not None:
         task, classes = task_of(rows[0].y, loss_fn)
         judged = as_metric(metric, task, rows[0].y)
-    return Subject(model, optimizer, loss_fn, rows[0], rows[1], task, classes, judged, names, penalty, notes)
+    return Subject(model, optimizer, loss_fn, rows[0], rows[1], task, classes, judged, names, penalty, notes=notes)
 
 
 def outputs_of(model: nn.Module, x: Tensor, *, training: bool = False, batch_size: int = 256) -> Tensor:

@@ -201,7 +201,7 @@ class Case:
         model, optimizer = self.start if start else (self.model, self.optimizer)
         size = min(rows.batch_size or 64, len(rows))
         lab = Lab(model, optimizer, subject.loss_fn, rows.x, rows.y, size, subject.metric, subject.penalty)
-        return replace(lab, clip_norm=self.clip_norm)
+        return replace(lab, clip_norm=self.clip_norm, after_step=subject.after_step)
 
     def now(self) -> tuple[float, float]:
         """Loss and metric of the network as it is, on training rows in eval mode; NaN where they cannot be had."""

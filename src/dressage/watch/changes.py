@@ -71,7 +71,7 @@ def _standardized(lab: Lab) -> Lab | None:
 def _unregularized(lab: Lab) -> Lab | None:
     decays = any(group.get("weight_decay", 0) > 0 for group in lab.optimizer.param_groups)
     drops = any(isinstance(m, nn.modules.dropout._DropoutNd) and m.p > 0.05 for m in lab.model.modules())
-    if not (decays or drops or lab.penalty):
+    if not (decays or drops or lab.penalty or lab.after_step):
         return None
 
     def edit(model: nn.Module, optimizer: Optimizer) -> None:
@@ -82,7 +82,7 @@ def _unregularized(lab: Lab) -> Lab | None:
             if isinstance(module, nn.modules.dropout._DropoutNd):
                 module.p = 0.0
 
-    return replace(lab.changed(edit), penalty=None)
+    return replace(lab.changed(edit), penalty=None, after_step=None)
 
 
 def _less_momentum(lab: Lab) -> Lab | None:

@@ -102,7 +102,7 @@ def _gain(run: Run, found: Race, loss: float, metric: float) -> float:
     fallen = 1.0 if math.isinf(reached) else (reached - run.loss) / max(abs(reached), 1e-12)
     best = max(found.control.metric, metric)
     if fallen > SURE_GONE and not run.metric < best:
-        return POINTS
+        return max(POINTS, run.metric - best) if math.isfinite(run.metric - best) else POINTS
     if math.isnan(run.metric) or math.isnan(best):
         return fallen if fallen > LOSS else 0.0
     points = 1.0 if math.isinf(best) else run.metric - best
