@@ -48,7 +48,7 @@ def told_search(trials: int = 30, stages: int = 2, seed: int = 0, space: list[st
         results,
         judge(last, repeats),
         512.0,
-        "All trials ran.",
+        "finished",
         "dressage train digits",
     )
 

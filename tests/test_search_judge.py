@@ -207,6 +207,13 @@ def test_verdict_without_repeats_promises_nothing() -> None:
     verdict = judge([result(0, 0.9), result(1, 0.8), result(2, 0.99, state="stopped")], {})
     assert verdict is not None and verdict.best.number == 0 and math.isnan(verdict.noise) and math.isnan(verdict.low)
     assert verdict.alike == (1,) and "Nothing was repeated" in told(verdict)[1]
+    sure = judge([result(0, 1.0), result(1, 0.8)], {0: [1.0, 0.9]})
+    assert (
+        sure is not None
+        and sure.high == 1.0
+        and "of 2 further runs" in told(sure)[0]
+        and "1 degree of" in told(sure)[1]
+    )
     once = judge([result(0, 0.9), result(1, 0.8)], {0: [0.89]})
     assert once is not None and math.isnan(once.noise) and once.excess == pytest.approx(0.01)
     assert judge([result(0, 0.9, state="failed")], {}) is None

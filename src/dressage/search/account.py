@@ -43,7 +43,7 @@ class Account:
     verdict: Verdict | None = None
     seconds: float = 0.0
     ended: str = ""
-    """Why it ended, or that it goes on."""
+    """finished, interrupted or running."""
     best: str = ""
     """Path of the best recipe, or the command that trains it."""
     notes: Sequence[str] = ()

@@ -76,11 +76,11 @@ def importance(space: Space, results: Sequence[Result], seed: int = 0) -> Import
     least = max(FEWEST, A_SETTING * len(space))
     if len(used) < least:
         return Importance(
-            (), math.nan, len(used), f"{len(used)} trials are too few to tell what mattered: {least} are needed"
+            (), math.nan, len(used), f"{len(used)} trials are too few to tell what mattered: {least} are needed."
         )
     z = order(used)
     if len(np.unique(z)) < 2:
-        return Importance((), math.nan, len(used), "all trials came out alike: nothing mattered")
+        return Importance((), math.nan, len(used), "all trials came out alike: nothing mattered.")
     x, columns = inputs(space, [point_of(space, result.trial.edit) for result in used])
     shares, explained = _bootstrap(x, z, columns, seed)
     low, high = np.quantile(shares, [0.025, 0.975], axis=0)

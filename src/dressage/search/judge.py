@@ -15,6 +15,8 @@ import numpy as np
 from dressage.search.trial import Result, ranked
 
 SURE = 0.95
+HIGHEST = 1.0
+"""Of an accuracy and an R²; −loss is below it too."""
 FINITE = 9.0
 """Standard deviations, beyond which a normal distribution has nothing that a float could show."""
 
@@ -106,7 +108,7 @@ def judge(results: Sequence[Result], repeats: Mapping[int, Sequence[float]]) -> 
         noise=noise,
         freedom=freedom,
         low=means[number] - half,
-        high=means[number] + half,
+        high=min(HIGHEST, means[number] + half) if math.isfinite(half) else math.nan,
         runs=len(order),
         optimism=largest_of(len(order)) * noise,
         excess=excess,
@@ -153,10 +155,11 @@ def told(verdict: Verdict) -> list[str]:
             *lines,
             "Nothing was repeated, so how much of it is luck is not known: repeat the best with other seeds.",
         ]
-    lines = [f"Trial {best.number} is best: {best.mean:.4g}, the mean of {n} further runs with other seeds"]
+    mean = f"the mean of {_count(n, 'further run')} with {'other seeds' if n > 1 else 'another seed'}"
+    lines = [f"Trial {best.number} is best: {best.mean:.4g}, {mean}"]
     lines[0] += f" (95 % interval {verdict.low:.4g} to {verdict.high:.4g})." if math.isfinite(verdict.low) else "."
     lines.append(
-        f"One run varies by {verdict.noise:.2g} (standard deviation over seeds, {verdict.freedom} degrees of freedom)."
+        f"One run varies by {verdict.noise:.2g} (standard deviation over seeds, {_count(verdict.freedom, 'degree')} of freedom)."
     )
     again = [s for s in verdict.others if s.repeats]
     once = [s for s in verdict.others if not s.repeats]
@@ -170,6 +173,10 @@ def told(verdict: Verdict) -> list[str]:
         f"Its first score, {best.first:.4g}, {_measured(verdict.excess)}; the best of {verdict.runs} {expected}."
     )
     return lines
+
+
+def _count(n: int, thing: str) -> str:
+    return f"{n} {thing}{'s' * (n != 1)}"
 
 
 def _measured(excess: float) -> str:

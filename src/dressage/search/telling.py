@@ -7,8 +7,6 @@ from dressage.search.account import Stage as StageAccount
 from dressage.search.asked import brackets
 from dressage.search.found import Search, StageFound
 
-NOTES = ("Scores are of the validation part. The test part was not looked at.",)
-
 
 def account_of(search: Search, seconds: float = 0.0) -> Account:
     """What report.html is made of."""
@@ -24,15 +22,17 @@ def account_of(search: Search, seconds: float = 0.0) -> Account:
         seconds=seconds,
         ended=search.status,
         best=search.command if search.best else "",
-        notes=NOTES,
     )
 
 
 def _stage(search: Search, number: int, found: StageFound) -> StageAccount:
     stage, asked = found.stage, search.asked
-    rungs = brackets(stage.trials, stage, asked.halving)
+    least = asked.finalists if number == len(asked.plan) - 1 else 1
+    rungs = brackets(stage.trials, stage, asked.halving, least)
     halved = [
-        " → ".join(f"{rung.trials} to epoch {rung.epochs}" for rung in bracket) for bracket in rungs if len(bracket) > 1
+        " → ".join(f"{rung.trials} to epoch {rung.epochs}" for rung in bracket)
+        for bracket in rungs
+        if len({rung.trials for rung in bracket}) > 1
     ]
     return StageAccount(
         number=number,

@@ -32,14 +32,15 @@ def curves_svg(account: Account) -> str:
     sevenths = bins(account.results)
     drawn = _some(sorted(drawn, key=lambda r: (r.counts, r.score if r.counts else 0.0)))
     last = max(moment.epoch for r in drawn for moment in r.curve)
-    x, y = Axis(0.0, float(last), False), _costs(drawn)
+    first = min(result.curve[0].epoch for result in drawn)
+    x, y = Axis(float(min(first, last - 1)), float(last), False), _costs(drawn)
     parts = []
     for place, text in _marks(y):
         parts += [
             line("grid", LEFT, _down(place), WIDTH - RIGHT, _down(place)),
             words(text, LEFT - 8, _down(place) + 4, "end"),
         ]
-    for tick in ticks(0, last, 6):
+    for tick in ticks(x.low, last, 6):
         if tick == round(tick):
             parts.append(words(tick_text(tick), _across(x.at(tick)), HEIGHT - BOTTOM + 18, "middle"))
     parts.append(words("epoch", (LEFT + WIDTH - RIGHT) / 2, HEIGHT - 6, "middle", "axis"))
