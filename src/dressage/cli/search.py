@@ -31,8 +31,8 @@ def search(
     *,
     space: Annotated[list[str] | None, Parameter(consume_multiple=True, negative="")] = None,
     sampler: str = "random",
-    trials: int = 0,
-    epochs: int = 0,
+    trials: int | None = None,
+    epochs: int | None = None,
     subset: int | None = None,
     stages: str | None = None,
     halving: str = "successive",
@@ -63,9 +63,9 @@ def search(
     sampler
         random, grid, sobol or optuna.
     trials
-        Trials of the coarse stage; 0: 30.
+        Trials of the coarse stage; 30 where nothing is said.
     epochs
-        Epochs of a coarse trial; 0: an eighth of a whole training.
+        Epochs of a coarse trial; an eighth of a whole training where nothing is said.
     subset
         Training rows of a coarse trial; 0: all; left out: 10,000 where there are more than twice as many.
     stages

@@ -53,8 +53,8 @@ def search(
     model: Made | None = None,
     space: Written | None = None,
     sampler: str = "random",
-    trials: int = 0,
-    epochs: int = 0,
+    trials: int | None = None,
+    epochs: int | None = None,
     subset: int | None = None,
     stages: Iterable[str | Stage] | str | None = None,
     halving: Halving = "successive",
@@ -82,15 +82,15 @@ def search(
     check_names(written)
     check_sampler(sampler)
     check_halving(halving)
-    for name, value in {
-        "trials": trials,
-        "epochs": epochs,
-        "finalists": finalists,
-        "repeats": repeats,
-        "jobs": jobs,
-    }.items():
-        if value < 0:
-            raise UsageError.of(name, f"{value} given", "expected 0 or more", "leave it out")
+    for name, value, least in (
+        ("trials", trials, 1),
+        ("epochs", epochs, 1),
+        ("finalists", finalists, 0),
+        ("repeats", repeats, 0),
+        ("jobs", jobs, 0),
+    ):
+        if value is not None and value < least:
+            raise UsageError.of(name, f"{value} given", f"expected {least} or more", "leave it out")
     known = None if space is None else as_space(space)
     with threads_kept():
         ground = open_ground(data, y, written, None, made_anew(model), progress)
@@ -202,7 +202,7 @@ def _nobody(tasks: object, may_begin: object) -> Iterator[Result]:
     return iter(())
 
 
-def _usual(ground: Ground, whole: Recipe, trials: int, epochs: int, subset: int | None) -> list[Stage]:
+def _usual(ground: Ground, whole: Recipe, trials: int | None, epochs: int | None, subset: int | None) -> list[Stage]:
     """Many short trials, on a part of the rows where there are many; then fewer whole ones."""
     rows, full = len(ground.rows["train"]), whole.train.epochs
     some = (ENOUGH if rows > 2 * ENOUGH else 0) if subset is None else subset
