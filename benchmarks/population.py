@@ -155,7 +155,7 @@ def measured(case: str, optim: str, rounds: int) -> dict[str, dict[str, float]]:
 def main() -> None:
     """Prints a table a case and optimiser."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("cases", nargs="*", choices=[*CASES, []], default=[*CASES])
+    parser.add_argument("cases", nargs="*", help=f"any of {', '.join(CASES)}; without one, all")
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()

@@ -10,7 +10,7 @@ import torch
 from dressage.data.batches import Batches
 from dressage.data.source import Part
 from dressage.fit import EndEvent, EpochEvent, StepEvent, fit, make_plan, new_state
-from dressage.fit.population import Member, Pace, StepsEvent, fit_together, kin, misfit
+from dressage.fit.population import Member, Pace, StepsEvent, fit_together, kin, misfit, products, update
 from dressage.measured import pace_of
 from dressage.models import build_model
 from dressage.recipe import Recipe
@@ -279,3 +279,11 @@ def test_as_many_together_as_end_first():
     assert pace.best(8, workers=2) == 4, "both workers have something to do"
     assert Pace(1.0, {2: 1.1, 4: 1.2}).best(64) == 1, "where it is no faster, each is trained alone"
     assert "each training alone" in pace.told(1) and "8 trainings" in pace.told(8)
+
+
+def test_layers_that_are_too_large_for_one_product_of_all(monkeypatch):
+    monkeypatch.setattr(products, "BIG", 1)
+    monkeypatch.setattr(update, "LARGE", 1)
+    for kind in ("adamw, decay", "momentum, smoothing, clip", "dropout, one seed"):
+        assert_same([written(**sections) for sections in KINDS[kind]], parts())
+    assert_same([written(model={"norm": "none", "depth": 0}, optim={"lr": r}) for r in RATES], parts())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import chain as joined
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +20,11 @@ from dressage.fit.population.stack import Stack
 from dressage.fit.validate import EVALUATION_BATCH
 from dressage.layers.dropped import VanillaDropout
 from dressage.layers.noise import GaussianNoise
+
+BIG = 500_000
+"""Multiplications of a member's layer from which on its gradient is a product of its own: no copy of it is made, which then
+costs more than a call.
+"""
 
 
 class Products:
@@ -35,6 +41,7 @@ class Products:
         grads = stack.parameters(stack.grads)
         self.grads = [grads[name] for own in names for name in own]
         self.leaves = list(joined(*self.weights))
+        self.of = dict(zip(self.leaves, self.grads, strict=True))
         self.ones = torch.ones(len(stack), dtype=self.leaves[0].dtype, device=self.leaves[0].device)
         averages = weights if stack.averages is None else stack.parameters(stack.averages)
         self.averages = [[averages[name].detach() for name in own] for own in names]
@@ -43,8 +50,9 @@ class Products:
         """`(K,)`: the losses; their gradients are left in the stack."""
         outputs = self._outputs(self.weights, _features_first(given.x, given.is_shared), given.noise)
         losses = self.losses(outputs, given.y, given.is_shared)
-        grads = torch.autograd.grad(losses, self.leaves, self.ones)
-        torch._foreach_copy_(self.grads, grads)
+        found = torch.autograd.grad(losses, self.leaves, self.ones, allow_unused=True)
+        pairs = [(grad, own) for grad, own in zip(self.grads, found, strict=True) if own is not None]
+        torch._foreach_copy_([grad for grad, _ in pairs], [own for _, own in pairs])
         return losses.detach()
 
     @torch.no_grad()
@@ -66,7 +74,14 @@ class Products:
         """`(K, C, B)` of `x` `(D, B)` or `(K, D, B)`; `noise` None: in evaluation mode."""
         x = self._disturbed(-1, x, noise)
         for at, (layer, own) in enumerate(zip(self.layers, weights, strict=True)):
-            x = layer(x) if layer is not None else _linear(x, *own)
+            if layer is not None:
+                x = layer(x)
+            elif x.dim() == 2 and own[0].requires_grad and own[0][0].numel() * x.shape[1] >= BIG:
+                x = _EachGradient.apply(  # type: ignore[no-untyped-call]
+                    own[0], own[1] if len(own) > 1 else None, x, self.of[own[0]]
+                )
+            else:
+                x = _linear(x, *own)
             x = self._disturbed(at, x, noise)
         return x
 
@@ -78,6 +93,21 @@ class Products:
         for kind, drawn in noise.get(at, ()):
             x = x + drawn if issubclass(kind, GaussianNoise) else x * drawn
         return x
+
+
+class _EachGradient(torch.autograd.Function):
+    """`_linear` on rows that all share; in the way back a product for each member, which leaves its gradient in the stack."""
+
+    @staticmethod
+    def forward(ctx: Any, weight: Tensor, bias: Tensor | None, x: Tensor, grads: Tensor) -> Tensor:
+        ctx.rows, ctx.grads, ctx.has_bias = x.t(), grads, bias is not None
+        return _linear(x, weight) if bias is None else _linear(x, weight, bias)
+
+    @staticmethod
+    def backward(ctx: Any, *above: Tensor) -> tuple[None, Tensor | None, None, None]:
+        for own, grad in zip(above[0], ctx.grads, strict=True):
+            torch.mm(own, ctx.rows, out=grad)
+        return None, above[0].sum(2) if ctx.has_bias else None, None, None
 
 
 def _linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
