@@ -22,9 +22,9 @@ from dressage.jobfile import write_job
 from dressage.prepare import Job, threads_kept
 from dressage.record import put_back, record
 from dressage.search.asked import Asked, trial_recipe
-from dressage.search.events import RunningEvent
+from dressage.search.events import RunningEvent, ToldEvent
 from dressage.search.folder import SearchFolder
-from dressage.search.trial import Moment, Result, State, Trial, stop_reason
+from dressage.search.trial import GROWN, Moment, Result, State, Trial, stop_reason
 from dressage.stopping import Stop
 from dressage.store.folder import RunFolder
 from dressage.store.folder import State as RunState
@@ -56,7 +56,7 @@ class Bench:
     asked: Asked
     place: SearchFolder
     ground: Ground
-    tell: Callable[[RunningEvent], None] = lambda event: None
+    tell: Callable[[RunningEvent | ToldEvent], None] = lambda event: None
     """Hears how the trials that run come along."""
 
 
@@ -88,7 +88,7 @@ def carry_on(bench: Bench, trial: Trial, epoch: int, stop: Stop) -> Result | Non
         return None
     began, before = time.perf_counter(), 0.0 if known is None else known.seconds
     try:
-        job = bench.ground.job(trial_recipe(bench.asked, trial, bench.asked.plan[trial.stage].rows))
+        job = job_of(bench, trial)
     except (RecipeError, DataError) as error:
         return fail(bench, trial, str(error))
     try:
@@ -105,9 +105,14 @@ def carry_on(bench: Bench, trial: Trial, epoch: int, stop: Stop) -> Result | Non
     return result
 
 
+def job_of(bench: Bench, trial: Trial) -> Job:
+    """The training of a trial, before its first step. Raises RecipeError, DataError."""
+    return bench.ground.job(trial_recipe(bench.asked, trial, bench.asked.plan[trial.stage].rows))
+
+
 def _recorded(bench: Bench, trial: Trial, job: Job, epoch: int, stop: Stop) -> Result | None:
     """The training of a trial to an epoch; None where somebody asked for the end before."""
-    folder = _run_folder(bench, trial)
+    folder = run_folder(bench, trial)
     with folder.writing():
         if not (folder.path / "recipe.toml").is_file():
             write_job(folder.path, job, bench.asked.data, own_model=bench.asked.own_model)
@@ -125,7 +130,7 @@ def _recorded(bench: Bench, trial: Trial, job: Job, epoch: int, stop: Stop) -> R
             return None
         result = course.result(trial, folder)
         if result.state == "done":
-            _evaluation(job, result, folder)
+            evaluation(job, result, folder)
         folder.set_status(TRAINED[result.state], step=job.state.step, epochs=job.state.epoch)
     return result
 
@@ -195,6 +200,17 @@ class Course:
         elif len(self.recent) == SMOOTH:
             self.reason = self.reason or stop_reason(sum(self.recent) / SMOOTH, self.first)
 
+    def take_all(self, costs: Sequence[float]) -> None:
+        """The costs of some steps more."""
+        limit = GROWN * self.first
+        if all(
+            limit >= cost for cost in (*self.recent, *costs)
+        ):  # so is each mean of them; not so where one is no number
+            self.recent.extend(costs)
+            return
+        for cost in costs:
+            self.take(cost)
+
     def moment(self, epoch: int, numbers: Mapping[str, Any]) -> Moment:
         """Where it stands after an epoch: accuracy, R² = 1 − mse / variance, or −loss of several targets."""
         objective, plan = self.job.plan.objective, self.job.plan
@@ -231,7 +247,7 @@ def _kept(curve: Sequence[Moment], monitor: str) -> tuple[float, float]:
     return best.score, best.cost
 
 
-def _run_folder(bench: Bench, trial: Trial) -> RunFolder:
+def run_folder(bench: Bench, trial: Trial) -> RunFolder:
     """The folder of a trial's run; one that was killed while it was laid down is made anew."""
     path = bench.place.trial(trial.number)
     if (path / "recipe.toml").is_file():
@@ -248,7 +264,7 @@ def fail(bench: Bench, trial: Trial, reason: str) -> Result:
     return result
 
 
-def _evaluation(job: Job, result: Result, folder: RunFolder) -> None:
+def evaluation(job: Job, result: Result, folder: RunFolder) -> None:
     """What `dressage runs` and `show` read. Nothing is computed anew, and the test part is not looked at."""
     task, n = job.source.task, len(job.parts["validation"])
     if task == "multi":

@@ -25,8 +25,9 @@ from dressage.models.foreign import load_module
 from dressage.search.asked import Asked
 from dressage.search.events import RunningEvent
 from dressage.search.folder import SearchFolder
+from dressage.search.together import carry_out
 from dressage.search.trial import Trial
-from dressage.search.work import Bench, Task, carry_out
+from dressage.search.work import Bench, Task
 from dressage.stopping import Stop, signals
 
 

@@ -24,8 +24,10 @@ from dressage.data.npz import available_memory
 from dressage.errors import DressageError, Interrupted, RunError, printable
 from dressage.search.events import RunningEvent
 from dressage.search.folder import SearchFolder
+from dressage.search.groups import Group, grouped
+from dressage.search.together import carry_out
 from dressage.search.trial import Result
-from dressage.search.work import Bench, Task, carry_out, fail
+from dressage.search.work import Bench, Task, fail
 from dressage.stopping import Stop
 
 DEATHS = 3
@@ -38,19 +40,13 @@ TICK = 0.2
 """Seconds between two looks at whether somebody asked for the end."""
 BASE = 500 << 20
 """Bytes of a process with everything imported."""
-Group = list[Task]
-
-
-def grouped(tasks: Sequence[Task]) -> list[Group]:
-    """Tasks that are carried out together, each group by one worker: here one by one."""
-    return [[task] for task in tasks]
 
 
 def here(bench: Bench, stop: Stop) -> Callable[[Sequence[Task], Callable[[], bool]], Iterator[Result]]:
     """Carries out trials in this process, one after the other."""
 
     def carry(tasks: Sequence[Task], may_begin: Callable[[], bool]) -> Iterator[Result]:
-        for group in grouped(tasks):
+        for group in grouped(bench, tasks):
             if not may_begin():
                 return
             found = carry_out(bench, group, stop)
@@ -142,7 +138,7 @@ class Processes:
 
     def carry(self, tasks: Sequence[Task], may_begin: Callable[[], bool]) -> Iterator[Result]:
         """Results as they come. Raises Interrupted, and what is wrong with the place."""
-        waiting = deque(grouped(tasks))
+        waiting = deque(grouped(self.bench, tasks, self.count))
         while waiting or any(worker.group for worker in self.workers):
             self._hand_out(waiting, may_begin)
             for worker in self._heard():

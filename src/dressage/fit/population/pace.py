@@ -48,6 +48,8 @@ class Pace:
 
     def told(self, size: int) -> str:
         """What was measured, as a sentence."""
+        if not self.together:
+            return "each training alone: an epoch of several would take too long"
         ratios = ", ".join(f"{k} {self.alone / pace:.1f}" for k, pace in self.together.items())
         measured = f"times as fast a training, measured here: {ratios}"
         return f"{size} trainings as one computation ({measured})" if size > 1 else f"each training alone ({measured})"

@@ -48,10 +48,10 @@ def fit_together(members: Sequence[Member], dropped: Collection[int] = ()) -> Ge
                 yield number, EndEvent(state.step, state.epoch, "patience" if state.epoch < plan.epochs else "epochs")
             stepper = _left(stepper, {*ended, *dropped})
             if stepper is not None:
-                stepper = yield from _epoch(stepper)
+                stepper = yield from _epoch(stepper, dropped)
 
 
-def _epoch(stepper: Stepper) -> Told:
+def _epoch(stepper: Stepper, dropped: Collection[int]) -> Told:
     """One epoch; the stepper of the members that are left after it."""
     begun, rates = stepper.stack.step, stepper.rates()
     losses = torch.empty(0, len(stepper.members), dtype=torch.float64)
@@ -68,7 +68,7 @@ def _epoch(stepper: Stepper) -> Told:
             broken = [k for k, is_fine in enumerate(fine) if not is_fine]
             for k in broken:
                 stepper.stack.put_back(k, saved)
-                yield from _alone(*stepper.stack.members[k], begun, losses[:, k], rates[:, k])
+                yield from _alone(*stepper.stack.members[k], begun, losses[:, k], rates[:, k], dropped)
             kept = [k for k, is_fine in enumerate(fine) if is_fine]
             left = _left(stepper, {stepper.stack.numbers[k] for k in broken})
             if left is None:
@@ -93,7 +93,7 @@ def _closed(stepper: Stepper, begun: int, losses: Tensor, rates: Tensor) -> Gene
 
 
 def _alone(
-    number: int, member: Member, begun: int, losses: Tensor, rates: Tensor
+    number: int, member: Member, begun: int, losses: Tensor, rates: Tensor, dropped: Collection[int]
 ) -> Generator[tuple[int, MemberEvent]]:
     """A member whose state was put back to the step after those `losses`, trained by `fit`: it says where and why it broke."""
     state, done = member.state, len(losses)
@@ -106,6 +106,8 @@ def _alone(
             yield number, StepsEvent(event.step, event.epoch, [float(event.loss)], [event.lr])
         elif isinstance(event, EpochEvent | EndEvent):
             yield number, event
+            if number in dropped:
+                return
 
 
 def _left(stepper: Stepper, gone: Iterable[int]) -> Stepper | None:

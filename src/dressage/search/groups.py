@@ -1,0 +1,100 @@
+"""Which trials of a rung are carried out as one computation, and how many at once: as many as was measured to be fastest here."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
+
+from dressage.errors import DataError, RecipeError
+from dressage.files import to_json
+from dressage.fit.population import Pace, misfit
+from dressage.measured import pace_of
+from dressage.prepare import threads_kept
+from dressage.search.events import ToldEvent
+from dressage.search.together import member_of
+from dressage.search.work import Bench, Task
+
+Group = list[Task]
+MEMBERS = 64
+"""At most: more are hardly faster, and lose more together when a process dies."""
+OWN = frozenset(
+    {
+        "optim.lr",
+        "optim.momentum",
+        "optim.clip_norm",
+        "optim.clip_value",
+        "regularize.weight_decay",
+        "regularize.dropout",
+        "loss.label_smoothing",
+        "schedule.name",
+        "schedule.warmup",
+    }
+)
+"""What each member of a population may have its own of."""
+SHORT = 4000
+"""Steps of all trials of a kind; in fewer, measuring costs more than it can save."""
+EPOCH = 2.0
+"""Seconds that an epoch of a group may take: somebody who asks for the end does not wait longer."""
+SHARE = 0.05
+"""Of the budget that a group may take: none is begun after it."""
+
+
+def grouped(bench: Bench, tasks: Sequence[Task], workers: int = 1) -> list[Group]:
+    """The tasks in groups, each for one worker; the rest one by one. What was measured is told."""
+    kinds: dict[str, list[Task]] = {}
+    for task in tasks:
+        kinds.setdefault(_kind(bench, task), []).append(task)
+    groups: list[Group] = []
+    for kind in kinds.values():
+        groups += _cut(kind, _size(bench, kind, workers), workers)
+    return sorted(groups, key=lambda group: tasks.index(group[0]))
+
+
+def _kind(bench: Bench, task: Task) -> str:
+    """The same for trials that differ only in what members of a population may differ in."""
+    trial, known = task.trial, bench.place.result(task.trial)
+    edit = {path: value for path, value in trial.edit.items() if path not in OWN}
+    return to_json([trial.stage, task.epoch, 0 if known is None else known.epoch, edit])
+
+
+def _size(bench: Bench, tasks: Sequence[Task], workers: int) -> int:
+    """How many at once; 1: each alone."""
+    if len(tasks) < 2:
+        return 1
+    try:
+        others = [task for task in tasks[1:] if task.trial.seed != tasks[0].trial.seed]
+        members = [member_of(bench, task) for task in (tasks[0], *others[: MEMBERS - 1])]
+    except (RecipeError, DataError):  # which is told where it is carried out
+        return 1
+    steps = members[0].batches.steps_per_epoch
+    epochs = sum(task.epoch for task in tasks)
+    if misfit(members[0]) or steps * epochs < SHORT:
+        return 1
+    with threads_kept(int(bench.asked.form["train.threads"])):
+        pace = pace_of(members, min(MEMBERS, len(tasks)))
+    most = _most(pace, steps, tasks[0].epoch, bench.asked.budget)
+    pace = replace(pace, together={k: s for k, s in pace.together.items() if k <= most})
+    size = pace.best(len(tasks), workers)
+    bench.tell(ToldEvent([pace.told(size)]))
+    return size
+
+
+def _most(pace: Pace, steps: int, epochs: int, budget: float) -> int:
+    """As many as end an epoch, and their share of a budget, in time."""
+    sizes = [1]
+    for size, seconds in pace.together.items():
+        epoch = size * seconds * steps
+        if epoch <= EPOCH and (not budget or epoch * epochs <= SHARE * budget):
+            sizes.append(size)
+    return max(sizes)
+
+
+def _cut(tasks: Sequence[Task], size: int, workers: int) -> list[Group]:
+    """In pieces of nearly the same size, so that workers end together."""
+    pieces = math.ceil(len(tasks) / size)
+    if size > 1:
+        pieces = min(len(tasks), math.ceil(pieces / workers) * workers)
+    ends = [len(tasks) * i // pieces for i in range(pieces + 1)]
+    return [list(tasks[a:b]) for a, b in pairwise(ends)]

@@ -1,0 +1,181 @@
+"""Carries trials to an epoch as one computation: each is a run in its folder, and comes to what it would come to alone.
+
+What they show is kept in memory between two epochs and written where a trial ends its rung, or when `train.checkpoint_seconds`
+have passed: a database and a checkpoint for each of them every second would take longer than the training.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field, replace
+
+from dressage.errors import DataError, DressageError, RecipeError, RunError, UsageError
+from dressage.fit import EndEvent, EpochEvent
+from dressage.fit.population import Member, MemberEvent, StepsEvent, fit_together, kin, misfit
+from dressage.jobfile import write_job
+from dressage.prepare import Job, threads_kept
+from dressage.record import COLUMNS, Saver, put_back
+from dressage.search import work
+from dressage.search.events import RunningEvent
+from dressage.search.trial import Result
+from dressage.search.work import TRAINED, Bench, Course, Task
+from dressage.stopping import Overdue, Stop
+from dressage.store.database import Recorder
+from dressage.store.folder import RunFolder
+
+
+@dataclass(slots=True)
+class Carried:
+    """A trial among others."""
+
+    task: Task
+    job: Job
+    folder: RunFolder
+    course: Course
+    before: float
+    """Seconds that it was carried for already."""
+    events: list[StepsEvent | EpochEvent] = field(default_factory=list)
+    """What is not written yet."""
+    heard: int = 0
+    """Epochs that it has told of."""
+    is_over: bool = False
+
+    @property
+    def member(self) -> Member:
+        """As `fit_together` takes it."""
+        job = self.job
+        return Member(job.recipe, job.state, job.batches, job.plan, job.parts["validation"])
+
+
+def carry_out(bench: Bench, tasks: Sequence[Task], stop: Stop) -> list[Result]:
+    """What comes of tasks that one process carries out together; fewer where somebody asked for the end.
+
+    Those that do not fit together are carried out one after the other. Raises UsageError, RunError: what is wrong with the place.
+    """
+    open_tasks = [task for task in tasks if not work.reached(bench.place.result(task.trial), task.epoch)]
+    for family in _families(bench, open_tasks) if len(open_tasks) > 1 else []:
+        with threads_kept(int(bench.asked.form["train.threads"])), ExitStack() as held:
+            carried = [_begun(bench, task, job, held) for task, job in family]
+            if len({kin(c.member) for c in carried}) == 1:
+                _train(bench, carried, stop)
+    return work.carry_out(bench, tasks, stop)  # reads what has come of those, and does the rest
+
+
+def member_of(bench: Bench, task: Task) -> Member:
+    """The training of a trial, from its first weights. Raises RecipeError, DataError."""
+    job = work.job_of(bench, task.trial)
+    return Member(job.recipe, job.state, job.batches, job.plan, job.parts["validation"])
+
+
+def _families(bench: Bench, tasks: Sequence[Task]) -> list[list[tuple[Task, Job]]]:
+    """Trainings that fit together, before their first step."""
+    found: dict[object, list[tuple[Task, Job]]] = {}
+    for task in tasks:
+        try:
+            job = work.job_of(bench, task.trial)
+        except (RecipeError, DataError):  # which is told where it is carried out alone
+            continue
+        member = Member(job.recipe, job.state, job.batches, job.plan, job.parts["validation"])
+        if not misfit(member):
+            found.setdefault(kin(member), []).append((task, job))
+    return [family for family in found.values() if len(family) > 1]
+
+
+def _begun(bench: Bench, task: Task, job: Job, held: ExitStack) -> Carried:
+    """A trial as its folder has it, which is held."""
+    folder = work.run_folder(bench, task.trial)
+    held.enter_context(folder.writing())
+    if not (folder.path / "recipe.toml").is_file():
+        write_job(folder.path, job, bench.asked.data, own_model=bench.asked.own_model)
+    put_back(job, folder.path)
+    known = bench.place.result(task.trial)
+    bench.tell(RunningEvent(task.trial.number, job.state.epoch))
+    before = 0.0 if known is None else known.seconds
+    return Carried(task, job, folder, Course.of(job, folder), before, heard=job.state.epoch)
+
+
+def _train(bench: Bench, carried: Sequence[Carried], stop: Stop) -> None:
+    """All of them to the ends of their rungs, or until somebody asks for the end; their results are kept."""
+    dropped: set[int] = set()
+    began = saved = time.perf_counter()
+    try:
+        with closing(fit_together([c.member for c in carried], dropped)) as events:
+            while (told := stop.next(events)) is not None:
+                number, event = told
+                c, share = carried[number], (time.perf_counter() - began) / len(carried)
+                _hear(bench, c, event, share)
+                if c.is_over and number not in dropped:
+                    dropped.add(number)
+                    _finish(bench, c, share)
+                if not _stand_alike(carried):
+                    continue
+                if stop.asked or time.perf_counter() - saved > c.job.recipe.train.checkpoint_seconds:
+                    for other in carried:
+                        _write(other)
+                    saved = time.perf_counter()
+                if stop.asked:
+                    break
+    except Overdue:
+        pass  # within an epoch no state is whole: the last checkpoints stand
+    except (UsageError, RunError):
+        raise
+    except (DressageError, RuntimeError, ValueError, ArithmeticError, MemoryError):
+        pass  # each is tried alone, which tells whose fault it is
+    for c in carried:
+        if not c.is_over:
+            c.folder.set_status("interrupted", step=c.job.state.step, epochs=c.job.state.epoch)
+
+
+def _hear(bench: Bench, c: Carried, event: MemberEvent, share: float) -> None:
+    if c.is_over:
+        return
+    if isinstance(event, StepsEvent):
+        c.course.take_all(event.losses)
+        c.events.append(event)
+        return
+    is_stopped = bool(c.course.reason)
+    if isinstance(event, EpochEvent):
+        c.heard = event.epoch
+        metrics = {**event.metrics, "seconds": c.course.seconds + share}
+        c.events.append(replace(event, metrics=metrics))
+    if not is_stopped:
+        c.course(event)
+        if isinstance(event, EpochEvent):
+            bench.tell(RunningEvent(c.task.trial.number, event.epoch, c.course.curve[-1].cost))
+    c.is_over = bool(c.course.reason) or isinstance(event, EndEvent) or event.epoch >= c.task.epoch
+
+
+def _finish(bench: Bench, c: Carried, share: float) -> None:
+    """Writes what is left and the result."""
+    _write(c)
+    result = c.course.result(c.task.trial, c.folder)
+    if result.state == "done":
+        work.evaluation(c.job, result, c.folder)
+    c.folder.set_status(TRAINED[result.state], step=c.job.state.step, epochs=c.job.state.epoch)
+    bench.place.keep(replace(result, seconds=c.before + share))
+
+
+def _write(c: Carried) -> None:
+    """Curves and checkpoint, as far as the trial has come."""
+    if not c.events:
+        return
+    with Recorder(c.folder.path, columns=COLUMNS) as recorder:
+        first = next((event.first for event in c.events if isinstance(event, StepsEvent)), 1)
+        recorder.cut(first - 1)
+        for event in c.events:
+            if isinstance(event, StepsEvent):
+                for step, pair in enumerate(zip(event.losses, event.rates, strict=True), start=event.first):
+                    recorder.step(step, pair)
+            else:
+                recorder.epoch(event.epoch, event.step, {**event.metrics, "improved": event.improved})
+        recorder.cut(c.job.state.step)
+    c.events.clear()
+    with Saver(c.folder, c.job.recipe.train.checkpoint_seconds) as saver:
+        saver.save(c.job.state)
+
+
+def _stand_alike(carried: Sequence[Carried]) -> bool:
+    """Whether all that go on have been heard up to the same epoch."""
+    return len({c.heard for c in carried if not c.is_over}) <= 1

@@ -1,0 +1,113 @@
+"""Trials that are trained as one computation come to what they come to alone, and their folders hold the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import dressage
+from dressage.fit.population import Pace
+from dressage.search import Search, go_on, groups
+from dressage.search.events import ToldEvent, TrialEvent
+from dressage.search.folder import SearchFolder
+from dressage.store.folder import RunFolder
+from dressage.store.reader import read_history
+
+SPACE = {
+    "optim.lr": "log:1e-4:30",
+    "regularize.weight_decay": "log:1e-4:1",
+    "regularize.dropout": "uniform:0:0.4",
+    "optim.name": "choice:momentum:adamw",
+}
+ASKED: dict[str, Any] = {
+    "recipe": {"model": {"width": 16, "depth": 1}, "train": {"batch_size": 16}},
+    "space": SPACE,
+    "stages": "10x3@80,4x4",
+    "finalists": 1,
+    "repeats": 2,
+}
+FAST, SLOW = Pace(1e-5, {2: 6e-6, 4: 4e-6, 8: 2e-6}), Pace(1e-5, {2: 1.2e-5})
+
+
+def searched(out: Path, pace: Pace, monkeypatch: pytest.MonkeyPatch, jobs: int = 1, **more: Any) -> Search:
+    """A search on iris on a machine of such a pace."""
+    monkeypatch.setattr(groups, "pace_of", lambda members, most: pace)
+    monkeypatch.setattr(groups, "SHORT", 0)
+    return dressage.search("iris", **ASKED, out=out, jobs=jobs, **more)
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Search:
+    """Each trial by itself."""
+    with pytest.MonkeyPatch.context() as patch:
+        return searched(tmp_path_factory.mktemp("alone") / "search", SLOW, patch)
+
+
+def assert_same(found: Search, alone: Search) -> None:
+    """The same trials, scores within rounding, the same winners; folders that hold the same steps."""
+    assert found.best is not None and alone.best is not None and found.best.trial == alone.best.trial
+    assert [r.trial for r in found.results] == [r.trial for r in alone.results]
+    assert {n: [r.trial for r in rs] for n, rs in found.repeats.items()} == {
+        n: [r.trial for r in rs] for n, rs in alone.repeats.items()
+    }
+    for a, b in zip(found.results, alone.results, strict=True):
+        assert (a.state, a.epoch, a.reason[:20]) == (b.state, b.epoch, b.reason[:20])
+        assert a.score == pytest.approx(b.score, abs=1e-6, nan_ok=True)
+        assert a.cost == pytest.approx(b.cost, rel=1e-3, nan_ok=True)
+        assert [m.epoch for m in a.curve] == [m.epoch for m in b.curve]
+        if a.counts:
+            mine, other = read_history(Path(a.folder)), read_history(Path(b.folder))
+            assert np.array_equal(mine.steps, other.steps) and len(mine.epochs) == len(other.epochs)
+            np.testing.assert_allclose(mine.columns["loss"], other.columns["loss"], rtol=1e-3, atol=1e-5)
+            np.testing.assert_allclose(mine.columns["lr"], other.columns["lr"], rtol=1e-6)
+            assert (
+                RunFolder.open(Path(a.folder)).status()["status"] == RunFolder.open(Path(b.folder)).status()["status"]
+            )
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_search_with_populations_agrees_with_one_without(
+    jobs: int, alone: Search, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+
+    def hear(event: object) -> None:
+        told.extend(event.lines if isinstance(event, ToldEvent) else [])
+
+    found = searched(tmp_path / "search", FAST, monkeypatch, jobs, on_event=hear)
+    assert_same(found, alone)
+    assert any("trainings as one computation" in line for line in told)
+    assert any(r.state == "stopped" for r in found.results), "the test has a trial that is stopped"
+    run = dressage.load(next(r.folder for r in found.results if r.counts))
+    assert len(run.predict(np.zeros((2, 4), dtype=np.float32)).labels) == 2
+
+
+def test_one_that_is_stopped_within_goes_on(alone: Search, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody breaks off between two results; what was carried out stands, and the rest is gone on with."""
+
+    class Broken(Exception):
+        pass
+
+    def hear(event: object) -> None:
+        if isinstance(event, TrialEvent) and event.done == 3:
+            raise Broken
+
+    with pytest.raises(Broken):
+        searched(tmp_path / "search", FAST, monkeypatch, on_event=hear)
+    kept = SearchFolder.open(tmp_path / "search")
+    assert kept.standing().status == "interrupted"
+    assert_same(go_on(tmp_path / "search", jobs=1), alone)
+
+
+def test_where_it_is_no_faster_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    searched(
+        tmp_path / "search",
+        SLOW,
+        monkeypatch,
+        on_event=lambda e: told.extend(e.lines if isinstance(e, ToldEvent) else []),
+    )
+    assert any("each training alone" in line for line in told)
