@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import os
+import signal
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,9 +19,9 @@ from torch import nn
 import dressage
 from command import call, process
 from dressage.cli.found import options
-from dressage.errors import Diverged
+from dressage.errors import Diverged, Interrupted
 from dressage.findings import Finding
-from dressage.fit import Event, FindingEvent, StepEvent, fit
+from dressage.fit import Event, ExamineEvent, FindingEvent, StepEvent, fit
 from dressage.preflight.catalogue import CHECKS
 from dressage.prepare import prepare
 from dressage.remedies import edited, in_a_recipe
@@ -319,3 +321,21 @@ def test_first_weights_of_a_large_network_are_laid_aside_unchanged(monkeypatch: 
 
 def test_the_checks_that_are_named_exist() -> None:
     assert {*QUICK, *OWN_NETWORK} <= {name for name, _, _ in CHECKS}
+
+
+@pytest.mark.slow
+def test_a_verdict_that_a_signal_breaks_off_is_made_on_resume(tmp_path: Path) -> None:
+    x, y = digits(600)
+    recipe = {"optim": {"lr": 1e-7}, "train": {"epochs": 12, "batch_size": 16, "refit": False, "patience": 0}}
+
+    def stop_while_judged(event: Event) -> None:
+        if isinstance(event, ExamineEvent) and event.what == "judging the training":
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    whole = dressage.train(x, y=y, recipe=recipe, out=tmp_path / "whole")
+    with pytest.raises(Interrupted):
+        dressage.train(x, y=y, recipe=recipe, out=tmp_path / "broken", on_event=stop_while_judged)
+    resumed = dressage.resume(tmp_path / "broken", x, y=y)
+    named = [f["id"] for f in whole.findings if f["severity"] != "info"]
+    assert "optim.lr_too_low" in named
+    assert [f["id"] for f in resumed.findings if f["severity"] != "info"] == named

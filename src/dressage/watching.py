@@ -52,7 +52,7 @@ class JobWatch:
         self._found: list[Finding] = []
         self._announced: set[str] = set()
         self._rate, self._deep = 0.0, False
-        self._kept = self._counted = self._began_at = 0
+        self._kept = self._counted = 0
 
     @property
     def findings(self) -> list[Finding]:
@@ -71,7 +71,7 @@ class JobWatch:
     def begin(self, stop: Stop, tell: Tell | None, known: Iterable[Finding] = ()) -> None:
         """From where the job's state stands; `known` was found before, in a run that is resumed."""
         self._stop, self._tell = stop, tell or self._tell
-        step = self._began_at = self.job.state.step
+        step = self.job.state.step
         known = list(known)
         self._announced = {f.id for f in known if f.is_harmful}
         self.case.lasting = [f for f in known if f.step == 0]
@@ -149,8 +149,6 @@ class JobWatch:
 
     def _not_judged(self, step: int) -> str:
         """Why there is no verdict at the end; empty where there is one."""
-        if step == self._began_at:  # resumed after its last step: somebody broke off what is done at the end
-            return "the verdict was broken off: `dressage diagnose` gives it"
         return f"too short to be judged: {step} steps, expected {LEAST} at least" if step < LEAST else ""
 
     def _look_deeper(self) -> None:
