@@ -67,7 +67,8 @@ def test_the_suggestion_lies_between_where_the_loss_falls_and_where_it_rises_and
     assert found.falls == pytest.approx(10**-2.5, rel=0.15)
     low = place[change.argmin()]
     assert math.log10(found.lowest) == pytest.approx(low, abs=0.1)
-    assert found.falls < found.rate < 0.8 * found.lowest < found.lowest < found.rises
+    assert found.falls < found.mostly < found.rate <= 0.9 * found.lowest < found.rises
+    assert found.rate == min(math.sqrt(found.falls * found.rises), 3 * found.mostly, 0.9 * found.lowest)
     assert found.share == pytest.approx(0.75, abs=0.03)
 
 

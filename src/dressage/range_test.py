@@ -9,7 +9,7 @@ from dressage.errors import UsageError, nearest
 from dressage.models.foreign import Made
 from dressage.prepare import Job, ShowProgress, prepare, threads_kept
 from dressage.presets import finds_length, usual_rate
-from dressage.rates.find import SCOUT, By, RangeTest, Rule, find, halve
+from dressage.rates.find import REPEATS, SCOUT, STEPS, By, RangeTest, Rule, find, halve
 from dressage.rates.sweep import Training
 from dressage.recipe import Recipe, as_recipe
 from dressage.remedies import LEFT, edited
@@ -27,8 +27,8 @@ def range_test(
     model: Made | None = None,
     rule: Rule = "range",
     by: By = "loss",
-    repeats: int = 3,
-    steps: int = 80,
+    repeats: int = REPEATS,
+    steps: int = STEPS,
     low: float | None = None,
     high: float | None = None,
     progress: ShowProgress | None = None,
@@ -66,8 +66,8 @@ def range_test_of(
     *,
     rule: Rule = "range",
     by: By = "loss",
-    repeats: int = 3,
-    steps: int = 80,
+    repeats: int = REPEATS,
+    steps: int = STEPS,
     low: float | None = None,
     high: float | None = None,
     own_model: bool = False,

@@ -14,13 +14,12 @@ from dressage.fit.speed import fastest
 from dressage.measured import measured_file, recall, remember
 from dressage.objective.several import Goal
 from dressage.presets import finds_length, usual_rate
-from dressage.rates.find import Tick, find
+from dressage.rates.find import REPEATS, STEPS, Tick, find
 from dressage.rates.sweep import Training
 from dressage.resolve import Origin, Resolved, value_at
 
 SHORT_RUN = 200  # steps; in fewer, measuring which form is fastest costs more than it can save
 TO_BE_FOUND = "until it is measured"
-REPEATS, STEPS = 3, 80  # of the range test: orders of the data, and steps of each
 PATHS = ("train.precision", "train.memory_format", "train.threads")
 
 

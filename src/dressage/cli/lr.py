@@ -25,7 +25,7 @@ def lr(
     rule: Literal["range", "halve"] = "range",
     by: Literal["loss", "validation"] = "loss",
     repeats: int = 3,
-    steps: int = 80,
+    steps: int = 120,
     low: float | None = None,
     high: float | None = None,
     model: str | None = None,

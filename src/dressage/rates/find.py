@@ -15,6 +15,7 @@ from dressage.rates.sweep import Curve, Training, sweep
 
 Rule = Literal["range", "halve"]
 By = Literal["loss", "validation"]
+REPEATS, STEPS = 3, 120  # orders of the data, and steps of each, where nothing is asked
 SCOUT = 84  # steps of the first, wide sweep
 BELOW, ABOVE = 1e-4, 1e3  # its span, as multiples of the usual rate
 SHIFT = 1e-5  # by what the span moves down where even its lowest rates are too high
