@@ -165,7 +165,9 @@ def told(verdict: Verdict) -> list[str]:
     once = [s for s in verdict.others if not s.repeats]
     alike, vague = [s.number for s in again if s.is_alike], sum(s.is_alike for s in once)
     named = f"trial{'s' * (len(alike) > 1)} {', '.join(map(str, alike))}"
-    lines.append(f"Of {len(again)} others that were repeated, {named if alike else 'none'} cannot be told from it.")
+    if again:
+        were = f"{_count(len(again), 'other')} that {'were' if len(again) > 1 else 'was'} repeated"
+        lines.append(f"Of {were}, {named if alike else 'none'} cannot be told from it.")
     if once:
         lines.append(f"Of {len(once)} that ran once, {vague or 'none'} cannot be told from it by that one run.")
     expected = f"would be {verdict.optimism:.2g} too high by luck, were all {verdict.runs} equally good"
