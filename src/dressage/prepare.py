@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -18,6 +18,7 @@ from dressage.data.batches import Batches, StreamedBatches
 from dressage.data.npz import available_memory
 from dressage.data.open import open_data
 from dressage.data.preprocess import Preprocess, fit_preprocess
+from dressage.data.preprocess.encode import Block
 from dressage.data.source import Part, Source
 from dressage.data.split import split
 from dressage.errors import RecipeError
@@ -27,6 +28,7 @@ from dressage.fit import Plan, State, make_plan, new_state
 from dressage.fit.speed import in_format
 from dressage.fit.views import has_dropout
 from dressage.models import build_model
+from dressage.models.embedded import Embedded, width_of
 from dressage.models.foreign import Made, build_foreign, check_forward
 from dressage.objective.several import Goal
 from dressage.presets import Facts
@@ -140,7 +142,7 @@ def build(
     device = torch.device(recipe.train.device)
     batches = _batches(source, parts["train"], recipe, device)
     with threads_kept(1):
-        model = build_network(recipe, preprocess.input_shape, outputs, made)
+        model = build_network(recipe, preprocess.input_shape, outputs, made, preprocess.blocks)
         if made is None:
             begin_from_data(model, recipe, parts["train"], preprocess.cast, source.task, outputs)
         model = model.to(device)
@@ -157,8 +159,16 @@ def build(
     return Job(source, parts, preprocess, resolved, state, batches, plan)
 
 
-def build_network(recipe: Recipe, shape: tuple[int, ...], outputs: int, made: Made | None) -> nn.Module:
-    """The network of a recipe, or the user's own; its first weights are keyed by the seed."""
+def build_network(
+    recipe: Recipe, shape: tuple[int, ...], outputs: int, made: Made | None, blocks: Sequence[Block] = ()
+) -> nn.Module:
+    """The network of a recipe, or the user's own; its first weights are keyed by the seed.
+
+    `blocks` of a row's features that are to become learned vectors are that before the network sees it.
+    """
+    features = shape[0]
+    if blocks:
+        shape = (width_of(blocks, features),)
     if made is None:
         _check_memory(recipe, shape, outputs)
     with torch.random.fork_rng(devices=[]):
@@ -166,8 +176,9 @@ def build_network(recipe: Recipe, shape: tuple[int, ...], outputs: int, made: Ma
         if made is not None:
             own = build_foreign(made, shape, outputs)
             check_forward(own, shape, outputs)
-            return edit_network(own, recipe.regularize.techniques)
-        model = build_model(recipe.model, shape, outputs, recipe.regularize.dropout)
+        else:
+            own = build_model(recipe.model, shape, outputs, recipe.regularize.dropout)
+        model = Embedded(blocks, features, own) if blocks else own
         return edit_network(model, recipe.regularize.techniques)
 
 

@@ -27,7 +27,7 @@ from dressage.presets import Choice, Facts, presets_for
 from dressage.recipe import SECTIONS, Recipe, cut_at_commas
 from dressage.regularize import catalogue as regularizers
 from dressage.regularize import misfit
-from dressage.together import components_fit, network_fits, plateau_fits, snapshots_fit, views_fit
+from dressage.together import components_fit, network_fits, plateau_fits, snapshots_fit, steps_fit, views_fit
 
 Origin = Literal["given", "preset", "inferred", "default", "measured"]
 
@@ -155,6 +155,7 @@ def _check_against_data(recipe: Recipe, facts: Facts, own_model: bool) -> None:
         _refit_fits,
         plateau_fits,
         views_fit,
+        steps_fit,
         components_fit,
         snapshots_fit,
         _output_bias_fits,

@@ -180,7 +180,7 @@ def network_of(job: JobFile, made: Made | None = None) -> nn.Module:
     if step is None:
         found, expected = "it has no checkpoint", "expected a run that was trained"
         raise RunError.of(job.folder, found, expected, f"try `dressage resume {job.folder}`")
-    network = build_network(job.recipe, job.input_shape, job.outputs, made)
+    network = build_network(job.recipe, job.input_shape, job.outputs, made, job.preprocess().blocks)
     saved = read_checkpoint(job.folder, step)
     # Within an epoch the batch-norm statistics of an average are stale, unless it moves between epochs only.
     lasting = keeps_average(job.recipe.optim.name) and saved.state.get("epoch", 0) > 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from dressage.augment.views import catalogue as views
+from dressage.data.preprocess.fit import built_steps
 from dressage.data.preprocess.steps import leaves_vectors
 from dressage.errors import RecipeError
 from dressage.models import catalogue as models
@@ -21,6 +22,15 @@ def plateau_fits(recipe: Recipe, facts: Facts) -> RecipeError | None:
         return _error("schedule.name", found, f"{needs}, and there are no validation rows", "take another one")
     if recipe.train.refit:
         return _error("schedule.name", found, f"{needs}, and train.refit has none", "set train.refit = false")
+    return None
+
+
+def steps_fit(recipe: Recipe, facts: Facts) -> RecipeError | None:
+    """Each step of the preprocessing is for such data."""
+    try:
+        built_steps(recipe.data.preprocess, facts.kind)
+    except RecipeError as error:
+        return error
     return None
 
 

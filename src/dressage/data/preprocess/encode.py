@@ -20,6 +20,8 @@ from dressage.errors import DataError, nearest
 Floats = NDArray[np.float64]
 DAY = 86_400_000_000  # microseconds
 YEAR = 365.2425  # days
+WORDS = 3  # of a category, from which vectors are learned: two words need no more than a number
+LARGEST = 50  # numbers of a vector, unless more are asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,26 @@ class Encoding:
         """Names of the 0/1 features it gives."""
         words = [f"{self.name} = {level}" for level in self.levels] + ([f"{self.name} = other"] if self.other else [])
         return words + ([f"{self.name} is missing"] if self.missing else [])
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Neighbouring 0/1 features of one category, of which at most one is set, and the length of the vectors in their place."""
+
+    start: int
+    width: int
+    dim: int
+
+
+def blocks_of(encodings: Sequence[Encoding], features: int, dim: int) -> list[Block]:
+    """Those of the categories with three words or more; the 0/1 features are the last of all. `dim` 0: ⌈words/2⌉, 50 at most."""
+    found, at = [], features - sum(len(e.flags()) for e in encodings)
+    for e in encodings:
+        width = len(e.flags())
+        if e.kind == "category" and width >= WORDS:
+            found.append(Block(at, width, dim or min(LARGEST, (width + 1) // 2)))
+        at += width
+    return found
 
 
 def fit_encoding(name: str, kind: Any, column: pa.ChunkedArray, impute: Impute, onehot: OneHot) -> Encoding:

@@ -24,8 +24,7 @@ NUMERIC = (Affine, Quantile, Principal)
 
 def fit_preprocess(source: Source, rows_train: Tensor, steps: Sequence[str]) -> Preprocess:
     """Fits `steps`, in order, on the training rows (int64). Raises RecipeError for a step that is not for such data."""
-    built = [_build(written, source.kind) for written in steps]
-    _check_order(built)
+    built = built_steps(steps, source.kind)
     target = TargetScale() if source.task == "classification" else fit_target(source.y[rows_train], source.heads)
     scale, shift, encodings, fitted = None, None, list[Encoding](), list[Fitted | Projection]()
     sample = shape = tuple(source.x.shape[1:])
@@ -54,6 +53,13 @@ def fit_preprocess(source: Source, rows_train: Tensor, steps: Sequence[str]) -> 
         list(source.classes),
         list(source.heads),
     )
+
+
+def built_steps(steps: Sequence[str], kind: Kind) -> list[Step]:
+    """The steps of a recipe. Raises RecipeError for one that is not for such data, or comes too late."""
+    built = [_build(written, kind) for written in steps]
+    _check_order(built)
+    return built
 
 
 def _build(written: str, kind: Kind) -> Step:

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from dressage.data.preprocess.cast import Cast
-from dressage.data.preprocess.encode import Encoding, encode
+from dressage.data.preprocess.encode import Block, Encoding, blocks_of, encode
 from dressage.data.preprocess.numeric import Fitted, apply_numeric, composed, invert_numeric, spans
 from dressage.data.preprocess.principal import Projection
-from dressage.data.preprocess.steps import Kind
+from dressage.data.preprocess.steps import Embedding, Kind, catalogue
 from dressage.data.preprocess.target import TargetScale
 from dressage.data.source import Column, Head, Task
 from dressage.data.tables import NewRows, read_new
@@ -48,6 +48,12 @@ class Preprocess:
     task: Task
     classes: Sequence[str]
     heads: Sequence[Head] = ()
+
+    @property
+    def blocks(self) -> list[Block]:
+        """The 0/1 features that the network begins by turning into learned vectors; none unless a step asks for that."""
+        asked = next((step for step in map(catalogue.build, self.steps) if isinstance(step, Embedding)), None)
+        return blocks_of(self.encodings, len(self.features), asked.dim) if asked is not None else []
 
     def apply(self, x: Tensor | pa.Table) -> Tensor:
         """Once for all rows: tables -> float32 `(N, D)`, arrays -> float32, uint8 images as they are (see `cast`)."""

@@ -57,6 +57,16 @@ class OneHot:
 
 
 @dataclass(frozen=True, slots=True)
+class Embedding:
+    """Each word of a category gets a vector that the network learns, in place of a column of its own."""
+
+    dim: int = 0
+    """Length of the vectors; 0: by the number of words."""
+    name: str = "embedding"
+    kinds: tuple[Kind, ...] = ("table",)
+
+
+@dataclass(frozen=True, slots=True)
 class Principal:
     """The principal components of all features together; the step leaves vectors, or with `back` what came in."""
 
@@ -70,7 +80,7 @@ class Principal:
     kinds: tuple[Kind, ...] = ("images", "array", "table")
 
 
-Step = Affine | Quantile | Impute | OneHot | Principal
+Step = Affine | Quantile | Impute | OneHot | Embedding | Principal
 
 
 def center(*, unit: bool = True) -> Affine:
@@ -121,6 +131,17 @@ def onehot(*, max_levels: int = 100, min_rows: int = 3) -> OneHot:
             "onehot.max_levels", f"{max_levels} given", "expected at least 1", "e.g. onehot(max_levels=100)"
         )
     return OneHot(max_levels, min_rows)
+
+
+def embedding(*, dim: int = 0) -> Embedding:
+    """A learned vector of `dim` numbers (0: half as many as there are words, 50 at most) for each word of a category.
+
+    For categories of three words or more, missing and rare ones among them; a word never seen gets zeros. `onehot` says which
+    words have one of their own. The vectors are weights of the network, of its first layer, and are trained with it.
+    """
+    if not 0 <= dim <= 10_000:
+        raise RecipeError.of("embedding.dim", f"{dim} given", "expected 1 to 10000, or 0", "e.g. embedding(dim=8)")
+    return Embedding(dim)
 
 
 def pca(*, n: float = 0.99) -> Principal:
@@ -247,5 +268,12 @@ catalogue: Catalogue[Step] = Catalogue(
         "a 0/1 column for each common word of a category, one for the rare ones",
         "[x = level]",
         "scikit-learn OneHotEncoder",
+    ),
+    Entry(
+        "embedding",
+        embedding,
+        "a vector for each word of a category, learned with the network, in place of its 0/1 columns",
+        "E[x], E: words × dim, dim = min(50, ⌈words/2⌉)",
+        "Bengio et al. 2003; Guo & Berkhahn 2016 (categories in tables)",
     ),
 )
