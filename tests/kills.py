@@ -22,6 +22,7 @@ from typing import Any
 WARM = (
     *("torch", "torch._dynamo", "torch._inductor", "sklearn.datasets", "sklearn.model_selection", "rich.progress"),
     *("dressage.train", "dressage.cli.train", "dressage.cli.resume", "dressage.cli.load", "dressage.cli.app"),
+    *("dressage.search", "dressage.cli.search", "dressage.cli.search_progress", "sklearn.ensemble", "scipy.special"),
     *("dressage.cli.progress", "dressage.cli.result", "PIL.PngImagePlugin", "PIL.JpegImagePlugin"),
 )
 PATIENCE = 60.0  # seconds after which a child counts as hanging

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shutil
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -143,6 +147,32 @@ def test_stopped_anywhere_it_goes_on_to_the_same_end_and_runs_nothing_twice(whol
     assert results(out) == expected and found.told == whole.told
 
 
+def test_a_full_disk_at_any_moment_is_told_and_nothing_is_lost(
+    whole: Search, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each time a few more files are written before the next is refused."""
+    out, refusals, sync = tmp_path / "whole", 0, os.fsync
+    for allowed in (2, 9, 40, 90, 160):
+        left = iter(range(allowed))
+
+        def full(handle: int, left: Iterator[int] = left) -> None:
+            if next(left, None) is None:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            sync(handle)
+
+        monkeypatch.setattr(os, "fsync", full)
+        with suppress(UsageError):
+            dressage.search("iris", **ASKED, out=out)
+            break
+        refusals += 1
+        monkeypatch.setattr(os, "fsync", sync)
+        assert not SearchFolder.is_one(out) or load_search(out).status == "interrupted"
+    monkeypatch.setattr(os, "fsync", sync)
+    assert refusals >= 3
+    dressage.search("iris", **ASKED, out=out)
+    assert results(out) == results(whole.folder)
+
+
 def go_on_for(out: Path, count: int) -> None:
     with pytest.raises(Stopped):
         go_on(out, jobs=1, on_event=stops_after(count))
@@ -155,8 +185,16 @@ def test_a_finished_search_is_as_it_is(whole: Search) -> None:
     assert {f: f.stat().st_mtime_ns for f in whole.folder.glob("trials/**/*") if f.is_file()} == files
 
 
-def test_two_processes_find_what_one_does(whole: Search, tmp_path: Path) -> None:
-    two = dressage.search("iris", **{**ASKED, "jobs": 2}, out=tmp_path / "whole")
+def test_two_processes_find_what_one_does_though_one_is_killed(whole: Search, tmp_path: Path) -> None:
+    killed: list[int] = []
+
+    def kill(event: object) -> None:
+        if isinstance(event, TrialEvent) and not killed:
+            killed.append(int(Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()[-1]))
+            os.kill(killed[0], 9)
+
+    two = dressage.search("iris", **{**ASKED, "jobs": 2}, out=tmp_path / "whole", on_event=kill)
+    assert killed
     assert results(two.folder) == results(whole.folder) and two.told == whole.told
 
 

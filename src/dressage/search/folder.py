@@ -10,14 +10,16 @@ There is no other record: proposals and decisions follow from what was asked and
 from __future__ import annotations
 
 import math
+import secrets
+import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, get_args
 
 from dressage.errors import DressageError, RunError
-from dressage.files import TEMPORARY, read_json, write_atomic, write_json
+from dressage.files import TEMPORARY, read_json, sync_folder, write_atomic, write_json, writing
 from dressage.recipe import Recipe, load_recipe
 from dressage.search.asked import Asked, from_json
 from dressage.search.trial import Moment, Result, State, Trial
@@ -27,7 +29,8 @@ from dressage.version import __version__
 
 FORMAT = 1
 """Version of the layout, in search.json; a reader refuses a newer one."""
-ASKED, RECIPE, STATE, RESULT, BEST = "search.json", "recipe.toml", "state.json", "result.json", "best.toml"
+ASKED, RECIPE, STATE, BEST = "search.json", "recipe.toml", "state.json", "best.toml"
+TRIALS, RESULT = "trials", "result.json"
 ORPHANS = 10.0
 """Seconds that the workers of a search that was killed are waited for: they end as soon as they notice."""
 
@@ -51,13 +54,25 @@ class SearchFolder:
     path: Path
 
     @classmethod
-    def create(cls, out: Path | None, name: str) -> SearchFolder:
-        """Makes the folder of a new search, `searches/<name>-<n>` without `out`. Raises UsageError."""
-        if out is None:
-            return cls(numbered(Path("searches"), name))
-        RunFolder.require_free(out)
-        out.mkdir(parents=True, exist_ok=True)
-        return cls(out)
+    def create(cls, out: Path | None, asked: Asked, recipe: str) -> SearchFolder:
+        """Makes the folder of a new search, whole or not at all; `searches/<name>-<n>` without `out`. Raises UsageError."""
+        if out is not None:
+            RunFolder.require_free(out)
+        place = cls(numbered(Path("searches"), asked.name) if out is None else out)
+        made = cls(place.path.parent / f"{TEMPORARY}{secrets.token_hex(6)}")
+        try:
+            with writing(place.path, len(recipe)):
+                (made.path / TRIALS).mkdir(parents=True)
+                write_atomic(made.path / RECIPE, recipe)
+                write_json(made.path / ASKED, {"format": FORMAT, "dressage": __version__, **asked.to_json()})
+                made.path.rename(place.path)  # over an empty folder too
+                sync_folder(place.path.parent)
+        except BaseException:
+            shutil.rmtree(made.path, ignore_errors=True)
+            with suppress(OSError):
+                place.path.rmdir()
+            raise
+        return place
 
     @classmethod
     def open(cls, path: Path) -> SearchFolder:
@@ -71,12 +86,6 @@ class SearchFolder:
     def is_one(cls, path: Path) -> bool:
         """Whether a search lies there."""
         return (path / ASKED).is_file()
-
-    def lay_down(self, asked: Asked, recipe: str) -> None:
-        """Writes what was asked; search.json last: a folder without it is no search."""
-        (self.path / "trials").mkdir(exist_ok=True)
-        write_atomic(self.path / RECIPE, recipe)
-        write_json(self.path / ASKED, {"format": FORMAT, "dressage": __version__, **asked.to_json()})
 
     def asked(self) -> Asked:
         """What was asked. Raises RunError: damaged, of a newer format."""
@@ -126,7 +135,7 @@ class SearchFolder:
 
     def trial(self, number: int) -> Path:
         """The folder of a trial's run."""
-        return self.path / "trials" / f"{number:04d}"
+        return self.path / TRIALS / f"{number:04d}"
 
     def result(self, trial: Trial) -> Result | None:
         """What came of a trial so far; None: nothing yet. Raises RunError: damaged, or of another trial."""

@@ -228,9 +228,7 @@ def _placed(asked: Asked, whole: Recipe, out: Path | str | None) -> SearchFolder
             repair = "choose another place with --out, or go on with it by `dressage resume`"
             raise UsageError.of(out, f"holds another search ({'; '.join(other[:3])})", "expected a new folder", repair)
         return place
-    place = SearchFolder.create(None if out is None else Path(out), asked.name)
-    place.lay_down(asked, to_toml(whole))
-    return place
+    return SearchFolder.create(None if out is None else Path(out), asked, to_toml(whole))
 
 
 def _best(bench: Bench, best: Result, found: Search) -> str:
