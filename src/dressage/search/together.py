@@ -91,7 +91,7 @@ def _begun(bench: Bench, task: Task, job: Job, held: ExitStack) -> Carried:
         write_job(folder.path, job, bench.asked.data, own_model=bench.asked.own_model)
     put_back(job, folder.path)
     known = bench.place.result(task.trial)
-    bench.tell(RunningEvent(task.trial.number, job.state.epoch))
+    bench.tell(RunningEvent(task.trial, job.state.epoch))
     before = 0.0 if known is None else known.seconds
     return Carried(task, job, folder, Course.of(job, folder), before, heard=job.state.epoch)
 
@@ -143,7 +143,7 @@ def _hear(bench: Bench, c: Carried, event: MemberEvent, share: float) -> None:
     if not is_stopped:
         c.course(event)
         if isinstance(event, EpochEvent):
-            bench.tell(RunningEvent(c.task.trial.number, event.epoch, c.course.curve[-1].cost))
+            bench.tell(RunningEvent(c.task.trial, event.epoch, c.course.curve[-1].cost))
     c.is_over = bool(c.course.reason) or isinstance(event, EndEvent) or event.epoch >= c.task.epoch
 
 
