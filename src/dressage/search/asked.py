@@ -64,6 +64,8 @@ class Asked:
     """Runs of each with other seeds."""
     budget: float
     """Seconds of trials, beyond which none is begun; 0: as long as it takes."""
+    first: tuple[Mapping[str, Any], ...] = ()
+    """Edits that the first stage tries before it draws any."""
 
     @property
     def written(self) -> Recipe:
@@ -87,7 +89,8 @@ class Asked:
 
     def to_json(self) -> dict[str, Any]:
         """As `from_json` takes it."""
-        return {**asdict(self), "space": list(self.space), "stages": list(self.stages)}
+        lists = {name: list(getattr(self, name)) for name in ("space", "stages", "first")}
+        return {**asdict(self), **lists}
 
 
 def from_json(found: Mapping[str, Any], where: object) -> Asked:
@@ -107,7 +110,11 @@ def from_json(found: Mapping[str, Any], where: object) -> Asked:
         raise RunError.of(
             where, f"has no usable {wrong[0] if wrong else 'list'}", "expected what a search wrote", "copy it again"
         )
-    taken: dict[str, Any] = {name: tuple(found[name]) if kind is list else found[name] for name, kind in kinds.items()}
+    first = found.get("first", [])
+    if not isinstance(first, list) or not all(isinstance(edit, dict) for edit in first):
+        raise RunError.of(where, "has no usable first", "expected what a search wrote", "copy it again")
+    taken: dict[str, Any] = {"first": tuple(first)}
+    taken |= {name: tuple(found[name]) if kind is list else found[name] for name, kind in kinds.items()}
     asked = Asked(**taken)
     as_stages(asked.stages)
     check_halving(asked.halving)

@@ -96,7 +96,7 @@ def conduct(c: Conduct) -> Search:
 def _carry_stage(c: Conduct, number: int, stage: Stage, space: Space, first: int, results: list[Result]) -> None:
     """The trials of a stage, all at once, or in pieces where the sampler learns from what came before; fills `results`."""
     left = stage.trials
-    again = _best_before(c, stage)
+    again = _best_before(c, stage) if c.stages else [dict(edit) for edit in c.asked.first[: stage.trials]]
     while left:
         size = min(left, CHUNK) if c.asked.sampler == "optuna" else left
         known = [(point_of(space, r.trial.edit), r.score if r.counts else None) for r in results]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -60,6 +60,7 @@ def search(
     halving: Halving = "successive",
     finalists: int = 3,
     repeats: int = 3,
+    first: Sequence[Mapping[str, object]] = (),
     budget: float = 0.0,
     seed: int | None = None,
     jobs: int = 0,
@@ -73,8 +74,9 @@ def search(
     texts `optim.lr=log:1e-5:1e-1`; without it rate, decay and dropout around the usual ones. `sampler`: random, grid, sobol or
     optuna. `trials`, `epochs` and `subset` (training rows) are those of the coarse stage; `stages` names all of them,
     `["100x5@10000", "20x20"]`. `halving`: none, successive or hyperband, within a stage. The `finalists` best of the last stage
-    are repeated with `repeats` other seeds. `budget`: seconds after which no trial is begun. `jobs`: processes; 0: as many as
-    fit. `out`: folder of the search, `searches/<name>-<n>` without it; one that lies there already is gone on with.
+    are repeated with `repeats` other seeds. `first`: edits by path that are tried before any is drawn. `budget`: seconds after
+    which no trial is begun. `jobs`: processes; 0: as many as fit. `out`: folder of the search, `searches/<name>-<n>` without
+    it; one that lies there already is gone on with.
     Raises DataError, RecipeError or UsageError before anything is written; Interrupted with what was trained saved.
     """
     written = as_recipe(recipe, also=name_problems)
@@ -112,6 +114,7 @@ def search(
             finalists=finalists,
             repeats=repeats,
             budget=float(budget),
+            first=tuple(first),
         )
         place = _placed(asked, whole, out)
         bench = Bench(asked, place, replace(ground, form=asked.form))
