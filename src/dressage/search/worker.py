@@ -23,7 +23,7 @@ from dressage.errors import DressageError, RunError
 from dressage.ground import Ground, made_anew, open_ground
 from dressage.models.foreign import load_module
 from dressage.search.asked import Asked
-from dressage.search.events import RunningEvent
+from dressage.search.events import RunningEvent, ToldEvent
 from dressage.search.folder import SearchFolder
 from dressage.search.together import carry_out
 from dressage.search.trial import Trial
@@ -91,7 +91,9 @@ def _told() -> queue.Queue[dict[str, Any]]:
     return lines
 
 
-def _running(event: RunningEvent) -> dict[str, Any]:
+def _running(event: RunningEvent | ToldEvent) -> dict[str, Any]:
+    """As the search takes it; sentences are its own."""
+    assert isinstance(event, RunningEvent)
     return {"running": event.trial.number, "epoch": event.epoch, "cost": event.cost}
 
 

@@ -167,9 +167,8 @@ class Processes:
 
     def _answer(self, worker: Worker, waiting: deque[Group]) -> Iterator[Result]:
         assert worker.process.stdout is not None
-        heard = os.read(
-            worker.process.stdout.fileno(), 1 << 16
-        )  # not by lines: what a buffer holds, nobody would wake for
+        # Not by lines: for what a buffer holds, nobody would be woken.
+        heard = os.read(worker.process.stdout.fileno(), 1 << 16)
         if not heard:
             yield from self._died(worker, waiting)
             return
