@@ -196,6 +196,7 @@ def test_verdict_by_hand() -> None:
     margin = 2.446911851 * noise * math.sqrt(2 / 3)  # two others were repeated: one-sided 1 - 0.05/2
     assert [s.margin for s in verdict.others if s.number == 1] == [pytest.approx(margin)]
     assert verdict.alike == (3, 1)
+    assert "was the mean of its repeats" in told(verdict)[-1]
     assert verdict.excess == pytest.approx(0.0) and verdict.optimism == pytest.approx(largest_of(5) * noise)
     lines = told(verdict)
     assert (

@@ -19,6 +19,7 @@ from dressage.search.pictures import bars_svg, curves_svg, grid_random_svg, para
 from dressage.search.pictures.axis import axis_of, labels
 from dressage.search.pictures.grid_random import TRIALS, important
 from dressage.search.pictures.ink import BINS, bins, file_of
+from dressage.search.pictures.parallel import BELOW
 from dressage.search.pictures.plane import HEIGHT, LEFT, RIGHT, TOP, WIDTH, axes_of
 from dressage.search.ranges import uniform
 from dressage.search.samplers import sample
@@ -96,9 +97,9 @@ def test_lines_of_all_trials(account: Account) -> None:
     lines = [e for e in parallel.iter(f"{NAMESPACE}path") if "line-score" in e.get("class", "")]
     assert len(lines) == len(counted)
     for line, result in zip(lines, sorted(counted, key=lambda r: r.score), strict=True):
-        searched = "optim.momentum" in result.trial.edit
-        assert len(re.findall("[ML]", line.get("d", ""))) == (7 if searched else 6)  # a gap where it was not searched
-        assert line.get("d", "").count("M") == (1 if searched else 2)
+        ends = re.findall(r"[ML]([\d.]+) ([\d.]+)", line.get("d", ""))
+        assert len(ends) == 7 and line.get("d", "").count("M") == 1
+        assert (float(ends[5][1]) == BELOW) == ("optim.momentum" not in result.trial.edit)
     curves = drawn(curves_svg(account))
     assert len([e for e in curves.iter(f"{NAMESPACE}path") if "line-score" in e.get("class", "")]) == len(counted)
     assert len([e for e in of_class(curves, "lost") if "L" in e.get("d", "")]) >= 2
@@ -161,11 +162,12 @@ def test_the_page_tells_the_whole_search(account: Account, tmp_path: Path) -> No
         "momentum",
         "epochs",
         "accuracy",
+        "repeats",
         "loss",
         "time",
     ]
     assert len(rows) == len(account.results) and rows[-1][2].startswith("stopped: its cost")
-    assert sum("3 repeats: mean" in state for _, _, state in rows) == 4
+    assert sum(cells[-3].endswith("(3)") for _, cells, _ in rows) == 4
 
 
 def test_half_a_search_and_an_empty_one_have_a_page(account: Account) -> None:

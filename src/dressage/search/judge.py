@@ -15,6 +15,8 @@ import numpy as np
 from dressage.search.trial import Result, ranked
 
 SURE = 0.95
+SAME = 1e-6
+"""Difference of two scores that is none."""
 HIGHEST = 1.0
 """Of an accuracy and an R²; −loss is below it too."""
 FINITE = 9.0
@@ -184,4 +186,6 @@ def _count(n: int, thing: str) -> str:
 def _measured(excess: float) -> str:
     if math.isnan(excess):
         return "was not repeated"
+    if abs(excess) < SAME:
+        return "was the mean of its repeats"
     return f"was {abs(excess):.2g} {'above' if excess >= 0 else 'below'} the mean of its repeats"

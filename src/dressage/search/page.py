@@ -146,16 +146,19 @@ def trial_rows(account: Account) -> tuple[list[str], list[tuple[str, list[str], 
     for stage in account.stages:
         points |= points_of(stage.space, [r for r in account.results if r.trial.stage == stage.number])
     standings = [account.verdict.best, *account.verdict.others] if account.verdict else []
-    repeated = {s.number: f"; {len(s.repeats)} repeats: mean {digits(s.mean)}" for s in standings if s.repeats}
+    repeated = {s.number: f"{digits(s.mean)} ({len(s.repeats)})" for s in standings if s.repeats}
     order = {result.trial.number: place for place, result in enumerate(ranked(account.results))}
     rows = []
     for result in sorted(account.results, key=lambda r: (order.get(r.trial.number, len(order)), r.trial.number)):
         point: Mapping[str, object] = points.get(result.trial.number, {})
         cells = [f"{result.trial.stage + 1}", *(short_of(point[path]) if path in point else "–" for path in space)]
-        cells += [f"{result.epoch}", digits(result.score), digits(result.cost), duration(result.seconds)]
-        state = result.state + (f": {result.reason}" if result.reason else "") + repeated.get(result.trial.number, "")
+        cells += [f"{result.epoch}", digits(result.score)]
+        cells += [repeated.get(result.trial.number, "")] if repeated else []
+        cells += [digits(result.cost), duration(result.seconds)]
+        state = result.state + (f": {result.reason}" if result.reason else "")
         rows.append((f"{result.trial.number}", cells, state))
-    return ["stage", *(names[path] for path in space), "epochs", metric_name(account.metric), "loss", "time"], rows
+    scores = [metric_name(account.metric), *(["repeats"] if repeated else [])]
+    return ["stage", *(names[path] for path in space), "epochs", *scores, "loss", "time"], rows
 
 
 def short_of(value: object) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from dressage.evaluate.words import digits, metric_name
@@ -11,9 +10,14 @@ from dressage.report.svg import shape, svg, words
 from dressage.search.account import Account
 from dressage.search.pictures.axis import Axis, axis_of, labels, points_of
 from dressage.search.pictures.ink import LIGHT, bins, legend, score_path
+from dressage.search.ranges import Value
 from dressage.search.trial import Result
 
-WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 900, 380, 60, 70, 50, 62
+WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 900, 410, 60, 70, 50, 92
+BELOW = HEIGHT - BOTTOM + 16
+"""Where a line passes an axis that was not searched for its trial."""
+SPREAD = 0.5
+"""Of the share of a choice, over which its lines are spread."""
 MOST = 12
 """Settings that are drawn, the most important first."""
 MOST_LINES = 400
@@ -32,10 +36,12 @@ def parallel_svg(account: Account, order: Sequence[str] = ()) -> str:
     score_axis = _score_axis(counted)
     places = {path: LEFT + i * (WIDTH - LEFT - RIGHT) / len(paths) for i, path in enumerate([*paths, ""])}
     points, sevenths = points_of(space, account.results), bins(account.results)
-    parts = []
-    for result in counted:
+    parts, left_out = [], set()
+    for place, result in enumerate(counted):
         point = points[result.trial.number]
-        corners = [(places[p], _down(axes[p].at(point[p])) if p in point else math.nan) for p in paths]
+        left_out |= {path for path in paths if path not in point}
+        spread = SPREAD * (place / max(1, len(counted) - 1) - 0.5)
+        corners = [(places[p], _height(axes[p], point[p], spread) if p in point else BELOW) for p in paths]
         corners.append((places[""], _down(score_axis.at(result.score))))
         seventh = sevenths[result.trial.number]
         thick = THICK if result is counted[-1] else 1.0
@@ -43,9 +49,15 @@ def parallel_svg(account: Account, order: Sequence[str] = ()) -> str:
     names = {**labels(paths), "": metric_name(account.metric)}
     for path, axis in [*axes.items(), ("", score_axis)]:
         parts += _upright(axis, places[path], names[path], last=not path)
-    parts += legend(account.results, LEFT, HEIGHT - 30, metric_name(account.metric))
+    parts += [words("not searched", places[path] + 8, BELOW + 4, kind="haloed") for path in paths if path in left_out]
+    parts += legend(account.results, LEFT, HEIGHT - 26, metric_name(account.metric))
     label = f"{len(counted)} trials as lines over {', '.join(paths)} and the score"
     return svg("parallel", WIDTH, HEIGHT, label, parts)
+
+
+def _height(axis: Axis, value: Value, spread: float) -> float:
+    """Where a line meets an axis; those of one choice are spread by their scores, so that they can be told apart."""
+    return _down(axis.at(value) + (spread / len(axis.choices) if axis.choices else 0.0))
 
 
 def _down(share: float) -> float:
@@ -53,7 +65,7 @@ def _down(share: float) -> float:
 
 
 def _score_axis(counted: Sequence[Result]) -> Axis:
-    """From the lower quartile less three times the distance to the best, if scores lie far below, to the best."""
+    """From the worst score to the best, with a little room."""
     scores = sorted(r.score for r in counted)
     high, low = scores[-1], scores[0]
     room = (high - low) * 0.04 or 0.5
