@@ -7,7 +7,9 @@ from pathlib import Path
 from dressage.cli.output import Output
 
 
-def resume(run: Path, data: str | None = None, /, *, model: str | None = None, output: Output | None = None) -> None:
+def resume(
+    run: Path, data: str | None = None, /, *, model: str | None = None, on: str = "", output: Output | None = None
+) -> None:
     """Go on with a run, an ensemble or a search that was stopped, bit for bit as if it never had been.
 
     For example:
@@ -21,6 +23,8 @@ def resume(run: Path, data: str | None = None, /, *, model: str | None = None, o
         Where the data is now, if it has been moved. Changed data is refused.
     model
         FILE.py:Name, for a run that was trained with a network of your own.
+    on
+        Of a search: ray or ray://HOST:PORT, a cluster that goes on with it.
     """
     from dressage import resume as go_on
     from dressage.cli import ensemble as ensembles
@@ -32,7 +36,7 @@ def resume(run: Path, data: str | None = None, /, *, model: str | None = None, o
     output = output or Output()
     network = load_network(model, output)
     if searches.is_one(run):
-        searches.go_on(run, data, network, output)
+        searches.go_on(run, data, network, on, output)
         return
     if ensembles.is_one(run):
         ensembles.go_on(run, data, network, output)

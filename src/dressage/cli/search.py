@@ -40,6 +40,7 @@ def search(
     repeats: int = 3,
     budget: str = "",
     jobs: int = 0,
+    on: str = "",
     out: Path | None = None,
     model: str | None = None,
     recipe: Recipe,
@@ -80,6 +81,8 @@ def search(
         Time after which no trial is begun, e.g. 90s, 20m or 1.5h.
     jobs
         Processes that train at once; 0: as many as fit.
+    on
+        ray or ray://HOST:PORT: a cluster that trains in their place; all nodes have to see the folder and the data.
     out
         Folder of the search; without it a free name below searches/. One that lies there already is gone on with.
     model
@@ -97,6 +100,7 @@ def search(
         "finalists": finalists,
         "repeats": repeats,
         "jobs": jobs,
+        "on": on,
         "out": out,
     }
     asked |= {"recipe": recipe, "budget": seconds_of(budget), "model": load_network(model, output)}
@@ -110,13 +114,13 @@ def is_one(folder: Path) -> bool:
     return (folder / "search.json").is_file()
 
 
-def go_on(folder: Path, data: str | None, network: Made | None, output: Output) -> None:
+def go_on(folder: Path, data: str | None, network: Made | None, on: str, output: Output) -> None:
     """Goes on with a search that was stopped."""
     from dressage.cli.search_progress import SearchProgress
     from dressage.search import go_on as resume
 
     with SearchProgress(output) as progress:
-        found = resume(folder, data, model=network, on_event=progress, progress=progress.opening)
+        found = resume(folder, data, model=network, on=on, on_event=progress, progress=progress.opening)
     _result(found, output)
 
 

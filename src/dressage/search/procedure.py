@@ -22,6 +22,7 @@ from dressage.search.conduct import Carry, Conduct, Unfinished, conduct
 from dressage.search.events import SearchEvent
 from dressage.search.folder import BEST, SearchFolder
 from dressage.search.found import Search
+from dressage.search.on_ray import check_address, on_ray
 from dressage.search.page import write_page
 from dressage.search.ranges import Range
 from dressage.search.samplers import check_sampler
@@ -64,6 +65,7 @@ def search(
     budget: float = 0.0,
     seed: int | None = None,
     jobs: int = 0,
+    on: str = "",
     out: Path | str | None = None,
     on_event: OnEvent | None = None,
     progress: ShowProgress | None = None,
@@ -75,7 +77,8 @@ def search(
     optuna. `trials`, `epochs` and `subset` (training rows) are those of the coarse stage; `stages` names all of them,
     `["100x5@10000", "20x20"]`. `halving`: none, successive or hyperband, within a stage. The `finalists` best of the last stage
     are repeated with `repeats` other seeds. `first`: edits by path that are tried before any is drawn. `budget`: seconds after
-    which no trial is begun. `jobs`: processes; 0: as many as fit. `out`: folder of the search, `searches/<name>-<n>` without
+    which no trial is begun. `jobs`: processes; 0: as many as fit. `on`: a Ray
+    cluster in their place, `ray` or `ray://HOST:PORT`. `out`: folder of the search, `searches/<name>-<n>` without
     it; one that lies there already is gone on with.
     Raises DataError, RecipeError or UsageError before anything is written; Interrupted with what was trained saved.
     """
@@ -93,6 +96,8 @@ def search(
     ):
         if value is not None and value < least:
             raise UsageError.of(name, f"{value} given", f"expected {least} or more", "leave it out")
+    if on:
+        check_address(on)
     known = None if space is None else as_space(space)
     with threads_kept():
         ground = open_ground(data, y, written, None, made_anew(model), progress)
@@ -118,7 +123,7 @@ def search(
         )
         place = _placed(asked, whole, out)
         bench = Bench(asked, place, replace(ground, form=asked.form))
-        return _carried_out(bench, whole, model, jobs, on_event)
+        return _carried_out(bench, whole, model, jobs, on, on_event)
 
 
 def go_on(
@@ -128,6 +133,7 @@ def go_on(
     y: object = None,
     model: Made | None = None,
     jobs: int = 0,
+    on: str = "",
     on_event: OnEvent | None = None,
     progress: ShowProgress | None = None,
 ) -> Search:
@@ -151,7 +157,7 @@ def go_on(
         ground = open_ground(data, y, asked.written, None, made_anew(model), progress)
         require_same(place, asked, ground)
         bench = Bench(replace(asked, data=as_given(data)), place, replace(ground, form=asked.form))
-        return _carried_out(bench, place.whole(), model, jobs, on_event)
+        return _carried_out(bench, place.whole(), model, jobs, on, on_event)
 
 
 def load_search(folder: Path | str) -> Search:
@@ -165,7 +171,9 @@ def load_search(folder: Path | str) -> Search:
         return c.found(standing.status)
 
 
-def _carried_out(bench: Bench, whole: Recipe, model: Made | None, jobs: int, on_event: OnEvent | None) -> Search:
+def _carried_out(
+    bench: Bench, whole: Recipe, model: Made | None, jobs: int, on: str, on_event: OnEvent | None
+) -> Search:
     """Carries a search out from where it stands, and writes what was found."""
     place, tell = bench.place, on_event or (lambda event: None)
     bench = replace(bench, tell=tell)
@@ -174,7 +182,7 @@ def _carried_out(bench: Bench, whole: Recipe, model: Made | None, jobs: int, on_
         place.stand(standing)
         c = Conduct(bench.asked, place, whole, _nobody, tell, standing, rows=len(bench.ground.rows["train"]))
         try:
-            with _hands(bench, model, jobs) as carry:
+            with _hands(bench, model, jobs, on) as carry:
                 c.carry = carry
                 found = conduct(c)
             if found.best is not None:
@@ -188,12 +196,20 @@ def _carried_out(bench: Bench, whole: Recipe, model: Made | None, jobs: int, on_
 
 
 @contextmanager
-def _hands(bench: Bench, model: Made | None, jobs: int) -> Iterator[Carry]:
-    """Who carries out the trials: processes, where they can open the data and make the network themselves."""
+def _hands(bench: Bench, model: Made | None, jobs: int, on: str) -> Iterator[Carry]:
+    """Who carries out the trials: processes or a cluster, where they can open the data and make the network themselves."""
     spec = spec_of(model)
     alone = bench.asked.data is None or (model is not None and spec is None)
-    count = 1 if alone else how_many(bench, int(bench.asked.form["train.threads"]), jobs)
+    if on and alone:
+        found = "the data or the network was given from Python"
+        repair = "give a path, and a network as FILE.py:Name on the command line"
+        raise UsageError.of(f"--on {on}", found, "expected what every node can open by itself", repair)
+    count = 1 if alone or on else how_many(bench, int(bench.asked.form["train.threads"]), jobs)
     with signals(bench.place.path) as stop:
+        if on:
+            with on_ray(bench, stop, on, spec) as carry:
+                yield carry
+            return
         if count == 1:
             yield here(bench, stop)
             return

@@ -28,7 +28,7 @@ from dressage.search.folder import SearchFolder
 from dressage.search.together import carry_out
 from dressage.search.trial import Trial
 from dressage.search.work import Bench, Task
-from dressage.stopping import Stop, signals
+from dressage.stopping import signals
 
 
 def main() -> None:
@@ -40,13 +40,14 @@ def main() -> None:
     try:
         place = SearchFolder.open(Path(sys.argv[1]))
         with place.working():
-            bench = open_bench(place, told.get().get("model"))
+            first = told.get()
+            bench = open_bench(place, first["data"], first["model"])
             bench = replace(bench, tell=lambda event: _say(answers, _running(event)))
             _say(answers, {"ready": True})
             while True:
-                task = told.get()
+                tasks = tasks_of(told.get())
                 with signals(place.path) as stop:
-                    _carry(bench, task, stop)
+                    carry_out(bench, tasks, stop)
                     if stop.asked:
                         return
                 _say(answers, {"done": True})
@@ -56,12 +57,12 @@ def main() -> None:
         _say(answers, {"error": str(error), "kind": "UsageError"})
 
 
-def open_bench(place: SearchFolder, model: str | None) -> Bench:
+def open_bench(place: SearchFolder, data: str, model: str | None) -> Bench:
     """The data of a search and all that trials need. Raises DataError, RunError where the data is not the same."""
     asked = place.asked()
     torch.set_num_threads(int(asked.form["train.threads"]))
     made = load_module(model) if model else None
-    ground = open_ground(asked.data, None, asked.written, None, made_anew(made), None)
+    ground = open_ground(data, None, asked.written, None, made_anew(made), None)
     require_same(place, asked, ground)
     return Bench(asked, place, Ground(ground.source, ground.rows, ground.made, asked.form))
 
@@ -73,9 +74,9 @@ def require_same(place: SearchFolder, asked: Asked, ground: Ground) -> None:
         raise RunError.of(place.path, found, "expected the data of the search", "give that data, or search anew")
 
 
-def _carry(bench: Bench, message: Mapping[str, Any], stop: Stop) -> None:
-    tasks = [Task(Trial(**told["trial"]), int(told["epoch"])) for told in message["tasks"]]
-    carry_out(bench, tasks, stop)
+def tasks_of(message: Mapping[str, Any]) -> list[Task]:
+    """The tasks of a message."""
+    return [Task(Trial(**told["trial"]), int(told["epoch"])) for told in message["tasks"]]
 
 
 def _told() -> queue.Queue[dict[str, Any]]:

@@ -179,7 +179,7 @@ class Processes:
     def _said(self, worker: Worker, said: dict[str, Any]) -> Iterator[Result]:
         """What comes of one line."""
         if "error" in said:
-            raise _raised(said)
+            raise raised(said)
         if "running" in said:
             trials = [task.trial for task in worker.group or () if task.trial.number == said["running"]]
             for trial in trials:
@@ -224,7 +224,7 @@ class Processes:
         # A session of its own: Ctrl-C is the search's to hear, which then asks each worker to save what it trains.
         process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=log, env=env, start_new_session=True)
         worker = Worker(process, log)
-        worker.say({"model": self.model})
+        worker.say({"model": self.model, "data": self.bench.asked.data})
         return worker
 
 
@@ -233,7 +233,7 @@ def to_json(task: Task) -> dict[str, Any]:
     return {"trial": {**asdict(task.trial), "edit": dict(task.trial.edit)}, "epoch": task.epoch}
 
 
-def _raised(said: dict[str, Any]) -> Exception:
+def raised(said: dict[str, Any]) -> Exception:
     """The error that a worker has met."""
     kind = getattr(errors, str(said.get("kind")), None)
     if isinstance(kind, type) and issubclass(kind, DressageError):
