@@ -16,6 +16,8 @@ from command import call
 from dressage.errors import RecipeError, UsageError
 from dressage.prepare import prepare
 from dressage.range_test import range_test_of
+from dressage.rates import climb as climbing
+from dressage.rates.climb import Tried, chosen
 from dressage.rates.read import WIDTH, read, smooth
 from dressage.rates.sweep import Curve, Training, sweep
 from dressage.recipe import load_recipe
@@ -70,6 +72,29 @@ def test_the_suggestion_lies_between_where_the_loss_falls_and_where_it_rises_and
     assert found.falls < found.mostly < found.rate <= 0.9 * found.lowest < found.rises
     assert found.rate == min(math.sqrt(found.falls * found.rises), 3 * found.mostly, 0.9 * found.lowest)
     assert found.share == pytest.approx(0.75, abs=0.03)
+
+
+def test_a_rate_is_doubled_while_the_end_is_clearly_lower_and_half_a_rung_is_left_below_one_that_is_lost():
+    def tried(*ends: float, factor: float = 2) -> list[Tried]:
+        return [Tried(0.1 * factor**i, end, 60) for i, end in enumerate(ends)]
+
+    assert chosen(tried(-1.0, -1.01)) == 0.1, "one per cent is not clear"
+    assert chosen(tried(-1.0, -1.2, -1.1)) == 0.2
+    assert chosen(tried(-1.0, -1.2, math.inf)) == pytest.approx(0.2 / math.sqrt(2))
+    assert chosen(tried(math.inf, math.inf, -0.5, factor=0.5)) == pytest.approx(0.025 / math.sqrt(2))
+    assert chosen(tried(math.inf, math.inf, factor=0.5)) is None
+    assert chosen(tried(-1.0, -2.0, -3.0)) == 0.4
+
+
+def test_what_is_tried_out_is_the_recipes_schedule_in_miniature(monkeypatch):
+    job, seen = job_of(schedule={"name": "linear", "warmup": 0.1}), []
+    training = Training(job.state.model, job.recipe, job.batches, job.plan, True)
+    rates = np.geomspace(1e-3, 1e-2, 10)
+    monkeypatch.setattr(climbing, "sweep", lambda t, r, *_: seen.append(r) or curve_of(np.full(10, -1.0), rates))
+    assert climbing.try_out(training, 0.5, 2, lambda: None).end == -1.0
+    total = job.plan.factor.total
+    assert len(seen) == 2 and seen[0] == [0.5 * job.plan.factor(i * total // 60) for i in range(60)]
+    assert max(seen[0]) == pytest.approx(0.5, rel=0.1) and seen[0][0] < seen[0][6] > seen[0][-1]
 
 
 def test_noise_alone_suggests_nothing():

@@ -9,6 +9,8 @@ from dressage.errors import UsageError, nearest
 from dressage.models.foreign import Made
 from dressage.prepare import Job, ShowProgress, prepare, threads_kept
 from dressage.presets import finds_length, usual_rate
+from dressage.rates.climb import ORDERS
+from dressage.rates.climb import STEPS as CLIMB
 from dressage.rates.find import REPEATS, SCOUT, STEPS, By, RangeTest, Rule, find, halve
 from dressage.rates.sweep import Training
 from dressage.recipe import Recipe, as_recipe
@@ -35,8 +37,9 @@ def range_test(
 ) -> RangeTest:
     """Suggests a learning rate for the training that `recipe` describes: the rate grows over mini-batches of a copy.
 
-    The suggestion is √(falls · rises): of the rate up to which half of the loss's fall is done, and the one at which it
-    rises again; the median over `repeats` orders of the data, `steps` each, and never near the lowest loss.
+    Over `repeats` orders of the data, `steps` each, it is √(falls · rises) of the mean curve: of the rate up to which half of
+    the loss's fall is done, and the one at which it rises again; then it is doubled while trainings in miniature, with the
+    recipe's schedule, end clearly lower (`dressage.rates.climb`).
     `rule="halve"`: from `high` the rate is halved until no order diverges. `by="validation"`: the validation loss is
     looked at. `low`, `high`: the rates to sweep; found by a wide sweep where not given. `data`, `y`, `model`: as in `train`.
     Nothing is written, and a training after it is bit for bit the same. Smith 2017 (R5, L6).
@@ -86,7 +89,7 @@ def range_test_of(
     usual = job.recipe.optim.rate or usual_rate(job.recipe)
     if job.batches.steps_per_epoch == 1:
         repeats = 1  # one batch has no order
-    done, total = 0, repeats * steps + SCOUT
+    done, total = 0, repeats * steps + SCOUT + 3 * ORDERS * CLIMB
 
     def tick() -> None:
         nonlocal done

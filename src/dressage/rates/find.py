@@ -10,6 +10,8 @@ from typing import Literal
 
 import numpy as np
 
+from dressage.rates.climb import ORDERS, Tried, chosen, climb
+from dressage.rates.climb import STEPS as CLIMB
 from dressage.rates.read import Reading, pooled, read, smooth
 from dressage.rates.sweep import Curve, Training, sweep
 
@@ -84,7 +86,8 @@ def find(
 ) -> RangeTest:
     """Sweeps once for each order of the data, over `span` or over the rates at which a first wide sweep sees something happen.
 
-    The suggestion is read from the mean of their curves, and held against what each says alone. The training is left as it was.
+    What is read from the mean of their curves is tried out in trainings in miniature, which may bear more. The training is
+    left as it was.
     """
     scout = None
     if span is None:
@@ -98,8 +101,13 @@ def find(
     if whole is None:
         return RangeTest(None, _nothing(curves, span), "range", by, [], None, readings, curves, taken)
     rates = [rounded(reading.rate) for reading in readings if reading is not None]
-    why = _why(whole, rates, len(curves), by)
-    return RangeTest(rounded(whole.rate), why, "range", by, rates, whole, readings, curves, taken)
+    tried = climb(training, whole.rate, min(ORDERS, repeats), tick)
+    taken += sum(t.steps for t in tried)
+    rate = chosen(tried)
+    why = f"{_why(whole, rates, len(curves), by)}; {_climbed(tried, rate)}"
+    if rate is None:
+        return RangeTest(None, why, "range", by, rates, whole, readings, curves, taken)
+    return RangeTest(rounded(rate), why, "range", by, rates, whole, readings, curves, taken)
 
 
 def halve(training: Training, top: float, *, repeats: int, steps: int, tick: Tick) -> RangeTest:
@@ -145,14 +153,13 @@ def _scout(training: Training, usual: float, tick: Tick) -> Curve:
 
 
 def _span(scout: Curve) -> tuple[float, float]:
-    """From below where the loss begins to fall to above where it rises; where it does not fall, up to where it was lost."""
-    reading = read(scout, SURE_SCOUT)
+    """From below where the loss begins to fall to where it was lost: a first sweep is too coarse to say where it rises."""
+    reading, high = read(scout, SURE_SCOUT), float(max(scout.rates[-1], 10 * scout.rates[0]))
     if reading is None:
-        high = float(max(scout.rates[-1], 10 * scout.rates[0]))
         return (max(float(scout.rates[0]), high / UNSEEN) if scout.lost else float(scout.rates[0])), high
     level = smooth(scout)
     begins = float(scout.rates[int(np.argmax(level < 0.05 * level.min()))])
-    return begins / 4, reading.rises * 4
+    return begins / 4, max(high, 4 * reading.rises)
 
 
 def _why(whole: Reading, rates: Sequence[float], orders: int, by: By) -> str:
@@ -162,6 +169,13 @@ def _why(whole: Reading, rates: Sequence[float], orders: int, by: By) -> str:
     if len(rates) < 2:
         return told
     return f"{told}; {len(rates)} of {orders} orders of the data say {min(rates):g} to {max(rates):g}"
+
+
+def _climbed(tried: Sequence[Tried], rate: float | None) -> str:
+    """What the trainings in miniature showed."""
+    ends = ", ".join(f"{t.rate:.2g} {'lost' if math.isinf(t.end) else format(t.end, '+.2g')}" for t in tried)
+    said = f"{CLIMB} steps with the recipe's schedule change it by: {ends}"
+    return said if rate is not None else f"{said}; none holds"
 
 
 def _nothing(curves: Sequence[Curve], span: tuple[float, float]) -> str:
