@@ -17,7 +17,7 @@ from dressage.search.edits import as_edit
 from dressage.search.judge import largest_of, pooled, t_point, told
 from dressage.search.rungs import Rung, halving, hyperband, promoted, shared
 from dressage.search.samplers import sample
-from dressage.search.trial import State, best_of, ranked, stop_reason
+from dressage.search.trial import State, best_of, ranked, ranked_by_rung, stop_reason
 
 PLANE = ["optim.lr=log:1e-6:1e-1", "regularize.weight_decay=log:1e-5:10"]
 
@@ -222,7 +222,9 @@ def test_verdict_without_repeats_promises_nothing() -> None:
 
 def test_trials_that_were_halted_are_not_held_against_whole_ones() -> None:
     halted = [replace(result(i, 0.95, state="paused"), epoch=2) for i in (5, 6)]
-    verdict = judge([result(0, 0.9), result(1, 0.8), *halted], {0: [0.88, 0.9]})
+    early = replace(result(1, 0.8), epoch=1)  # it ended early by patience, which is no halt
+    assert [r.trial.number for r in ranked_by_rung([*halted, early, result(0, 0.9)])] == [0, 1, 5, 6]
+    verdict = judge([result(0, 0.9), early, *halted], {0: [0.88, 0.9]})
     assert verdict is not None and verdict.best.number == 0 and verdict.runs == 2
     alone = judge(halted, {})
     assert alone is not None and alone.best.number == 5 and alone.runs == 2

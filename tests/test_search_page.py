@@ -23,7 +23,6 @@ from dressage.search.pictures.parallel import BELOW
 from dressage.search.pictures.plane import HEIGHT, LEFT, RIGHT, TOP, WIDTH, axes_of
 from dressage.search.ranges import uniform
 from dressage.search.samplers import sample
-from dressage.search.trial import best_of
 from search_told import told_search
 
 NAMESPACE = "{http://www.w3.org/2000/svg}"
@@ -52,7 +51,7 @@ def test_each_trial_has_its_place_in_the_plane(account: Account) -> None:
     room = 0.04 * (high - low)
     told, highest = dots[-1].find(f"{NAMESPACE}title"), max(counted, key=lambda r: r.score)
     assert told is not None and f"trial {highest.trial.number}: score {highest.score:.4g}" in str(told.text)
-    best = best_of(account.results)
+    best = account.winner
     assert best is not None
     share = (math.log(float(best.trial.edit["optim.lr"])) - low + room) / (high - low + 2 * room)  # type: ignore[arg-type]
     ring = next(e for e in tree.iter(f"{NAMESPACE}circle") if e.get("class") == "best")

@@ -11,7 +11,7 @@ from dressage.cli.progress import Progress
 from dressage.cli.search_time import TimeLeft
 from dressage.search.events import KnownEvent, PlanEvent, RunningEvent, StageEvent, ToldEvent, TrialEvent
 from dressage.search.pictures.axis import labels
-from dressage.search.trial import Result, ranked
+from dressage.search.trial import Result, ranked_by_rung
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -117,7 +117,7 @@ class SearchProgress:
         """The best so far, the running ones below them with epoch and cost, and above both how far the search is."""
         from rich.table import Table
 
-        best = ranked(self._results.values())[:BEST]
+        best = ranked_by_rung(self._results.values())[:BEST]
         running = list(self._running.values())[:RUNNING]
         paths = list(dict.fromkeys(p for t in [*(r.trial for r in best), *(e.trial for e in running)] for p in t.edit))
         names = labels(paths)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from dressage.search.judge import Verdict
 from dressage.search.space import Space
-from dressage.search.trial import Result
+from dressage.search.trial import Result, best_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,3 +48,9 @@ class Account:
     """Path of the best recipe, or the command that trains it."""
     notes: Sequence[str] = ()
     """What else a reader should know."""
+
+    @property
+    def winner(self) -> Result | None:
+        """The trial that won, or the best so far."""
+        number = self.verdict.best.number if self.verdict else None
+        return next((r for r in self.results if r.trial.number == number), best_of(self.results))

@@ -23,7 +23,7 @@ from dressage.search.rungs import promoted
 from dressage.search.samplers import sample
 from dressage.search.space import Space, texts_of
 from dressage.search.stages import narrow
-from dressage.search.trial import Result, Trial, ranked
+from dressage.search.trial import Result, Trial, ranked, ranked_by_rung
 from dressage.search.work import Task, at_epoch, reached
 
 CHUNK = 10
@@ -112,7 +112,7 @@ def _carry_stage(c: Conduct, number: int, stage: Stage, space: Space, first: int
 
 def _best_before(c: Conduct, stage: Stage) -> list[Mapping[str, object]]:
     """Edits of the best trials of the stage before: those that a narrower range may have missed."""
-    before = ranked(c.stages[-1].results) if c.stages else []
+    before = ranked_by_rung(c.stages[-1].results) if c.stages else []
     return [r.trial.edit for r in before[: math.ceil(CARRIED * stage.trials)]] if stage.trials > 1 else []
 
 

@@ -90,8 +90,8 @@ def importance(space: Space, results: Sequence[Result], seed: int = 0) -> Import
 
 
 def order(results: Sequence[Result]) -> Floats:
-    """`(N,)`: rank of each trial from 0, the worst, to 1; by the epoch that it reached in its halving, then by its score."""
-    places = [(r.epoch, r.score) if r.counts else (-1, -math.inf) for r in results]
+    """`(N,)`: rank of each trial from 0, the worst, to 1; by the rung that it reached, then by its score."""
+    places = [(r.reach, r.score) if r.counts else (-1, -math.inf) for r in results]
     known = sorted(set(places))
     below = [sum(place < other for place in places) + (places.count(other) - 1) / 2 for other in known]
     return np.array([below[known.index(place)] for place in places]) / max(1, len(results) - 1)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dressage.search.trial import Result, ranked
+from dressage.search.trial import Result, ranked_by_rung
 
 SURE = 0.95
 SAME = 1e-6
@@ -119,9 +119,8 @@ def judge(results: Sequence[Result], repeats: Mapping[int, Sequence[float]]) -> 
 
 def _at_the_end(results: Sequence[Result]) -> list[Result]:
     """The trials that count, best first, but for those that were halted at a rung before the last."""
-    order = ranked(results)
-    last = max((result.epoch for result in order), default=0)
-    return [result for result in order if result.state == "done" or result.epoch == last]
+    order = ranked_by_rung(results)
+    return [result for result in order if result.reach == order[0].reach]
 
 
 def pooled(groups: Sequence[Sequence[float]]) -> tuple[float, int]:

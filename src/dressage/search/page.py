@@ -82,7 +82,7 @@ def headline(account: Account) -> str:
     """The outcome in a sentence."""
     if account.verdict is not None:
         return told(account.verdict)[0]
-    best = best_of(account.results)
+    best = account.winner
     if best is None:
         return f"None of {len(account.results)} trials could be trained to a score."
     return f"So far trial {best.trial.number} has the best score, {digits(best.score)}; how much of it is luck is not known yet."
@@ -110,8 +110,7 @@ def tiles(account: Account) -> list[tuple[str, str, str]]:
 
 def best_rows(account: Account) -> list[tuple[str, str]]:
     """The settings of the best trial."""
-    number = account.verdict.best.number if account.verdict else None
-    best = next((r for r in account.results if r.trial.number == number), best_of(account.results))
+    best = account.winner
     return [(path, short_of(value)) for path, value in best.trial.edit.items()] if best else []
 
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 from dressage.search.edits import is_option, point_of
 from dressage.search.ranges import Range, Value
 from dressage.search.space import Space, limits, takes
-from dressage.search.trial import Result, ranked
+from dressage.search.trial import Result, ranked_by_rung
 
 EDGE = 0.1
 """Of a range on its own scale: a best value nearer to its end than that may lie beyond it."""
@@ -37,7 +37,7 @@ def narrow(space: Space, results: Sequence[Result]) -> tuple[Space, list[str]]:
     Each is meant on the range's own scale: logarithms of a rate.
     """
     tried = [point_of(space, result.trial.edit) for result in results]
-    best_first = [point_of(space, result.trial.edit) for result in ranked(results)]
+    best_first = [point_of(space, result.trial.edit) for result in ranked_by_rung(results)]
     if len(best_first) < FEWEST:
         found = f"{len(best_first)} of {len(results)} trials count"
         return space, [f"{found}, too few to narrow a range: all stay as they were"]

@@ -51,6 +51,11 @@ class Result:
     folder: str = ""
 
     @property
+    def reach(self) -> int:
+        """Epochs of its schedule that it has come through; all of them where it ended early without harm."""
+        return self.trial.epochs if self.state == "done" else self.epoch
+
+    @property
     def counts(self) -> bool:
         """Whether it may be held against others: trained, and its score is a number."""
         return self.state in ("done", "paused") and math.isfinite(self.score)
@@ -75,6 +80,11 @@ def ranked(results: Iterable[Result]) -> list[Result]:
     return sorted((r for r in results if r.counts), key=place)
 
 
+def ranked_by_rung(results: Iterable[Result]) -> list[Result]:
+    """The same of trials that were halved: those that came further first, since a score after few epochs is another thing."""
+    return sorted(ranked(results), key=lambda result: -result.reach)
+
+
 def best_of(results: Sequence[Result]) -> Result | None:
-    """The best, or None where none counts."""
-    return next(iter(ranked(results)), None)
+    """The best of those that came furthest, or None where none counts."""
+    return next(iter(ranked_by_rung(results)), None)

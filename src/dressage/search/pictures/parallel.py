@@ -44,7 +44,7 @@ def parallel_svg(account: Account, order: Sequence[str] = ()) -> str:
         corners = [(places[p], _height(axes[p], point[p], spread) if p in point else BELOW) for p in paths]
         corners.append((places[""], _down(score_axis.at(result.score))))
         seventh = sevenths[result.trial.number]
-        thick = THICK if result is counted[-1] else 1.0
+        thick = THICK if result is account.winner else 1.0
         parts.append(score_path(corners, f"line-score-{seventh}", LIGHT[seventh], thick))
     names = {**labels(paths), "": metric_name(account.metric)}
     for path, axis in [*axes.items(), ("", score_axis)]:

@@ -10,7 +10,6 @@ from dressage.search.account import Account, Stage
 from dressage.search.pictures.axis import Axis, axis_of, points_of, told_of
 from dressage.search.pictures.ink import bins, cross, legend, ring, score_dot
 from dressage.search.space import Space
-from dressage.search.trial import best_of
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 780, 450, 74, 214, 16, 48
 FAVOURED = ("optim.lr", "regularize.weight_decay")
@@ -34,7 +33,7 @@ def plane_svg(account: Account, order: Sequence[str] = ()) -> str:
     x, y = (axis_of([stage.space[path] for stage in account.stages if path in stage.space]) for path in paths)
     points = points_of(space, account.results)
     parts = [*_grid(x, y), *_names(paths), *_frames(account.stages, paths, x, y)]
-    sevenths, best = bins(account.results), best_of(account.results)
+    sevenths, best = bins(account.results), account.winner
     for result in sorted(account.results, key=lambda r: (r.counts, r.score if r.counts else 0.0)):  # the best on top
         point = points[result.trial.number]
         if not all(path in point for path in paths) or result.state == "failed":
@@ -108,8 +107,8 @@ def _legend(account: Account) -> list[str]:
         )
         parts.append(words(said, x + 30, y + 4))
         y += 22
-    if best_of(account.results):
-        parts += [ring(x + 11, y, 7), words("best score", x + 30, y + 4)]
+    if account.winner:
+        parts += [ring(x + 11, y, 7), words("the best", x + 30, y + 4)]
         y += 22
     if any(result.state == "stopped" for result in account.results):
         parts += [cross(x + 11, y), words("stopped", x + 30, y + 4)]
