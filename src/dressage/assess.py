@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from dressage.augment.views import catalogue as views
 from dressage.data.preprocess import Preprocess
 from dressage.data.source import Part
-from dressage.evaluate import Evaluation, diagnose, exhibit, gaps_json, judge, judge_several
+from dressage.evaluate import Evaluation, exhibit, gaps_of, judge, judge_several
 from dressage.fit.state import State
 from dressage.fit.views import answers
 from dressage.objective import Objective
@@ -43,8 +43,8 @@ def assess(job: Job, again: Job | None = None) -> dict[str, Evaluation]:
 
 def written(evaluation: dict[str, Evaluation], target_error: float) -> dict[str, object]:
     """What evaluation.json holds: each part, and what the gaps between their errors say."""
-    found = diagnose(evaluation, target_error)
-    return {**evaluation, **({"gaps": gaps_json(found)} if found else {})}
+    found = gaps_of(evaluation, target_error)
+    return {**evaluation, **({"gaps": found} if found else {})}
 
 
 def assess_part(job: Job, part: Part) -> Evaluation:

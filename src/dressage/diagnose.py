@@ -8,11 +8,11 @@ from pathlib import Path
 
 from dressage.clock import work_seconds
 from dressage.errors import DressageError
+from dressage.examine import examined
 from dressage.findings import Finding, ranked
 from dressage.models.foreign import Made
 from dressage.preflight.catalogue import CHECKS
 from dressage.preflight.result import Checked, finding_lines
-from dressage.preflight.run import examine
 from dressage.prepare import Job, ShowProgress, threads_kept
 from dressage.recall import telemetry_of
 from dressage.remedies import in_a_recipe
@@ -81,7 +81,7 @@ def diagnose(
         history = read_history(place.path)
         case.telemetry = telemetry_of(history, job)
         _put_weights_back(case, job, place)
-        checks = _check(case, own_model=made is not None, progress=progress)
+        checks = _check(case, job, own_model=made is not None, progress=progress)
         status = str(place.status()["status"])
         found = _judge(case, history, status, progress)
     found = [*in_a_recipe(stuck_for_a_reason(ranked(found)), job, own_model=made is not None), *_told_by_guard(history)]
@@ -100,14 +100,14 @@ def _put_weights_back(case: Case, job: Job, place: RunFolder) -> None:
     job.state.load(saved.tensors, saved.state)
 
 
-def _check(case: Case, *, own_model: bool, progress: ShowProgress | None) -> list[Checked]:
+def _check(case: Case, job: Job, *, own_model: bool, progress: ShowProgress | None) -> list[Checked]:
     """The checks of data, and of a network of the user's, on the first weights; at most half of the time."""
     wanted = [n for n, _, _ in CHECKS if n.startswith("data.") or n == "signals" or (own_model and n in OWN_NETWORK)]
     began = work_seconds()
     subject = case.subject
     if case.start is not None:
         subject = replace(subject, model=case.start[0], optimizer=case.start[1])
-    seen = examine(subject, wanted, began + case.seconds / 2, progress)
+    seen = examined(subject, job, wanted, began + case.seconds / 2, progress)
     case.spent += work_seconds() - began
     case.lasting = [replace(f, step=0) for f in seen.findings]
     case.notes += [f"{c.name}: {c.said}" for c in seen.checks if c.said.startswith(("no time", "could not"))]

@@ -141,11 +141,9 @@ def _by_task(facts: Facts) -> dict[str, Choice]:
     if facts.task == "regression":
         return {"loss.name": Choice("mse", "inferred", "the target is a number")}
     if facts.task == "multi":
-        why = "a training for several targets cannot be judged yet"
         return {
             "loss.name": Choice("multi", "inferred", "there are several targets"),
             "train.monitor": Choice("loss", "inferred", "the one number for all targets"),
-            "watch.diagnose": Choice(False, "inferred", why),
         }
     return {"loss.name": Choice("cross_entropy", "inferred", f"the target is one of {facts.outputs} classes")}
 

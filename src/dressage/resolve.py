@@ -223,9 +223,6 @@ def _several_fit(recipe: Recipe, facts: Facts) -> RecipeError | None:
         return _error("augment", f"'{mixing}' given", "labels of several targets are not mixed", "leave it out")
     if recipe.train.monitor == "metric":
         return _error("train.monitor", "'metric' given", "each of several targets has its own", "use loss")
-    if recipe.watch.diagnose:
-        expected = "a training for several targets cannot be judged yet"
-        return _error("watch.diagnose", "true given", expected, "leave it out")
     return None
 
 

@@ -7,12 +7,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, replace
 
+from torch import Tensor
+
 from dressage.clock import work_seconds
-from dressage.examine import subject_of_job
+from dressage.examine import examined, subject_of_job
 from dressage.findings import Finding, ranked
 from dressage.fit import EndEvent, EpochEvent, Event, ExamineEvent, FindingEvent, StepEvent
+from dressage.objective import Objective
+from dressage.objective.several import Part, Several
 from dressage.preflight.catalogue import CHECKS
-from dressage.preflight.run import examine
 from dressage.prepare import Job
 from dressage.remedies import in_a_recipe
 from dressage.stopping import Overdue, Stop
@@ -167,7 +170,7 @@ class JobWatch:
 
         with self._breakable():
             deadline = began + min(seconds, max(0.0, self.case.time_left()))
-            seen = examine(subject, [name for name in checks if name in known], deadline, progress)
+            seen = examined(subject, self.job, [name for name in checks if name in known], deadline, progress)
             self.case.lasting += [replace(f, step=0) for f in seen.findings]
             self.case.notes += [f"{c.name}: {c.said}" for c in seen.checks if "could not" in c.said or "time" in c.said]
         self.case.spent += work_seconds() - began
@@ -233,14 +236,31 @@ def case_of(job: Job, *, own_model: bool) -> Case:
 
 
 def validation_of(metrics: Mapping[str, float], job: Job) -> Validation:
-    """What an epoch says, with a metric of which more is better: accuracy, or R² = 1 − (rmse / sd)² of a regression."""
-    name = f"val_{job.plan.objective.metric}"
-    metric: float | None = metrics.get(name)
-    if metric is not None and not job.plan.objective.higher_is_better:
-        targets = job.parts["validation"].targets.double()
-        sd = float(targets.std(0).square().mean().sqrt()) * job.plan.unit
-        metric = 1 - (metric / sd) ** 2 if sd > 0 else None
+    """What an epoch says, with a metric of which more is better: accuracy, or R² = 1 − (rmse / sd)² of a regression.
+
+    Of several targets the mean of theirs.
+    """
+    objective, y = job.plan.objective, job.parts["validation"].targets
+    if isinstance(objective, Several):
+        each = [_of_target(metrics, part, y) for part in objective.parts]
+        known = [metric for metric in each if metric is not None]
+        metric = sum(known) / len(known) if len(known) == len(each) else None
+    else:
+        metric = _of_more(metrics.get(f"val_{objective.metric}"), objective, y, job.plan.unit)
     return Validation(0, metrics.get("val_loss"), metric, False, metrics.get("train_loss", math.nan))
+
+
+def _of_target(metrics: Mapping[str, float], part: Part, y: Tensor) -> float | None:
+    metric = metrics.get(f"val_{part.goal.name}_{part.objective.metric}")
+    return _of_more(metric, part.objective, y[:, [part.column]], part.goal.unit)
+
+
+def _of_more(metric: float | None, objective: Objective, y: Tensor, unit: float) -> float | None:
+    """The metric, or R² in the place of an error."""
+    if metric is None or objective.higher_is_better:
+        return metric
+    sd = float(y.double().std(0).square().mean().sqrt()) * unit
+    return 1 - (metric / sd) ** 2 if sd > 0 else None
 
 
 def _quiet(job: Job) -> int:

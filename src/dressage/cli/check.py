@@ -50,8 +50,8 @@ def check(
 
     from dressage.cli.load import load_network
     from dressage.cli.progress import Progress
-    from dressage.examine import subject_of_job
-    from dressage.preflight.run import chosen_checks, examine
+    from dressage.examine import examined, subject_of_job
+    from dressage.preflight.run import chosen_checks
     from dressage.prepare import prepare
 
     output = output or Output()
@@ -59,7 +59,7 @@ def check(
     network = load_network(model, output)
     with Progress(output) as progress:
         job = prepare(data, recipe, model=network, progress=progress.opening)
-        found = examine(subject_of_job(job), chosen, work_seconds() + seconds, progress.opening)
+        found = examined(subject_of_job(job), job, chosen, work_seconds() + seconds, progress.opening)
     output.result(found.to_json(), _lines(found, output))
     return 0 if found.is_clear else FOUND
 

@@ -39,7 +39,7 @@ def evaluate(
     from dressage.cli.load import load_run
     from dressage.cli.result import limits
     from dressage.ensemble import Ensemble
-    from dressage.evaluate import diagnose, gaps_json, metric_name, sentence
+    from dressage.evaluate import gaps_of, metric_name, sentence
 
     output = output or Output()
     if target_error is not None and target_error < 0:
@@ -59,8 +59,8 @@ def evaluate(
             "",
         ]
     gaps = trained.gaps if data is None else {}
-    if data is None and target_error is not None and (again := diagnose(found, target_error)):
-        gaps = gaps_json(again)
+    if data is None and target_error is not None and (again := gaps_of(found, target_error)):
+        gaps = again
     text += limits(gaps)
     if data is None and isinstance(trained, Ensemble):
         text += against_best(trained.facts)

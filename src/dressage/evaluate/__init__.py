@@ -46,6 +46,7 @@ Beside the parts, "gaps" holds what the gaps between their errors say (`dressage
                 validation_overfit; the intervals hold together 95 % of the time
     largest     name of the largest gap beyond its noise, or null; rivals: those that cannot be told from it
     said, next, notes           the same in words: one sentence, what to do for each gap, what could not be told
+Of several targets it has "each", the same for each of them, and their words together.
 
 A mistake also has "picture" (a data URI of a small PNG) or "fields" ({column: value}) where `show` gives one.
 """
@@ -53,7 +54,7 @@ A mistake also has "picture" (a data URI of a small PNG) or "fields" ({column: v
 from __future__ import annotations
 
 from dressage.evaluate.bias_variance import diagnose
-from dressage.evaluate.bias_words import to_json as gaps_json
+from dressage.evaluate.bias_words import gaps_of
 from dressage.evaluate.exhibit import exhibit, picture
 from dressage.evaluate.format import Estimate, Evaluation
 from dressage.evaluate.judge import judge
@@ -66,7 +67,7 @@ __all__ = [
     "Evaluation",
     "diagnose",
     "exhibit",
-    "gaps_json",
+    "gaps_of",
     "judge",
     "judge_several",
     "metric_name",

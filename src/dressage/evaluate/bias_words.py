@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from dressage.evaluate.bias_variance import Diagnosis, Gap, Name
-from dressage.evaluate.words import digits
+from dressage.evaluate.bias_variance import Diagnosis, Gap, Name, diagnose
+from dressage.evaluate.words import digits, targets_of
 
 PARTS = {"target": "target", "train": "training", "train_dev": "train-dev", "validation": "validation", "test": "test"}
 NAMES: Mapping[Name, str] = {
@@ -125,3 +125,33 @@ def _span(gap: Gap) -> str:
 
 def _error(found: Diagnosis) -> str:
     return "error" if found.unit == "share wrong" else "RMSE"
+
+
+def gaps_of(evaluation: Mapping[str, Any], target_error: float = 0.0) -> dict[str, Any]:
+    """What the gaps between the errors of the parts say, as evaluation.json has it; empty where nothing can be compared.
+
+    Of several targets each has its own, in `each`, and is told after its name; a target error is none of theirs.
+    """
+    targets = next((list(targets_of(e)) for e in evaluation.values() if isinstance(e, Mapping) and targets_of(e)), [])
+    if not targets:
+        found = diagnose(evaluation, target_error)
+        return to_json(found) if found else {}
+    each = {name: gaps for name in targets if (gaps := gaps_of(_of_target(evaluation, name)))}
+    if not each:
+        return {}
+    notes = dict.fromkeys(note for gaps in each.values() for note in gaps["notes"])
+    return {
+        "each": each,
+        "said": "; ".join(f"{name}: {gaps['said']}" for name, gaps in each.items()),
+        "next": [f"{name}: {line}" for name, gaps in each.items() for line in gaps["next"]],
+        "notes": list(notes),
+    }
+
+
+def _of_target(evaluation: Mapping[str, Any], target: str) -> dict[str, Any]:
+    """The evaluation of one of several targets, part by part."""
+    parts = {part: e for part, e in evaluation.items() if isinstance(e, Mapping) and target in targets_of(e)}
+    return {
+        part: {**targets_of(e)[target], **({"network": e["network"]} if "network" in e else {})}
+        for part, e in parts.items()
+    }

@@ -18,6 +18,7 @@ from dressage.examine import subject_of_job
 from dressage.fit import EndEvent, fit
 from dressage.fit.validate import outputs_of
 from dressage.ground import Ground
+from dressage.objective.several import Several
 from dressage.preflight.known import baselines_of
 from dressage.prepare import Job, threads_kept
 from dressage.recipe import Recipe
@@ -84,11 +85,21 @@ def better(trials: Sequence[Trial], *, surely: bool) -> Trial | None:
 
 
 def worth_of_rows(job: Job) -> Tensor:
-    """`(N,)` float64: of each validation row, 1 − ½‖p − t‖² (Brier), or 1 − (z − y)² / var(y) in a regression."""
+    """`(N,)` float64: of each validation row, 1 − ½‖p − t‖² (Brier), or 1 − (z − y)² / var(y) in a regression.
+
+    Of several targets the mean of theirs.
+    """
     load_best(job.state)
-    part = job.parts["validation"]
+    part, objective = job.parts["validation"], job.plan.objective
     outputs, y = outputs_of(job.state.judged, part, job.plan).double().cpu(), part.targets.cpu()
-    if job.source.task == "classification":
+    if isinstance(objective, Several):
+        each = [_worth(*one.of(outputs, y), one.goal.classes > 0) for one in objective.parts]
+        return torch.stack(each).mean(0)
+    return _worth(outputs, y, job.source.task == "classification")
+
+
+def _worth(outputs: Tensor, y: Tensor, has_classes: bool) -> Tensor:
+    if has_classes:
         wanted = torch.nn.functional.one_hot(y, outputs.shape[1]).double()
         return 1 - 0.5 * (outputs.softmax(1) - wanted).square().sum(1)
     wrong = (outputs - y.double().reshape(outputs.shape)).square().mean(1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -36,6 +36,8 @@ class Subject:
     """What the loop adds to the loss to regularise."""
     after_step: Callable[[nn.Module, float], None] | None = None
     """What the loop does to the weights after an update at this rate: proximal steps, projections."""
+    each: Mapping[str, Subject] = field(default_factory=dict)
+    """Of several targets: the same training once for each, with its outputs, its loss and its column of the targets alone."""
     notes: list[str] = field(default_factory=list)
 
     def fresh(self) -> tuple[nn.Module, Optimizer | None]:

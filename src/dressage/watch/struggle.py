@@ -6,7 +6,10 @@ import math
 from dataclasses import replace
 
 from dressage.findings import Finding
-from dressage.watch.case import Case
+from dressage.preflight.known import baselines_of
+from dressage.subject import Subject, copy_of, outputs_of
+from dressage.subject.baselines import Baselines
+from dressage.watch.case import BASELINE_SECONDS, RACED_ROWS, Case
 from dressage.watch.changes import Change
 from dressage.watch.rules.curves import still_falling
 from dressage.watch.rules.layers import dead_units, saturated
@@ -43,7 +46,22 @@ def struggles(case: Case, symptoms: list[Finding], *, end: bool) -> str:
         and metric < known.best.score - max(POINTS, 2 * known.best.error)
     ):
         return f"training metric {metric:.3f}, where {known.best.name} reaches {known.best.score:.3f} on rows not seen"
-    return ""
+    return next(filter(None, (_behind(case, name, subject) for name, subject in case.subject.each.items())), "")
+
+
+def _behind(case: Case, name: str, subject: Subject) -> str:
+    """Whether one of several targets is answered worse than by a simple model of its own, in words."""
+    known = case.proven(f"baselines {name}", lambda: baselines_of(subject, case.deadline(BASELINE_SECONDS)))
+    if not isinstance(known, Baselines) or not known.tells or subject.train is None or subject.metric is None:
+        return ""
+    rows = subject.train.head(RACED_ROWS)
+    metric = subject.metric.of(outputs_of(copy_of(subject.model), rows.x).cpu(), rows.y)
+    if not metric < known.best.score - max(POINTS, 2 * known.best.error):
+        return ""
+    unit = subject.metric.name
+    return (
+        f"{name}: training {unit} {metric:.3f}, where {known.best.name} reaches {known.best.score:.3f} on rows not seen"
+    )
 
 
 def supported(case: Case, why: str, *, end: bool) -> list[Finding]:
