@@ -62,7 +62,7 @@ def _curve(result: Result, sevenths: dict[int, int], x: Axis, y: Axis, best: boo
     points = [(_across(x.at(m.epoch)), _down(_clipped(y, m.cost))) for m in kept]
     seventh = sevenths.get(result.trial.number)
     if seventh is not None and len(points) == 1:
-        return [score_dot(*points[0], seventh, 3.0)]
+        return [score_dot(*points[0], seventh, 3.0)] if math.isfinite(points[0][1]) else []
     if seventh is not None:
         return [score_path(points, f"line-score-{seventh}", LIGHT[seventh], 2.4 if best else 1.1)]
     end = next((i for i, m in enumerate(kept) if not y.at(m.cost) < 1.0), len(kept)) + 1  # it leaves the pane there

@@ -21,6 +21,8 @@ SPREAD = 0.5
 MOST = 12
 """Settings that are drawn, the most important first."""
 MOST_LINES = 400
+FAR = 4.0
+"""Times the distance of the best from the median, below which scores are drawn at the lower end."""
 THICK = 2.2
 
 
@@ -42,7 +44,7 @@ def parallel_svg(account: Account, order: Sequence[str] = ()) -> str:
         left_out |= {path for path in paths if path not in point}
         spread = SPREAD * (place / max(1, len(counted) - 1) - 0.5)
         corners = [(places[p], _height(axes[p], point[p], spread) if p in point else BELOW) for p in paths]
-        corners.append((places[""], _down(score_axis.at(result.score))))
+        corners.append((places[""], _down(max(0.0, score_axis.at(result.score)))))
         seventh = sevenths[result.trial.number]
         thick = THICK if result is account.winner else 1.0
         parts.append(score_path(corners, f"line-score-{seventh}", LIGHT[seventh], thick))
@@ -65,9 +67,10 @@ def _down(share: float) -> float:
 
 
 def _score_axis(counted: Sequence[Result]) -> Axis:
-    """From the worst score to the best, with a little room."""
+    """From the worst score to the best, with a little room; an R² far below the median lies at the lower end."""
     scores = sorted(r.score for r in counted)
-    high, low = scores[-1], scores[0]
+    high, middle = scores[-1], scores[len(scores) // 2]
+    low = max(scores[0], middle - FAR * (high - middle)) if high > middle else scores[0]
     room = (high - low) * 0.04 or 0.5
     return Axis(low - room, high + room, False)
 
