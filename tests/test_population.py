@@ -287,3 +287,26 @@ def test_layers_that_are_too_large_for_one_product_of_all(monkeypatch):
     for kind in ("adamw, decay", "momentum, smoothing, clip", "dropout, one seed"):
         assert_same([written(**sections) for sections in KINDS[kind]], parts())
     assert_same([written(model={"norm": "none", "depth": 0}, optim={"lr": r}) for r in RATES], parts())
+
+
+def test_who_hears_of_the_losses_may_drop_a_member_within_an_epoch():
+    train = {"train": {"batch_size": 4, "epochs": 3}}  # 39 steps an epoch
+    members, single = ([member(written(**train, optim={"lr": r}), parts()) for r in RATES] for _ in range(2))
+    dropped: set[int] = set()
+    heard: list[list[float]] = [[] for _ in members]
+
+    def hear(number: int, losses: list[float]) -> None:
+        heard[number].extend(losses)
+        if number == 1 and len(heard[1]) > 50:
+            dropped.add(1)
+
+    told = list(fit_together(members, dropped, hear))
+    steps = members[1].state.step
+    assert 39 < steps < 78 and members[1].state.batch == steps - 39 == len(members[1].state.losses)
+    assert not [e for n, e in told if n == 1 and isinstance(e, EpochEvent) and e.epoch > 1]
+    assert [loss for n, e in told if n == 1 and isinstance(e, StepsEvent) for loss in e.losses] == heard[1]
+    for k, lone in enumerate(single):
+        alone(lone)
+        if k != 1:
+            for name, tensor in members[k].state.tensors()["model"].items():
+                torch.testing.assert_close(tensor, lone.state.tensors()["model"][name], rtol=EQUAL, atol=EQUAL)

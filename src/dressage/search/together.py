@@ -41,6 +41,8 @@ class Carried:
     heard: int = 0
     """Epochs that it has told of."""
     is_over: bool = False
+    is_written: bool = False
+    """Whether its result is kept."""
 
     @property
     def member(self) -> Member:
@@ -101,12 +103,20 @@ def _train(bench: Bench, carried: Sequence[Carried], stop: Stop) -> None:
     dropped: set[int] = set()
     began = saved = time.perf_counter()
     try:
-        with closing(fit_together([c.member for c in carried], dropped)) as events:
+
+        def hear(number: int, losses: Sequence[float]) -> None:
+            course = carried[number].course
+            course.take_all(losses)
+            if course.reason:
+                dropped.add(number)
+
+        with closing(fit_together([c.member for c in carried], dropped, hear)) as events:
             while (told := stop.next(events)) is not None:
                 number, event = told
                 c, share = carried[number], (time.perf_counter() - began) / len(carried)
                 _hear(bench, c, event, share)
-                if c.is_over and number not in dropped:
+                if c.is_over and not c.is_written:
+                    c.is_written = True
                     dropped.add(number)
                     _finish(bench, c, share)
                 if not _stand_alike(carried):
@@ -132,18 +142,14 @@ def _hear(bench: Bench, c: Carried, event: MemberEvent, share: float) -> None:
     if c.is_over:
         return
     if isinstance(event, StepsEvent):
-        c.course.take_all(event.losses)
         c.events.append(event)
+        c.is_over = bool(c.course.reason)  # it was dropped within the epoch
         return
-    is_stopped = bool(c.course.reason)
+    c.course(event)
     if isinstance(event, EpochEvent):
         c.heard = event.epoch
-        metrics = {**event.metrics, "seconds": c.course.seconds + share}
-        c.events.append(replace(event, metrics=metrics))
-    if not is_stopped:
-        c.course(event)
-        if isinstance(event, EpochEvent):
-            bench.tell(RunningEvent(c.task.trial, event.epoch, c.course.curve[-1].cost))
+        c.events.append(replace(event, metrics={**event.metrics, "seconds": c.course.seconds + share}))
+        bench.tell(RunningEvent(c.task.trial, event.epoch, c.course.curve[-1].cost))
     c.is_over = bool(c.course.reason) or isinstance(event, EndEvent) or event.epoch >= c.task.epoch
 
 

@@ -1,15 +1,15 @@
 """Populations: trainings of one kind that differ in rate, decay, momentum, dropout, smoothing or seed, as one computation.
 
 member: who fits with whom. chain, inputs, loss, products: losses and gradients of K networks at once. stack, update: their
-numbers as rows of one tensor, moved together. together: epochs, events, and members that leave. pace: how many at once.
+numbers as rows of one tensor, moved together. epoch, together: events, and members that leave. pace: how many at once.
 """
 
+from dressage.fit.population.epoch import MemberEvent as MemberEvent
+from dressage.fit.population.epoch import StepsEvent as StepsEvent
 from dressage.fit.population.member import Member as Member
 from dressage.fit.population.member import kin as kin
 from dressage.fit.population.member import misfit as misfit
 from dressage.fit.population.member import sketch as sketch
 from dressage.fit.population.pace import Pace as Pace
 from dressage.fit.population.pace import measure as measure
-from dressage.fit.population.together import MemberEvent as MemberEvent
-from dressage.fit.population.together import StepsEvent as StepsEvent
 from dressage.fit.population.together import fit_together as fit_together

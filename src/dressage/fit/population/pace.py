@@ -23,7 +23,8 @@ SIZES = (2, 4, 8, 16, 32, 64)
 ROUNDS = 2  # over all numbers, after two of each
 ENOUGH = 0.02  # seconds of steps that are timed in a round, and two steps at least
 MARGIN = 0.85  # what together has to save of the time: less is not worth that a training fares with others
-WORSE = 1.25  # times the best pace: larger stacks no longer fit into the caches
+FEW = 8  # so many are tried whatever comes of it; more while each doubling is worth it
+WORTH = 0.93  # of the best pace before
 BYTES = 1 << 30  # that the largest stack tried may take
 
 
@@ -70,7 +71,8 @@ def measure(members: Sequence[Member], most: int) -> Pace:
             counts[count] = max(2, math.ceil(ENOUGH / max(_timed(ways[count], 1), 1e-6)))
             for n in (1, count, 1, count):
                 times[n].append(_timed(ways[n], counts[n]) / counts[n] / n)
-            if min(times[count]) > WORSE * min(min(spent) for spent in times.values()):
+            best = min(min(spent) for n, spent in times.items() if n != count) if count > 1 else math.inf
+            if count >= FEW and min(times[count]) > WORTH * best:
                 break
         for _ in range(ROUNDS):
             for n, way in ways.items():
@@ -110,10 +112,13 @@ def _together(members: Sequence[Member]) -> Callable[[int], None]:
 
 
 def _timed(way: Callable[[int], None], steps: int) -> float:
-    if torch.cuda.is_available():
+    """Seconds of so many steps; of one thread those that it computed, whatever else the machine was doing."""
+    on_gpu = torch.cuda.is_available()
+    clock = time.perf_counter if on_gpu or torch.get_num_threads() > 1 else time.thread_time
+    if on_gpu:
         torch.cuda.synchronize()
-    start = time.perf_counter()
+    start = clock()
     way(steps)
-    if torch.cuda.is_available():
+    if on_gpu:
         torch.cuda.synchronize()
-    return time.perf_counter() - start
+    return clock() - start

@@ -6,7 +6,7 @@ alone as if it were by itself. Members that leave keep their rows; the others mo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
@@ -73,7 +73,7 @@ class Stack:
             found[name] = tensor.as_strided((len(self), *p.shape), (tensor.stride(0), *p.stride()), at)
         return found
 
-    def without(self, numbers: Sequence[int]) -> Stack:
+    def without(self, numbers: Collection[int]) -> Stack:
         """A stack of the others."""
         return Stack([(number, member) for number, member in self.members if number not in numbers])
 

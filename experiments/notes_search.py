@@ -1,0 +1,295 @@
+"""The notes' search (C784, slides on hyper-parameters): a 3072-50-10 network on CIFAR-10, coarse and then fine.
+
+    python experiments/notes_search.py FOLDER                   # 100 coarse trials of 5 epochs on 10,000 rows, then finer ones
+    python experiments/notes_search.py FOLDER --against ARM ... # time to reach a validation accuracy, beside other searches
+
+FOLDER: CIFAR-10 as an image folder or npz. The coarse ranges are those of the notes, rate 1e-6 to 1e-3 and regularisation 1e-5 to
+1e5, so that the best rate lies at their edge, as it did there; momentum 0.9, batches of 100, first weights by He.
+
+Arms of `--against`: dressage; random (Optuna's random sampler); tpe-median and tpe-hyperband (Optuna's TPE with its pruners); ray
+(Ray Tune, random with its ASHA scheduler). All search the same ranges for the same network, rows, split and epochs; the others'
+trials are trained by dressage's own loop one by one, in two processes of one thread, as are dressage's. The clock runs from the
+call of the search, with the data in the cache, to the end of the epoch (dressage: of the trial) that reached the accuracy.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import dressage
+from dressage.fit import EndEvent, EpochEvent, fit
+from dressage.ground import Ground, open_ground
+from dressage.recipe import Recipe
+from dressage.remedies import edited
+from dressage.search.events import StageEvent, ToldEvent, TrialEvent
+
+RECIPE: dict[str, Any] = {
+    "model": {"name": "mlp", "width": 50, "depth": 1, "norm": "none"},
+    "optim": {"name": "momentum", "momentum": 0.9},
+    "train": {"batch_size": 100, "threads": 1, "monitor": "metric"},
+    "regularize": {"dropout": 0.0},
+    "average": "none",
+    "augment": [],
+}
+NOTES = ["optim.lr=log:1e-6:1e-3", "regularize.weight_decay=log:1e-5:1e5"]
+STAGES = "100x5@10000,40x10@10000,20x20"
+SAME = {"optim.lr": (1e-6, 1.0), "regularize.weight_decay": (1e-7, 1e2)}
+"""What all arms search, log-uniform: wide enough that nobody has to leave it."""
+ROWS, EPOCHS, TRIALS = 10_000, 10, 100
+WORKERS = 2
+
+
+def notes(data: str, out: Path, jobs: int) -> dict[str, Any]:
+    """The search of the notes, with what it said on its way."""
+    began, ends = time.perf_counter(), list[tuple[str, float]]()
+
+    def tell(event: object) -> None:
+        if isinstance(event, StageEvent | ToldEvent):
+            ends.append((type(event).__name__, time.perf_counter() - began))
+        if isinstance(event, StageEvent):
+            print(f"{ends[-1][1]:7.1f} s  stage {event.number}: {event.stage or 'repeats'}", *event.space, flush=True)
+        if isinstance(event, ToldEvent):
+            print(*(f"{ends[-1][1]:7.1f} s    {line}" for line in event.lines), sep="\n", flush=True)
+
+    found = dressage.search(
+        data,
+        recipe=RECIPE,
+        space=NOTES,
+        stages=STAGES,
+        halving="none",
+        finalists=3,
+        repeats=3,
+        jobs=jobs,
+        out=out,
+        on_event=tell,
+    )
+    stages = [seconds for name, seconds in ends if name == "StageEvent"]
+    best = max(r.score for r in found.results if r.counts)
+    print(
+        f"coarse: {stages[1] - stages[0]:.0f} s; all: {time.perf_counter() - began:.0f} s; best score of a trial: {best:.4f}"
+    )
+    return {"coarse_seconds": stages[1] - stages[0], "best": best, "told": found.told}
+
+
+def ground_of(data: str) -> tuple[Ground, Recipe]:
+    """The data, opened as each search opens it, and the recipe that all vary."""
+    torch.set_num_threads(1)
+    written = Recipe.model_validate({**RECIPE, "data": {"subset": ROWS}})
+    written = edited(written, {"train.epochs": EPOCHS, "train.refit": False, "watch.diagnose": False})
+    form = {"train.precision": "float32", "train.memory_format": "contiguous", "train.threads": 1}
+    ground = open_ground(data, None, written, None, None, None)
+    return Ground(ground.source, ground.rows, None, form), written
+
+
+def scores(ground: Ground, written: Recipe, point: dict[str, float]) -> Iterator[tuple[int, float]]:
+    """One trial: the validation accuracy after each epoch; it ends as dressage's trials do, where a number is not finite."""
+    job = ground.job(edited(written, dict(point)))
+    for event in fit(job.state, job.batches, job.plan, job.parts["validation"]):
+        if isinstance(event, EpochEvent):
+            yield event.epoch, event.metrics["val_accuracy"]
+        if isinstance(event, EndEvent):
+            return
+
+
+class Reached(Exception):
+    """The accuracy was reached, or the time is over."""
+
+
+def by_dressage(data: str, target: float, limit: float, seed: int) -> tuple[float, float]:
+    """Half of the trials coarse, with a third of the epochs; then the rest; halving within. Seconds and the best accuracy."""
+    began, best = time.perf_counter(), 0.0
+    space = {path: f"log:{low}:{high}" for path, (low, high) in SAME.items()}
+
+    def tell(event: object) -> None:
+        nonlocal best
+        if isinstance(event, TrialEvent) and event.result.counts:
+            best = max(best, event.result.score)
+        if best >= target or time.perf_counter() - began > limit:
+            raise Reached
+
+    stages = f"{TRIALS // 2}x{EPOCHS // 3}@{ROWS},{TRIALS // 2}x{EPOCHS}@{ROWS}"
+    with tempfile.TemporaryDirectory() as folder:
+        with suppress(Reached):
+            dressage.search(
+                data, recipe=RECIPE, space=space, stages=stages, seed=seed, finalists=1, repeats=0, jobs=WORKERS,
+                out=Path(folder) / "search", on_event=tell,
+            )  # fmt: skip
+        seconds = time.perf_counter() - began
+    return seconds if best >= target else float("inf"), best
+
+
+def by_optuna(way: str, data: str, target: float, limit: float, seed: int) -> tuple[float, float]:
+    """Two processes on one study."""
+    import optuna
+
+    began = time.time()
+    with tempfile.TemporaryDirectory() as folder:
+        journal = str(Path(folder) / "journal")
+        _study(way, journal, seed)
+        context = multiprocessing.get_context("spawn")
+        best, done = context.Value("d", 0.0), context.Value("d", float("inf"))
+        arguments = (way, journal, data, target, began + limit, seed, best, done)
+        workers = [context.Process(target=_optuna_worker, args=(*arguments, i)) for i in range(WORKERS)]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join()
+        del optuna
+        return done.value - began, best.value
+
+
+def _study(way: str, journal: str, seed: int) -> Any:
+    import optuna
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    sampler = optuna.samplers.RandomSampler(seed) if way == "random" else optuna.samplers.TPESampler(seed=seed)
+    pruners = {
+        "random": optuna.pruners.NopPruner(),
+        "tpe-median": optuna.pruners.MedianPruner(),
+        "tpe-hyperband": optuna.pruners.HyperbandPruner(max_resource=EPOCHS),
+    }
+    storage = JournalStorage(JournalFileBackend(journal))
+    return optuna.create_study(
+        study_name="s", storage=storage, sampler=sampler, pruner=pruners[way], direction="maximize", load_if_exists=True
+    )
+
+
+def _optuna_worker(
+    way: str, journal: str, data: str, target: float, until: float, seed: int, best: Any, done: Any, number: int
+) -> None:
+    import optuna
+
+    ground, written = ground_of(data)
+    study = _study(way, journal, seed + 1000 * number)
+
+    def objective(trial: Any) -> float:
+        point = {path: trial.suggest_float(path, low, high, log=True) for path, (low, high) in SAME.items()}
+        score = highest = 0.0
+        for epoch, score in scores(ground, written, point):
+            highest = max(highest, score)
+            with best.get_lock():
+                best.value = max(best.value, score)
+                if score >= target:
+                    done.value = min(done.value, time.time())
+            if best.value >= target or time.time() > until:
+                study.stop()
+                return highest
+            trial.report(score, epoch)
+            if trial.should_prune():
+                raise optuna.TrialPruned
+        return highest
+
+    study.optimize(objective, n_trials=TRIALS)
+
+
+def by_ray(data: str, target: float, limit: float, seed: int) -> tuple[float, float]:
+    """Random points, Ray's ASHA scheduler, two trials at a time."""
+    import ray
+    from ray import tune
+    from ray.tune.schedulers import ASHAScheduler
+
+    began = time.time()
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "seen"
+        file.touch()
+        ray.init(num_cpus=WORKERS, include_dashboard=False, log_to_driver=False, _temp_dir=f"/tmp/ray{os.getpid()}")
+
+        def trained(point: dict[str, float]) -> None:
+            ground, written = ground_of(data)
+            for epoch, score in scores(ground, written, point):
+                with file.open("a") as lines:
+                    lines.write(f"{time.time()} {score}\n")
+                tune.report({"score": score, "training_iteration": epoch})
+
+        class Stopper(tune.Stopper):  # type: ignore[misc]
+            def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+                return self.stop_all()
+
+            def stop_all(self) -> bool:
+                return time.time() > began + limit or any(s >= target for _, s in seen(file))
+
+        tuner = tune.Tuner(
+            tune.with_resources(trained, {"cpu": 1}),
+            param_space={path: tune.loguniform(low, high) for path, (low, high) in SAME.items()},
+            tune_config=tune.TuneConfig(
+                metric="score",
+                mode="max",
+                num_samples=TRIALS,
+                scheduler=ASHAScheduler(max_t=EPOCHS),
+                max_concurrent_trials=WORKERS,
+            ),
+            run_config=tune.RunConfig(storage_path=folder, stop=Stopper(), verbose=0),
+        )
+        tuner.fit()
+        ray.shutdown()
+        points = seen(file)
+        reached = [at for at, score in points if score >= target]
+        return (min(reached) - began if reached else float("inf")), max((score for _, score in points), default=0.0)
+
+
+def seen(file: Path) -> list[tuple[float, float]]:
+    """Time and score of each epoch so far."""
+    rows = [line.split() for line in file.read_text().splitlines()]
+    return [(float(row[0]), float(row[1])) for row in rows if len(row) == 2]
+
+
+ARMS: dict[str, Callable[[str, float, float, int], tuple[float, float]]] = {
+    "dressage": by_dressage,
+    "random": lambda *given: by_optuna("random", *given),
+    "tpe-median": lambda *given: by_optuna("tpe-median", *given),
+    "tpe-hyperband": lambda *given: by_optuna("tpe-hyperband", *given),
+    "ray": by_ray,
+}
+
+
+def against(data: str, arms: list[str], target: float, limit: float, repeats: int, file: Path | None) -> None:
+    """A row a repeat of each arm, the arms one after the other within a repeat; then the medians."""
+    rows: dict[str, list[tuple[float, float]]] = {arm: [] for arm in arms}
+    for repeat in range(repeats):
+        for arm in arms:
+            rows[arm].append(ARMS[arm](data, target, limit, repeat))
+            seconds, best = rows[arm][-1]
+            print(f"repeat {repeat}  {arm:<14}{seconds:8.1f} s to {target}, best seen {best:.4f}", flush=True)
+            if file is not None:
+                file.write_text(json.dumps({"target": target, "limit": limit, "rows": rows}))
+    for arm, found in rows.items():
+        print(f"{arm:<14} median {statistics.median(s for s, _ in found):8.1f} s of {len(found)}")
+
+
+def main() -> None:
+    """See above."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data")
+    parser.add_argument("--out", type=Path, default=Path("searches/notes"))
+    parser.add_argument("--jobs", type=int, default=WORKERS)
+    parser.add_argument("--against", nargs="*", choices=[*ARMS])
+    parser.add_argument("--target", type=float, default=0.44)
+    parser.add_argument("--limit", type=float, default=180.0, help="seconds after which an arm is broken off")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--json", type=Path)
+    given = parser.parse_args()
+    if given.against is None:
+        found = notes(given.data, given.out, given.jobs)
+        if given.json:
+            given.json.write_text(json.dumps(found))
+        return
+    against(given.data, given.against or [*ARMS], given.target, given.limit, given.repeats, given.json)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
