@@ -74,7 +74,7 @@ def _grid(space: Space, n: int) -> list[Point]:
     counts = grid_counts(space, n)
     rows = product(*(space[path].values(count) for path, count in counts.items()))
     points = [_point(space, dict(zip(space, row, strict=True))) for row in rows]
-    return [point for i, point in enumerate(points) if point not in points[:i]]  # those that a condition makes equal
+    return list({tuple(point.items()): point for point in points}.values())  # a condition makes some of them equal
 
 
 def _random(space: Space, n: int, seed: int, stage: int) -> list[dict[str, float]]:

@@ -12,7 +12,7 @@ from dressage.report.plots import log_ticks, tick_text, ticks
 from dressage.report.svg import line, svg, words
 from dressage.search.account import Account
 from dressage.search.pictures.axis import Axis
-from dressage.search.pictures.ink import LIGHT, WARM, bins, cross, legend, score_dot, score_path
+from dressage.search.pictures.ink import LIGHT, WARM, bins, cross, legend, score_dot, score_path, worst_first
 from dressage.search.trial import Result
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 780, 420, 74, 214, 16, 44
@@ -30,7 +30,7 @@ def curves_svg(account: Account) -> str:
     if not drawn:
         return ""
     sevenths = bins(account.results)
-    drawn = _some(sorted(drawn, key=lambda r: (r.counts, r.score if r.counts else 0.0)))
+    drawn = worst_first(drawn, MOST)
     last = max(moment.epoch for r in drawn for moment in r.curve)
     first = min(result.curve[0].epoch for result in drawn)
     x, y = Axis(float(min(first, last - 1)), float(last), False), _costs(drawn)
@@ -68,14 +68,6 @@ def _curve(result: Result, sevenths: dict[int, int], x: Axis, y: Axis, best: boo
     end = next((i for i, m in enumerate(kept) if not y.at(m.cost) < 1.0), len(kept)) + 1  # it leaves the pane there
     known = [p for p in points[:end] if math.isfinite(p[1])]
     return [score_path(points[:end], "lost", WARM, 1.0), *([cross(*known[-1])] if known else [])]
-
-
-def _some(drawn: Sequence[Result]) -> list[Result]:
-    """All, or the best half of `MOST` and as many of the rest at even distances; worst first."""
-    if len(drawn) <= MOST:
-        return list(drawn)
-    rest, best = drawn[: -MOST // 2], drawn[-MOST // 2 :]
-    return [rest[round(i)] for i in np.linspace(0, len(rest) - 1, MOST // 2)] + list(best)
 
 
 def _costs(drawn: Sequence[Result]) -> Axis:

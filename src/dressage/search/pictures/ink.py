@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -33,8 +33,17 @@ def bins(results: Sequence[Result]) -> dict[int, int]:
     if not counted:
         return {}
     scores = np.array([r.score for r in counted])
-    below = (scores[:, None] > scores[None, :]).sum(1) / max(1, len(scores) - 1)
+    below = np.searchsorted(np.sort(scores), scores) / max(1, len(scores) - 1)
     return {r.trial.number: min(int(share * BINS), BINS - 1) for r, share in zip(counted, below, strict=True)}
+
+
+def worst_first(results: Iterable[Result], most: int) -> list[Result]:
+    """In the order in which they are drawn, the best on top: all, or the best half of `most` and as many evenly of the rest."""
+    order = sorted(results, key=lambda r: (r.counts, r.score if r.counts else 0.0))
+    if len(order) <= most:
+        return order
+    rest, best = order[: -most // 2], order[-most // 2 :]
+    return [rest[round(i)] for i in np.linspace(0, len(rest) - 1, most // 2)] + best
 
 
 def score_dot(x: float, y: float, seventh: int, radius: float = 5.0, told: str = "") -> str:

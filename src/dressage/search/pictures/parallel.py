@@ -9,7 +9,7 @@ from dressage.report.plots import ticks
 from dressage.report.svg import shape, svg, words
 from dressage.search.account import Account
 from dressage.search.pictures.axis import Axis, axis_of, labels, points_of
-from dressage.search.pictures.ink import LIGHT, bins, legend, score_path
+from dressage.search.pictures.ink import LIGHT, bins, legend, score_path, worst_first
 from dressage.search.ranges import Value
 from dressage.search.trial import Result
 
@@ -31,7 +31,7 @@ def parallel_svg(account: Account, order: Sequence[str] = ()) -> str:
     counted = [r for r in account.results if r.counts]
     if not counted or not account.stages:
         return ""
-    counted = sorted(counted, key=lambda r: r.score)[-MOST_LINES:]  # the best on top
+    counted = worst_first(counted, MOST_LINES)
     space = account.stages[0].space
     paths = ([p for p in order if p in space] + [p for p in space if p not in order])[:MOST]
     axes = {path: axis_of([stage.space[path] for stage in account.stages if path in stage.space]) for path in paths}

@@ -8,10 +8,12 @@ from dressage.evaluate.words import metric_name
 from dressage.report.svg import line, shape, svg, words
 from dressage.search.account import Account, Stage
 from dressage.search.pictures.axis import Axis, axis_of, points_of, told_of
-from dressage.search.pictures.ink import bins, cross, legend, ring, score_dot
+from dressage.search.pictures.ink import bins, cross, legend, ring, score_dot, worst_first
 from dressage.search.space import Space
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 780, 450, 74, 214, 16, 48
+MOST = 1200
+"""Trials that are drawn: the best, and evenly many of the rest."""
 FAVOURED = ("optim.lr", "regularize.weight_decay")
 
 
@@ -34,7 +36,7 @@ def plane_svg(account: Account, order: Sequence[str] = ()) -> str:
     points = points_of(space, account.results)
     parts = [*_grid(x, y), *_names(paths), *_frames(account.stages, paths, x, y)]
     sevenths, best = bins(account.results), account.winner
-    for result in sorted(account.results, key=lambda r: (r.counts, r.score if r.counts else 0.0)):  # the best on top
+    for result in worst_first(account.results, MOST):
         point = points[result.trial.number]
         if not all(path in point for path in paths) or result.state == "failed":
             continue
