@@ -63,7 +63,7 @@ def record(
         if watch is not None:
             watch.kept_in(recorder)
         saver.before_save = recorder.flush  # a curve never ends before the checkpoint that goes on with it
-        if state.step == 0:
+        if state.step == 0 and training is None:  # first weights that follow from a seed need not be kept
             saver.save(state)
         began = time.perf_counter() - seconds
         end, before_validation = None, _epoch_done(job)

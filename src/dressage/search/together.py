@@ -135,7 +135,7 @@ def _train(bench: Bench, carried: Sequence[Carried], stop: Stop) -> None:
         pass  # each is tried alone, which tells whose fault it is
     for c in carried:
         if not c.is_over:
-            c.folder.set_status("interrupted", step=c.job.state.step, epochs=c.job.state.epoch)
+            c.folder.mark("interrupted", step=c.job.state.step, epochs=c.job.state.epoch)
 
 
 def _hear(bench: Bench, c: Carried, event: MemberEvent, share: float) -> None:
@@ -159,7 +159,7 @@ def _finish(bench: Bench, c: Carried, share: float) -> None:
     result = c.course.result(c.task.trial, c.folder)
     if result.state == "done":
         work.evaluation(c.job, result, c.folder)
-    c.folder.set_status(TRAINED[result.state], step=c.job.state.step, epochs=c.job.state.epoch)
+    c.folder.mark(TRAINED[result.state], step=c.job.state.step, epochs=c.job.state.epoch)
     bench.place.keep(replace(result, seconds=c.before + share))
 
 

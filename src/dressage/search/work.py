@@ -131,7 +131,7 @@ def _recorded(bench: Bench, trial: Trial, job: Job, epoch: int, stop: Stop) -> R
         result = course.result(trial, folder)
         if result.state == "done":
             evaluation(job, result, folder)
-        folder.set_status(TRAINED[result.state], step=job.state.step, epochs=job.state.epoch)
+        folder.mark(TRAINED[result.state], step=job.state.step, epochs=job.state.epoch)
     return result
 
 

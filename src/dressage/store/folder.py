@@ -149,11 +149,15 @@ class RunFolder:
 
     def set_status(self, status: State, *, step: int = 0, **facts: object) -> None:
         """Keeps how the run stands in status.json and, as an event, in run.db. Raises UsageError where it cannot."""
+        self.mark(status, step=step, **facts)
+        self._record(lambda recorder: recorder.event(status, step, facts))
+
+    def mark(self, status: State, *, step: int = 0, **facts: object) -> None:
+        """Keeps how the run stands in status.json alone."""
         if status not in get_args(State):
             raise ValueError(f"{status} is none of {get_args(State)}")
         begun = self._stored().get("begun")
         write_json(self.path / "status.json", _status(status, {"step": step, **facts}, begun))
-        self._record(lambda recorder: recorder.event(status, step, facts))
 
     def status(self) -> dict[str, Any]:
         """`status`, `step`, `begun`, `time` and the facts; a run that says running and has no writer is interrupted.
