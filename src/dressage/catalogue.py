@@ -77,14 +77,14 @@ class Catalogue(Mapping[str, Entry[T]]):
 def parse(written: str) -> tuple[str, dict[str, Value]]:
     """`random_crop(padding=4)` -> `("random_crop", {"padding": 4})`. Literals and bare words: nothing is evaluated."""
     text = written.strip()
+    if text.isidentifier():
+        return text, {}
     error = RecipeError.of(
         "technique",
         f"{text[:80]!r} cannot be read",
         "expected a name or name(option=value, …)",
         "e.g. random_crop(padding=4)",
     )
-    if text.isidentifier():
-        return text, {}
     if len(text) > 500:
         raise error
     try:

@@ -52,5 +52,6 @@ class Account:
     @property
     def winner(self) -> Result | None:
         """The trial that won, or the best so far."""
-        number = self.verdict.best.number if self.verdict else None
-        return next((r for r in self.results if r.trial.number == number), best_of(self.results))
+        if self.verdict is None:
+            return best_of(self.results)
+        return next((r for r in self.results if r.trial.number == self.verdict.best.number), None)

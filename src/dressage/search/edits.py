@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import chain
 
 from dressage.catalogue import parse
 from dressage.errors import RecipeError
@@ -80,9 +81,9 @@ def point_of(space: Mapping[str, Range], edit: Mapping[str, object]) -> Point:
 
 def _choice(path: str, range_: Range, value: object) -> Value | None:
     """The choice that became `value`: itself, or that with the same techniques, when an option was written into one of them."""
-    same = [c for c in range_.choices if entry(path, c) == value]
-    alike = [c for c in range_.choices if names_in(entry(path, c)) == names_in(value)]
-    return next(iter(same + alike), None)
+    same = (c for c in range_.choices if entry(path, c) == value)
+    alike = (c for c in range_.choices if names_in(entry(path, c)) == names_in(value))
+    return next(chain(same, alike), None)
 
 
 def _option_in(edit: Mapping[str, object], path: str) -> object:

@@ -45,8 +45,9 @@ def curves_svg(account: Account) -> str:
             parts.append(words(tick_text(tick), _across(x.at(tick)), HEIGHT - BOTTOM + 18, "middle"))
     parts.append(words("epoch", (LEFT + WIDTH - RIGHT) / 2, HEIGHT - 6, "middle", "axis"))
     parts.append(words("validation loss", 14, (TOP + HEIGHT - BOTTOM) / 2, "middle", "axis", turn=-90))
+    winner = account.winner
     for result in drawn:
-        parts += _curve(result, sevenths, x, y, result is account.winner)
+        parts += _curve(result, sevenths, x, y, result is winner)
     parts += legend(account.results, WIDTH - RIGHT + 22, TOP + 30, metric_name(account.metric))
     if any(r.state == "stopped" for r in drawn):
         parts += [cross(WIDTH - RIGHT + 33, TOP + 82), words("stopped", WIDTH - RIGHT + 52, TOP + 86)]

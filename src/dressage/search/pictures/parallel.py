@@ -38,7 +38,7 @@ def parallel_svg(account: Account, order: Sequence[str] = ()) -> str:
     score_axis = _score_axis(counted)
     places = {path: LEFT + i * (WIDTH - LEFT - RIGHT) / len(paths) for i, path in enumerate([*paths, ""])}
     points, sevenths = points_of(space, account.results), bins(account.results)
-    parts, left_out = [], set()
+    parts, left_out, winner = [], set(), account.winner
     for place, result in enumerate(counted):
         point = points[result.trial.number]
         left_out |= {path for path in paths if path not in point}
@@ -46,7 +46,7 @@ def parallel_svg(account: Account, order: Sequence[str] = ()) -> str:
         corners = [(places[p], _height(axes[p], point[p], spread) if p in point else BELOW) for p in paths]
         corners.append((places[""], _down(max(0.0, score_axis.at(result.score)))))
         seventh = sevenths[result.trial.number]
-        thick = THICK if result is account.winner else 1.0
+        thick = THICK if result is winner else 1.0
         parts.append(score_path(corners, f"line-score-{seventh}", LIGHT[seventh], thick))
     names = {**labels(paths), "": metric_name(account.metric)}
     for path, axis in [*axes.items(), ("", score_axis)]:
