@@ -310,3 +310,26 @@ def test_who_hears_of_the_losses_may_drop_a_member_within_an_epoch():
         if k != 1:
             for name, tensor in members[k].state.tensors()["model"].items():
                 torch.testing.assert_close(tensor, lone.state.tensors()["model"][name], rtol=EQUAL, atol=EQUAL)
+
+
+def test_members_that_stopped_within_an_epoch_go_on_together():
+    train = {"train": {"batch_size": 4, "epochs": 3}, "average": "ema", "regularize": {"dropout": 0.2}}
+    whole, first, later = ([member(written(**train, seed=i), parts()) for i in range(3)] for _ in range(3))
+    told = together(whole)
+    dropped: set[int] = set()
+
+    def hear(number: int, losses: list[float]) -> None:
+        if first[0].state.step > 50:
+            dropped.update(range(3))
+
+    list(fit_together(first, dropped, hear))
+    assert all(0 < m.state.batch < 39 for m in first)
+    for m, other in zip(later, first, strict=True):
+        m.state.load(copy.deepcopy(other.state.tensors()), other.state.numbers())
+    events = [(n, e) for n, e in fit_together(later) if isinstance(e, StepsEvent)]
+    for n, m in enumerate(later):
+        assert m.state.numbers() == pytest.approx(whole[n].state.numbers(), rel=JUDGED)
+        losses = [loss for k, e in events if k == n for loss in e.losses]
+        assert events[0][1].first == 40 and losses == pytest.approx(told[n][0][39:], rel=1e-6)
+        for name, tensor in m.state.tensors()["average"].items():
+            torch.testing.assert_close(tensor, whole[n].state.tensors()["average"][name], rtol=EQUAL, atol=EQUAL)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +11,10 @@ import numpy as np
 import pytest
 
 import dressage
+from dressage.errors import Interrupted
 from dressage.fit.population import Pace
 from dressage.search import Search, go_on, groups
-from dressage.search.events import ToldEvent, TrialEvent
+from dressage.search.events import RunningEvent, ToldEvent, TrialEvent
 from dressage.search.folder import SearchFolder
 from dressage.store.folder import RunFolder
 from dressage.store.reader import read_history
@@ -111,3 +114,20 @@ def test_where_it_is_no_faster_it_says_so(tmp_path: Path, monkeypatch: pytest.Mo
         on_event=lambda e: told.extend(e.lines if isinstance(e, ToldEvent) else []),
     )
     assert any("each training alone" in line for line in told)
+
+
+def test_ctrl_c_within_a_population_loses_nothing(
+    alone: Search, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def hear(event: object) -> None:
+        if isinstance(event, RunningEvent) and event.epoch == 1 and not asked:
+            asked.append(event)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(Interrupted):
+        searched(tmp_path / "search", FAST, monkeypatch, on_event=hear)
+    saved = [p for p in (tmp_path / "search" / "trials").iterdir() if (p / "checkpoints").is_dir()]
+    assert len(saved) > 1, "all members of the population have a checkpoint"
+    assert_same(go_on(tmp_path / "search", jobs=1), alone)

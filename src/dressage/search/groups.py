@@ -10,6 +10,7 @@ from itertools import pairwise
 from dressage.errors import DataError, RecipeError
 from dressage.files import to_json
 from dressage.fit.population import Pace, misfit
+from dressage.fit.population.epoch import LOOK
 from dressage.measured import pace_of
 from dressage.prepare import threads_kept
 from dressage.search.events import ToldEvent
@@ -35,8 +36,8 @@ OWN = frozenset(
 """What each member of a population may have its own of."""
 SHORT = 4000
 """Steps of all trials of a kind; in fewer, measuring costs more than it can save."""
-EPOCH = 2.0
-"""Seconds that an epoch of a group may take: somebody who asks for the end does not wait longer."""
+WAIT = 1.0
+"""Seconds between two looks at the losses: somebody who asks for the end waits so long."""
 SHARE = 0.05
 """Of the budget that a group may take: none is begun after it."""
 
@@ -82,11 +83,11 @@ def _size(bench: Bench, tasks: Sequence[Task], workers: int) -> int:
 
 
 def _most(pace: Pace, steps: int, epochs: int, budget: float) -> int:
-    """As many as end an epoch, and their share of a budget, in time."""
+    """As many as end in their share of a budget, and a few of their steps in time."""
     sizes = [1]
     for size, seconds in pace.together.items():
-        epoch = size * seconds * steps
-        if epoch <= EPOCH and (not budget or epoch * epochs <= SHARE * budget):
+        whole = size * seconds * steps * epochs
+        if size * seconds * LOOK <= WAIT and (not budget or whole <= SHARE * budget):
             sizes.append(size)
     return max(sizes)
 

@@ -60,8 +60,11 @@ def carry_out(bench: Bench, tasks: Sequence[Task], stop: Stop) -> list[Result]:
     for family in _families(bench, open_tasks) if len(open_tasks) > 1 else []:
         with threads_kept(int(bench.asked.form["train.threads"])), ExitStack() as held:
             carried = [_begun(bench, task, job, held) for task, job in family]
-            if len({kin(c.member) for c in carried}) == 1:
-                _train(bench, carried, stop)
+            standing = [kin(c.member) for c in carried]  # some may have come further before somebody stopped
+            for kind in dict.fromkeys(standing):
+                alike = [c for c, own in zip(carried, standing, strict=True) if own == kind]
+                if len(alike) > 1 and not stop.asked:
+                    _train(bench, alike, stop)
     return work.carry_out(bench, tasks, stop)  # reads what has come of those, and does the rest
 
 
@@ -109,6 +112,8 @@ def _train(bench: Bench, carried: Sequence[Carried], stop: Stop) -> None:
             course.take_all(losses)
             if course.reason:
                 dropped.add(number)
+            if stop.asked:
+                dropped.update(range(len(carried)))  # all leave where they stand, between two steps
 
         with closing(fit_together([c.member for c in carried], dropped, hear)) as events:
             while (told := stop.next(events)) is not None:
@@ -119,16 +124,14 @@ def _train(bench: Bench, carried: Sequence[Carried], stop: Stop) -> None:
                     c.is_written = True
                     dropped.add(number)
                     _finish(bench, c, share)
-                if not _stand_alike(carried):
-                    continue
-                if stop.asked or time.perf_counter() - saved > c.job.recipe.train.checkpoint_seconds:
+                if _stand_alike(carried) and time.perf_counter() - saved > c.job.recipe.train.checkpoint_seconds:
                     for other in carried:
                         _write(other)
                     saved = time.perf_counter()
-                if stop.asked:
-                    break
+        for c in carried:
+            _write(c)
     except Overdue:
-        pass  # within an epoch no state is whole: the last checkpoints stand
+        pass  # within a step no state is whole: the last checkpoints stand
     except (UsageError, RunError):
         raise
     except (DressageError, RuntimeError, ValueError, ArithmeticError, MemoryError):

@@ -35,17 +35,18 @@ Hear = Callable[[int, Sequence[float]], None]
 
 
 class Epoch:
-    """An epoch that has begun; `stepper` has the members that are left, None where nobody is."""
+    """An epoch that has begun, or is gone on with; `stepper` has the members that are left, None where nobody is."""
 
     def __init__(self, stepper: Stepper, dropped: Collection[int], hear: Hear) -> None:
         self.stepper: Stepper | None = stepper
         self.dropped, self.hear = dropped, hear
-        self.begun = stepper.stack.step
-        self.rates = stepper.rates()
-        self.losses = torch.empty(0, len(stepper.members), dtype=torch.float64)
+        before = [torch.tensor([float(loss) for loss in state.losses]) for state in stepper.stack.states]
+        self.losses = torch.stack(before, 1).double()
+        self.begun = stepper.stack.step - len(self.losses)
+        self.rates = stepper.rates(self.begun)
         self.is_guarded = stepper.members[0].plan.stop_on_nonfinite
         self.saved: Saved | None = None
-        self.since = 0
+        self.since = len(self.losses)
         """The step of the epoch before which the numbers were saved."""
 
     def events(self) -> Generator[tuple[int, MemberEvent]]:

@@ -22,7 +22,7 @@ STACKED = ("l2", "l1", "elastic_net", "vanilla_dropout", "activation_noise", "in
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A training that stands between two epochs: what `fit` is given, and its recipe."""
+    """A training that stands between two steps: what `fit` is given, and its recipe."""
 
     recipe: Recipe
     state: State
@@ -37,7 +37,6 @@ def misfit(member: Member) -> str:
     others = [name for name in _names(recipe) if name not in STACKED]
     name = parse(recipe.optim.name)[0]
     reasons = {
-        "it stands within an epoch": state.batch != 0,
         "its parameters are not joined": not state.is_flat,
         "some of its parameters are frozen": not all(p.requires_grad for p in state.model.parameters()),
         "its data is drawn anew each epoch": isinstance(member.batches, StreamedBatches),
@@ -64,7 +63,7 @@ def kin(member: Member) -> tuple[object, ...]:
         (chain.text, recipe.data.model_dump_json(), member.state.weights[0].dtype),
         (optim.name, optim.beta1, optim.beta2, optim.eps, loss.model_dump_json(), recipe.average, plan.average),
         (tuple(_names(recipe)), plan.stop_on_nonfinite, plan.unit, optim.momentum > 0),
-        (member.state.epoch, member.state.step, _begun(member.state)),
+        (member.state.epoch, member.state.batch, member.state.step, _begun(member.state)),
     )
 
 

@@ -50,7 +50,7 @@ class Pace:
     def told(self, size: int) -> str:
         """What was measured, as a sentence."""
         if not self.together:
-            return "each training alone: an epoch of several would take too long"
+            return "each training alone: several would take too long before they can be stopped"
         ratios = ", ".join(f"{k} {self.alone / pace:.1f}" for k, pace in self.together.items())
         measured = f"times as fast a training, measured here: {ratios}"
         return f"{size} trainings as one computation ({measured})" if size > 1 else f"each training alone ({measured})"
@@ -101,7 +101,7 @@ def _alone(member: Member) -> Callable[[int], None]:
 
 def _together(members: Sequence[Member]) -> Callable[[int], None]:
     stepper = Stepper(Stack(list(enumerate(members))))
-    rates = stepper.rates()
+    rates = stepper.rates(0)
 
     def advance(steps: int) -> None:
         while steps:

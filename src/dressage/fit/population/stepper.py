@@ -38,14 +38,14 @@ class Stepper:
                 self.take_up(Stack(self.stack.members))  # what the optimisers keep of the weights is there now
             yield losses
 
-    def rates(self) -> Tensor:
-        """`(steps, K)` float64: the learning rates of the epoch."""
+    def rates(self, begun: int) -> Tensor:
+        """`(steps, K)` float64: the learning rates of the epoch that began after step `begun`."""
         shares: dict[object, list[float]] = {}
         length, each = self.members[0].batches.steps_per_epoch, []
         for member, key in zip(self.members, self.schedules, strict=True):
             factor, cuts = member.plan.factor, member.state.cuts
             if (key, cuts) not in shares:
-                shares[key, cuts] = [factor(self.stack.step + i, cuts) for i in range(length)]
+                shares[key, cuts] = [factor(begun + i, cuts) for i in range(length)]
             each.append(shares[key, cuts])
         tops = torch.tensor([member.plan.lr for member in self.members], dtype=torch.float64)
         return torch.tensor(each, dtype=torch.float64).t() * tops
