@@ -63,6 +63,21 @@ def test_each_trial_has_its_place_in_the_plane(account: Account) -> None:
     assert [e.get("class") for e in frames] == ["asked", "later"] and frames[0].get("stroke-dasharray") is None
 
 
+def test_one_number_stands_below_its_scores() -> None:
+    account = told_search(12, 1, space=["optim.lr=log:1e-6:1e-1", "model.activation=choice:relu:tanh"])
+    tree = drawn(plane_svg(account))
+    dots = [e for e in tree.iter(f"{NAMESPACE}circle") if "rim" in e.get("class", "")]
+    scores = sorted((r for r in account.results if r.counts), key=lambda r: r.score)
+    heights = [float(dot.get("cy", "0")) for dot in dots]  # drawn from the worst to the best
+    assert len(dots) == len(scores) and heights == sorted(heights, reverse=True)
+    high, middle = scores[-1].score, scores[len(scores) // 2].score
+    low = max(scores[0].score, middle - 20 * (high - middle))
+    room = 0.04 * (high - low)
+    wanted = [HEIGHT - 48 - (r.score - low + room) / (high - low + 2 * room) * (HEIGHT - 48 - TOP) for r in scores]
+    np.testing.assert_allclose(heights, wanted, atol=0.01)
+    assert "accuracy" in plane_svg(account)
+
+
 def test_colours_are_sevenths_of_the_scores(account: Account) -> None:
     sevenths = bins(account.results)
     counted = [r for r in account.results if r.counts]

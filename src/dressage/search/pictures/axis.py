@@ -15,6 +15,8 @@ from dressage.search.trial import Result
 
 ROOM = 0.04
 """Of its length, left free at both ends."""
+FAR = 20.0
+"""Times the distance of the best from the median, below which scores are drawn at the lower end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,15 @@ def axis_of(ranges: Sequence[Range]) -> Axis:
         room = (high / low) ** ROOM
         return Axis(low / room, high * room, True)
     return Axis(low - ROOM * (high - low), high + ROOM * (high - low), False)
+
+
+def score_axis(counted: Sequence[Result]) -> Axis:
+    """From the worst score to the best, with a little room; an R² far below the median lies at the lower end."""
+    scores = sorted(r.score for r in counted)
+    high, middle = scores[-1], scores[len(scores) // 2]
+    low = max(scores[0], middle - FAR * (high - middle)) if high > middle else scores[0]
+    room = (high - low) * 0.04 or 0.5
+    return Axis(low - room, high + room, False)
 
 
 def labels(paths: Iterable[str]) -> dict[str, str]:

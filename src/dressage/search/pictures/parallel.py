@@ -8,10 +8,9 @@ from dressage.evaluate.words import digits, metric_name
 from dressage.report.plots import ticks
 from dressage.report.svg import shape, svg, words
 from dressage.search.account import Account
-from dressage.search.pictures.axis import Axis, axis_of, labels, points_of
+from dressage.search.pictures.axis import Axis, axis_of, labels, points_of, score_axis
 from dressage.search.pictures.ink import LIGHT, bins, legend, score_path, worst_first
 from dressage.search.ranges import Value
-from dressage.search.trial import Result
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 900, 410, 60, 70, 50, 92
 BELOW = HEIGHT - BOTTOM + 16
@@ -21,8 +20,6 @@ SPREAD = 0.5
 MOST = 12
 """Settings that are drawn, the most important first."""
 MOST_LINES = 400
-FAR = 4.0
-"""Times the distance of the best from the median, below which scores are drawn at the lower end."""
 THICK = 2.2
 
 
@@ -35,7 +32,7 @@ def parallel_svg(account: Account, order: Sequence[str] = ()) -> str:
     space = account.stages[0].space
     paths = ([p for p in order if p in space] + [p for p in space if p not in order])[:MOST]
     axes = {path: axis_of([stage.space[path] for stage in account.stages if path in stage.space]) for path in paths}
-    score_axis = _score_axis(counted)
+    scores = score_axis(counted)
     places = {path: LEFT + i * (WIDTH - LEFT - RIGHT) / len(paths) for i, path in enumerate([*paths, ""])}
     points, sevenths = points_of(space, account.results), bins(account.results)
     parts, left_out, winner = [], set(), account.winner
@@ -44,12 +41,12 @@ def parallel_svg(account: Account, order: Sequence[str] = ()) -> str:
         left_out |= {path for path in paths if path not in point}
         spread = SPREAD * (place / max(1, len(counted) - 1) - 0.5)
         corners = [(places[p], _height(axes[p], point[p], spread) if p in point else BELOW) for p in paths]
-        corners.append((places[""], _down(max(0.0, score_axis.at(result.score)))))
+        corners.append((places[""], _down(max(0.0, scores.at(result.score)))))
         seventh = sevenths[result.trial.number]
         thick = THICK if result is winner else 1.0
         parts.append(score_path(corners, f"line-score-{seventh}", LIGHT[seventh], thick))
     names = {**labels(paths), "": metric_name(account.metric)}
-    for path, axis in [*axes.items(), ("", score_axis)]:
+    for path, axis in [*axes.items(), ("", scores)]:
         parts += _upright(axis, places[path], names[path], last=not path)
     parts += [words("not searched", places[path] + 8, BELOW + 4, kind="haloed") for path in paths if path in left_out]
     parts += legend(account.results, LEFT, HEIGHT - 26, metric_name(account.metric))
@@ -64,15 +61,6 @@ def _height(axis: Axis, value: Value, spread: float) -> float:
 
 def _down(share: float) -> float:
     return HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM)
-
-
-def _score_axis(counted: Sequence[Result]) -> Axis:
-    """From the worst score to the best, with a little room; an R² far below the median lies at the lower end."""
-    scores = sorted(r.score for r in counted)
-    high, middle = scores[-1], scores[len(scores) // 2]
-    low = max(scores[0], middle - FAR * (high - middle)) if high > middle else scores[0]
-    room = (high - low) * 0.04 or 0.5
-    return Axis(low - room, high + room, False)
 
 
 def _upright(axis: Axis, x: float, name: str, last: bool) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dressage.evaluate.words import metric_name
 from dressage.report.svg import line, shape, svg, words
 from dressage.search.account import Account, Stage
-from dressage.search.pictures.axis import Axis, axis_of, points_of, told_of
+from dressage.search.pictures.axis import Axis, axis_of, points_of, score_axis, told_of
 from dressage.search.pictures.ink import bins, cross, legend, ring, score_dot, worst_first
 from dressage.search.space import Space
 
@@ -27,27 +27,32 @@ def axes_of(space: Space, order: Sequence[str] = ()) -> list[str]:
 
 
 def plane_svg(account: Account, order: Sequence[str] = ()) -> str:
-    """Each trial as a dot, one that was stopped as a cross, and a frame for each stage's ranges; "" without two numbers."""
+    """Each trial as a dot, one that was stopped as a cross, and a frame for each stage's ranges; "" without a number.
+
+    Where one number is searched, its scores stand above it, and what was stopped below.
+    """
     space = account.stages[0].space if account.stages else {}
-    paths = axes_of(space, order)
-    if len(paths) < 2:
+    paths, counted = axes_of(space, order), [result for result in account.results if result.counts]
+    if not paths or not counted:
         return ""
-    x, y = (axis_of([stage.space[path] for stage in account.stages if path in stage.space]) for path in paths)
+    axes = [axis_of([stage.space[path] for stage in account.stages if path in stage.space]) for path in paths]
+    x, y = axes if len(axes) == 2 else (axes[0], score_axis(counted))
     points = points_of(space, account.results)
-    parts = [*_grid(x, y), *_names(paths), *_frames(account.stages, paths, x, y)]
+    parts = [*_grid(x, y), *_names([*paths, metric_name(account.metric)]), *_frames(account.stages, paths, x, y)]
     sevenths, best = bins(account.results), account.winner
     for result in worst_first(account.results, MOST):
         point = points[result.trial.number]
         if not all(path in point for path in paths) or result.state == "failed":
             continue
-        at = _across(x.at(point[paths[0]])), _down(y.at(point[paths[1]]))
+        high = y.at(point[paths[1]]) if len(paths) == 2 else max(0.0, y.at(result.score)) if result.counts else 0.0
+        at = _across(x.at(point[paths[0]])), _down(high)
         told = told_of(result, point)
         seventh = sevenths.get(result.trial.number)
         parts.append(cross(*at, told=told) if seventh is None else score_dot(*at, seventh, told=told))
         if result is best:
             parts.append(ring(*at))
     parts += _legend(account)
-    label = f"{len(account.results)} trials in the plane of {paths[0]} and {paths[1]}, coloured by {metric_name(account.metric)}"
+    label = f"{len(account.results)} trials in the plane of {' and '.join(paths)}, coloured by {metric_name(account.metric)}"
     return svg("plane", WIDTH, HEIGHT, label, parts)
 
 
@@ -83,9 +88,9 @@ def _frames(stages: Sequence[Stage], paths: Sequence[str], x: Axis, y: Axis) -> 
     for i, stage in enumerate(stages):
         if not all(path in stage.space for path in paths):
             continue
-        a, b = (stage.space[path] for path in paths)
+        a, b = stage.space[paths[0]], stage.space[paths[-1]]
         left, right = _across(x.at(a.low)), _across(x.at(a.high))
-        top, bottom = _down(y.at(b.high)), _down(y.at(b.low))
+        top, bottom = (_down(y.at(b.high)), _down(y.at(b.low))) if len(paths) == 2 else (_down(1.0), _down(0.0))
         dashes = None if i == 0 else "5 4"
         kind, colour = ("asked", "#1c2126") if i == 0 else ("later", "#5b626c")
         size = {"x": left, "y": top, "width": right - left, "height": bottom - top}
