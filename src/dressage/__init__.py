@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from dressage.run import Run as Run
     from dressage.search import Search as Search
     from dressage.search import search as search
+    from dressage.search.tune import tune as tune
     from dressage.statistics import activation_statistics as activation_statistics
     from dressage.train import reproduce as reproduce
     from dressage.train import resume as resume
@@ -47,6 +48,7 @@ _HOMES = {
     "resume": "dressage.train",
     "search": "dressage.search",
     "train": "dressage.train",
+    "tune": "dressage.search.tune",
     "watch": "dressage.watch",
 }
 __all__ = ["__version__", *sorted(_HOMES)]

@@ -20,6 +20,7 @@ COMMANDS = {
     "demo": ("demo:demo", "Train on digits that come with it, and show what comes out."),
     "train": ("train:train", "Train a network on a folder, a file or a named set."),
     "resume": ("resume:resume", "Go on with a run that was stopped, bit for bit."),
+    "tune": ("tune:tune", "Tune a training in seven steps, within a time."),
     "lr": ("lr:lr", "Suggest a learning rate by a range test."),
     "search": ("search:search", "Search for settings: coarse to fine, with the winner's uncertainty."),
     "diagnose": ("diagnose:diagnose", "Say what went wrong in a run: cause, evidence, remedy."),

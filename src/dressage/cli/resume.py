@@ -10,7 +10,7 @@ from dressage.cli.output import Output
 def resume(
     run: Path, data: str | None = None, /, *, model: str | None = None, on: str = "", output: Output | None = None
 ) -> None:
-    """Go on with a run, an ensemble or a search that was stopped, bit for bit as if it never had been.
+    """Go on with a run, an ensemble, a search or a tuning that was stopped, bit for bit as if it never had been.
 
     For example:
       dressage resume runs/flowers
@@ -29,6 +29,7 @@ def resume(
     from dressage import resume as go_on
     from dressage.cli import ensemble as ensembles
     from dressage.cli import search as searches
+    from dressage.cli import tune as tunings
     from dressage.cli.load import load_network, load_run
     from dressage.cli.progress import Progress
     from dressage.cli.result import show_result
@@ -37,6 +38,9 @@ def resume(
     network = load_network(model, output)
     if searches.is_one(run):
         searches.go_on(run, data, network, on, output)
+        return
+    if tunings.is_one(run):
+        tunings.go_on(run, data, network, output)
         return
     if ensembles.is_one(run):
         ensembles.go_on(run, data, network, output)

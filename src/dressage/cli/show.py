@@ -8,7 +8,7 @@ from dressage.cli.output import Output, cell, short, sparkline, table
 
 
 def show(run: Path, /, *, output: Output | None = None) -> None:
-    """One run: its scores, its curves as small pictures, and its recipe with the reason of each value; or a search.
+    """One run: its scores, its curves as small pictures, and its recipe with the reason of each value; or a search, or a tuning.
 
     For example:
       dressage show runs/flowers
@@ -19,12 +19,16 @@ def show(run: Path, /, *, output: Output | None = None) -> None:
         Folder of the run.
     """
     from dressage.cli import search as searches
+    from dressage.cli import tune as tunings
     from dressage.cli.result import as_dict, lines
     from dressage.run import load
 
     output = output or Output()
     if searches.is_one(run):
         searches.show(run, output)
+        return
+    if tunings.is_one(run):
+        tunings.show(run, output)
         return
     trained = load(run)
     if output.json:

@@ -1,0 +1,109 @@
+"""The end of a tuning: the best against the recipe as it is, whole trainings with several seeds; a tie leaves the recipe alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from dressage.search.found import Search
+from dressage.search.judge import Standing
+from dressage.search.space import texts_of
+from dressage.search.trial import ranked
+from dressage.search.tune import sizes
+from dressage.search.tune.course import Course
+from dressage.search.tune.rounds import Searched, noise_of
+from dressage.search.tune.sizes import Pace
+from dressage.search.tune.steps import Step
+
+CANDIDATES = 2  # beside the recipe as it is
+LEAST = 0.05  # of the budget that a comparison may take whatever is left
+LONG_ENOUGH = 1 / 3  # of a whole training, from which a comparison says something of it
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The edit that is kept, empty for none, and why."""
+
+    edit: Mapping[str, object]
+    why: str
+
+
+def compare(c: Course, pace: Pace, known: Searched, spare: float) -> Chosen:
+    """Trains the candidates and the recipe as it is side by side, and keeps what is better by more than noise."""
+    last = known.searches[-1]
+    edits = [dict(r.trial.edit) for r in ranked(last.results) if r.trial.edit != known.usual][:CANDIDATES]
+    if not edits:
+        return Chosen({}, "nothing else than the recipe as it is came to its end")
+
+    def plan() -> dict[str, Any]:
+        left = max(c.left - spare, LEAST * c.asked.budget)
+        count, epochs, repeats = sizes.final(pace, left)
+        candidates = [dict(known.usual), *edits][:count]
+        return {
+            "space": texts_of(last.stages[-1].space),
+            "stages": [f"{len(candidates)}x{epochs}"],
+            "sampler": "sobol",
+            "halving": "none",
+            "first": candidates,
+            "finalists": len(candidates),
+            "repeats": repeats,
+            "budget": round(left, 1),
+        }
+
+    found = c.searched("final", plan)
+    assert found is not None
+    chosen: list[Chosen] = []
+
+    def judged() -> Step:
+        chosen.append(_judged(c, found, pace))
+        facts = {"edit": dict(chosen[0].edit), "why": chosen[0].why}
+        return Step(7, tuple(_seen(found)), f"kept: {chosen[0].why}", False, facts)
+
+    step = c.step("comparison", judged)
+    return Chosen(dict(step.facts["edit"]), str(step.facts["why"]))
+
+
+def _judged(c: Course, found: Search, pace: Pace) -> Chosen:
+    """The best, unless it cannot be told from the recipe as it is, which is trial 0."""
+    standings = _standings(found)
+    own, best = standings.get(0), found.verdict.best if found.verdict else None
+    if best is None or best.number == 0:
+        return Chosen({}, "the recipe as it is; nothing that was tried is better")
+    edit = next(dict(r.trial.edit) for r in found.results if r.trial.number == best.number)
+    if own is None:
+        return Chosen(edit, f"trial {best.number}; the recipe as it is did not come to its end")
+    epochs = found.asked.plan[-1].epochs
+    if epochs < LONG_ENOUGH * pace.epochs:
+        said = f"{epochs} of {pace.epochs} epochs are too few to say that another one is better"
+        return Chosen({}, f"the recipe as it is: there was time for {said}; give more with --budget")
+    gain, noise = best.mean - own.mean, _error(c, found, best, own)
+    said = f"{found.metric} {best.mean:.4g} against {own.mean:.4g} of the recipe as it is, standard error {noise:.2g}"
+    if gain > noise:
+        return Chosen(edit, f"trial {best.number}: {said}")
+    return Chosen({}, f"the recipe as it is: the best, trial {best.number}, cannot be told from it ({said})")
+
+
+def _error(c: Course, found: Search, best: Standing, own: Standing) -> float:
+    """Standard error of the difference: from repeats with other seeds, or where there are none from the validation rows."""
+    assert found.verdict is not None
+    if not found.verdict.freedom or not best.repeats or not own.repeats:
+        return noise_of(c, own.mean)
+    return found.verdict.noise * math.sqrt(1 / len(best.repeats) + 1 / len(own.repeats))
+
+
+def _standings(found: Search) -> dict[int, Standing]:
+    verdict = found.verdict
+    return {} if verdict is None else {s.number: s for s in (verdict.best, *verdict.others)}
+
+
+def _seen(found: Search) -> list[str]:
+    stage, lines = found.asked.plan[-1], []
+    for number, s in sorted(_standings(found).items()):
+        scores = [s.first, *s.repeats]
+        name = "the recipe as it is" if number == 0 else f"candidate {number}"
+        lines.append(
+            f"{name}: {found.metric} {sizes.range_text(scores)} in {len(scores)} trainings of {stage.epochs} epochs"
+        )
+    return lines or ["no training came to its end"]
