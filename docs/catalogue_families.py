@@ -164,8 +164,8 @@ FAMILIES = {
         "of one network are a view at test time, [mc_dropout](views.md#mc_dropout).",
         command="dressage ensemble digits --members 3 --train.epochs 3 --combine greedy --out ensembles/combine",
         slips=(
-            "The notes give an ensemble about 2 %: five MLPs on 10,000 images of Fashion-MNIST gained 0.1 points, which cannot "
-            "be told from none (n = 3).",
+            "The notes give an ensemble about 2 %: five MLPs gained 2.4 points on CIFAR-10 5k (n = 3), and on 10,000 images of "
+            "Fashion-MNIST 0.1, which cannot be told from none.",
         ),
     ),
     "data": Family(
