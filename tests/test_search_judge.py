@@ -191,8 +191,8 @@ def test_verdict_by_hand() -> None:
     noise = math.sqrt((2e-4 + 5e-5 + 2e-4) / 6)
     assert verdict.best.number == 0 and verdict.best.mean == pytest.approx(0.90)
     assert (verdict.noise, verdict.freedom) == (pytest.approx(noise), 6)
-    half = 2.446911851 * noise / math.sqrt(3)  # t at 97.5 %, 6 degrees of freedom
-    assert (verdict.low, verdict.high) == (pytest.approx(0.9 - half), pytest.approx(0.9 + half))
+    error = noise / math.sqrt(3)  # t of 6 degrees of freedom at 1 - 0.025/3, since three were repeated, and at 97.5 %
+    assert (verdict.low, verdict.high) == (pytest.approx(0.9 - 3.287456 * error), pytest.approx(0.9 + 2.446912 * error))
     margin = 2.446911851 * noise * math.sqrt(2 / 3)  # two others were repeated: one-sided 1 - 0.05/2
     assert [s.margin for s in verdict.others if s.number == 1] == [pytest.approx(margin)]
     assert verdict.alike == (3, 1)
@@ -218,6 +218,17 @@ def test_verdict_without_repeats_promises_nothing() -> None:
     once = judge([result(0, 0.9), result(1, 0.8)], {0: [0.89]})
     assert once is not None and math.isnan(once.noise) and once.excess == pytest.approx(0.01)
     assert judge([result(0, 0.9, state="failed")], {}) is None
+
+
+@pytest.mark.parametrize("others", [0, 3, 9])
+def test_interval_holds_though_the_best_is_chosen_by_its_repeats(others: int) -> None:
+    draw, covered = np.random.default_rng(2), []
+    for _ in range(400):
+        repeats = {i: draw.normal(0.5, 0.01, 3).tolist() for i in range(others + 1)}
+        verdict = judge([result(i, 0.5) for i in range(others + 1)], repeats)
+        assert verdict is not None
+        covered.append(verdict.low <= 0.5 <= verdict.high)
+    assert 0.93 < np.mean(covered) <= 1.0
 
 
 def test_trials_that_were_halted_are_not_held_against_whole_ones() -> None:

@@ -75,9 +75,9 @@ def judge(results: Sequence[Result], repeats: Mapping[int, Sequence[float]]) -> 
 
     Of trials that were halved only those of the last rung count: a score after few epochs is another thing.
     The best is the repeated trial with the largest mean (the best first score where nothing was repeated). s² = Σⱼ Σᵢ
-    (xᵢⱼ − x̄ⱼ)² / Σⱼ (mⱼ − 1); the best: x̄ ± t s/√m at 97.5 %; another with m' runs cannot be told from it where it is behind
-    by at most t s √(1/m + 1/m'), at 1 − 0.05/k one-sided for the k others that were repeated (Bonferroni), and for an
-    unrepeated one with m' = 1.
+    (xᵢⱼ − x̄ⱼ)² / Σⱼ (mⱼ − 1); the best: from x̄ − t s/√m at 1 − 0.025/(k + 1), since it is the best of k + 1 by these very runs
+    (Bonferroni), to x̄ + t s/√m at 97.5 %; another with m' runs cannot be told from it where it is behind by at most
+    t s √(1/m + 1/m') at 1 − 0.05/k for the k others that were repeated, and an unrepeated one with m' = 1.
     """
     order = _at_the_end(results)
     if not order:
@@ -88,20 +88,20 @@ def judge(results: Sequence[Result], repeats: Mapping[int, Sequence[float]]) -> 
     held = [r for r in order if r.trial.number in known] or order
     best = max(held, key=lambda r: means[r.trial.number])
     number = best.trial.number
-    several = max(1, sum(r.trial.number in known for r in order) - 1)
+    several = sum(r.trial.number in known for r in order if r is not best)
 
     def standing(result: Result) -> Standing:
         own = known.get(result.trial.number, ())
         spread = noise * math.sqrt(1 / max(1, len(known.get(number, ()))) + 1 / max(1, len(own)))
-        margin = t_point(1 - (1 - SURE) / several, freedom) * spread if freedom else math.inf
+        margin = t_point(1 - (1 - SURE) / max(1, several), freedom) * spread if freedom else math.inf
         mean = means[result.trial.number]
         return Standing(result.trial.number, result.score, own, mean, means[number] - mean, margin)
 
-    half = (
-        t_point((1 + SURE) / 2, freedom) * noise / math.sqrt(len(known[number]))
-        if freedom and number in known
-        else math.nan
-    )
+    low, high = math.nan, math.nan
+    if freedom and number in known:
+        error = noise / math.sqrt(len(known[number]))
+        low = means[number] - t_point(1 - (1 - SURE) / 2 / (several + 1), freedom) * error
+        high = min(HIGHEST, means[number] + t_point((1 + SURE) / 2, freedom) * error)
     others = sorted((standing(r) for r in order if r is not best), key=lambda s: s.behind)
     excess = best.score - means[number] if number in known else math.nan
     return Verdict(
@@ -109,8 +109,8 @@ def judge(results: Sequence[Result], repeats: Mapping[int, Sequence[float]]) -> 
         others=tuple(others),
         noise=noise,
         freedom=freedom,
-        low=means[number] - half,
-        high=min(HIGHEST, means[number] + half) if math.isfinite(half) else math.nan,
+        low=low,
+        high=high,
         runs=len(order),
         optimism=largest_of(len(order)) * noise,
         excess=excess,
