@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from dressage.search.events import RunningEvent, ToldEvent, TrialEvent
 from dressage.search.folder import SearchFolder
 from dressage.store.folder import RunFolder
 from dressage.store.reader import read_history
+from test_search_kills import everything
 
 SPACE = {
     "optim.lr": "log:1e-4:30",
@@ -131,3 +133,31 @@ def test_ctrl_c_within_a_population_loses_nothing(
     saved = [p for p in (tmp_path / "search" / "trials").iterdir() if (p / "checkpoints").is_dir()]
     assert len(saved) > 1, "all members of the population have a checkpoint"
     assert_same(go_on(tmp_path / "search", jobs=1), alone)
+
+
+def test_stopped_or_not_and_by_one_process_or_two_the_same_bits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In another company the last bits of a trial differ, so the groups of a batch are formed once and kept."""
+    asked = {**ASKED, "space": {**SPACE, "optim.lr": "log:1e-4:1e-2"}, "stages": "9x4@80,4x4"}
+    monkeypatch.setitem(globals(), "ASKED", asked)
+    expected = everything(searched(tmp_path / "search", FAST, monkeypatch).folder)
+    two = searched(tmp_path / "two" / "search", FAST, monkeypatch, jobs=2)
+    assert everything(two.folder) == expected
+    out, hits = tmp_path / "stopped" / "search", 0
+    for epoch, done in ((2, 0), (1, 1), (3, 2)):
+
+        def hear(event: object, epoch: int = epoch, done: int = done) -> None:
+            if (
+                isinstance(event, RunningEvent)
+                and event.epoch == epoch
+                and len(list(out.glob("trials/*/result.json"))) >= done
+            ):
+                os.kill(os.getpid(), signal.SIGINT)
+
+        with suppress(Interrupted):
+            searched(out, FAST, monkeypatch, on_event=hear)
+            break
+        hits += 1
+    assert hits >= 2
+    assert everything(searched(out, FAST, monkeypatch).folder) == expected

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from dressage.recipe import Recipe
 from dressage.search.asked import Asked, Stage, brackets, planned
@@ -34,8 +34,10 @@ FEWEST = 4
 """Trials that a batch begins whatever the time."""
 
 
-Carry = Callable[[Sequence[Task], Callable[[], bool]], Iterator[Result]]
-"""Carries out tasks in any order, and gives what came of each; asks before it begins one whether it may."""
+Group = list[Task]
+"""Tasks that one process carries out together."""
+Carry = Callable[[Sequence[Group], Callable[[], bool]], Iterator[Result]]
+"""Carries out groups in any order, and gives what came of each task; asks before it begins a group whether it may."""
 
 
 class Unfinished(Exception):
@@ -52,6 +54,8 @@ class Conduct:
     carry: Carry
     tell: Callable[[SearchEvent], None]
     standing: Standing
+    group: Callable[[Sequence[Task]], list[Group]] = lambda tasks: [[task] for task in tasks]
+    """Which tasks are carried out together."""
     stages: list[StageFound] = field(default_factory=list)
     repeats: dict[int, list[Result]] = field(default_factory=dict)
     began: float = field(default_factory=time.monotonic)
@@ -159,17 +163,18 @@ def _batch(c: Conduct, name: str, tasks: Sequence[Task], latest: dict[int, Resul
     done = len(known)
     purse = _Purse(c, done, limit)
     ends = {task.trial.number: task.epoch for task in left}
-    for result in c.carry(left, purse.may_begin) if left else ():
+    for result in c.carry(_groups(c, name, tasks, left), purse.may_begin) if left else ():
         number = result.trial.number
         latest[number], done = at_epoch(result, ends.pop(number), monitor), done + 1
         if c.asked.budget:
-            _stand(c, c.standing.cut)
+            _stand(c)
         c.tell(TrialEvent(latest[number], done, len(tasks)))
     if ends and not purse.is_empty:
         raise Unfinished
     if ends:
         there = [task.trial.number for task in tasks if task.trial.number not in ends]
-        _stand(c, {**c.standing.cut, name: there})
+        c.standing = replace(c.standing, cut={**c.standing.cut, name: there})
+        _stand(c)
         c.tell(ToldEvent([f"the time for this stage is over: {len(ends)} of {len(tasks)} trials are left out"]))
 
 
@@ -220,8 +225,19 @@ def _repeat(c: Conduct, first: int) -> None:
             c.repeats[number] = [latest[t.number] for t in own if t.number in latest]
 
 
-def _stand(c: Conduct, cut: Mapping[str, list[int]]) -> None:
-    """Keeps where the time ended a batch, so that it is taken the same way again."""
-    c.standing = Standing("running", c.seconds, cut)
+def _groups(c: Conduct, name: str, tasks: Sequence[Task], left: Sequence[Task]) -> list[Group]:
+    """What is left of the groups of a batch. They are formed once: in another company the last bits of a trial may differ."""
+    if name not in c.standing.groups:
+        formed = [[task.trial.number for task in group] for group in c.group(tasks)]
+        c.standing = replace(c.standing, groups={**c.standing.groups, name: [g for g in formed if len(g) > 1]})
+        _stand(c)
+    open_tasks = {task.trial.number: task for task in left}
+    groups = [[open_tasks.pop(n) for n in group if n in open_tasks] for group in c.standing.groups[name]]
+    return [group for group in groups if group] + [[task] for task in open_tasks.values()]
+
+
+def _stand(c: Conduct) -> None:
+    """Keeps how it stands, so that it takes the same course again."""
+    c.standing = replace(c.standing, status="running", seconds=c.seconds)
     c.began = time.monotonic()
     c.place.stand(c.standing)

@@ -12,9 +12,9 @@ from __future__ import annotations
 import math
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -45,6 +45,8 @@ class Standing:
     """Of trials, for a budget."""
     cut: Mapping[str, list[int]] = field(default_factory=dict)
     """Where the budget ended a batch: the trials that were carried out, by the batch's name."""
+    groups: Mapping[str, list[list[int]]] = field(default_factory=dict)
+    """Trials of a batch that are carried out together, by its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,11 +124,12 @@ class SearchFolder:
         cut = found.get("cut")
         try:
             known = {str(name): [int(n) for n in numbers] for name, numbers in dict(cut or {}).items()}
-            standing = Standing(str(found["status"]), float(found["seconds"]), known)
+            groups = {str(name): _groups(given) for name, given in dict(found.get("groups") or {}).items()}
+            standing = Standing(str(found["status"]), float(found["seconds"]), known, groups)
         except (KeyError, TypeError, ValueError):
             raise _damaged(self.path / STATE) from None
         if standing.status == "running" and not is_held(self.path / ".lock"):
-            return Standing("interrupted", standing.seconds, standing.cut)
+            return replace(standing, status="interrupted")
         return standing
 
     def stand(self, standing: Standing) -> None:
@@ -155,6 +158,10 @@ class SearchFolder:
         folder.mkdir(parents=True, exist_ok=True)
         told = {name: value for name, value in asdict(result).items() if name not in ("trial", "curve", "folder")}
         write_json(folder / RESULT, {**_asked_of(result.trial), **told, "curve": [list(m) for m in result.curve]})
+
+
+def _groups(given: Iterable[Iterable[int]]) -> list[list[int]]:
+    return [[int(number) for number in group] for group in given]
 
 
 def _asked_of(trial: Trial) -> dict[str, object]:

@@ -22,7 +22,7 @@ from dressage.errors import DressageError, RunError, UsageError, printable
 from dressage.integrations.needed import needed
 from dressage.search.conduct import Carry
 from dressage.search.folder import ORPHANS, SearchFolder
-from dressage.search.groups import Group, grouped
+from dressage.search.groups import Group
 from dressage.search.together import carry_out
 from dressage.search.trial import Result
 from dressage.search.work import Bench, Task, fail
@@ -40,15 +40,15 @@ _OPEN: dict[str, Bench] = {}
 
 
 @contextmanager
-def on_ray(bench: Bench, stop: Stop, address: str, model: str | None) -> Iterator[Carry]:
-    """Who carries out trials on a cluster. Raises UsageError: no such cluster; MissingPackage."""
+def on_ray(bench: Bench, stop: Stop, address: str, model: str | None) -> Iterator[tuple[Carry, int]]:
+    """Who carries out trials on a cluster, and how many at once. Raises UsageError: no such cluster; MissingPackage."""
     check_address(address)
     ray = needed("ray", extra="ray")
     joined = not ray.is_initialized()
     if joined:
         _join(ray, address, bench)
     try:
-        yield lambda tasks, may_begin: _carry(ray, bench, stop, model, tasks, may_begin)
+        yield lambda groups, may_begin: _carry(ray, bench, stop, model, groups, may_begin), _room(ray, *_share(bench))
     finally:
         if joined:
             with suppress(Exception):  # of a cluster that has gone
@@ -129,14 +129,13 @@ def _require_answer(address: str) -> None:
 
 
 def _carry(
-    ray: Any, bench: Bench, stop: Stop, model: str | None, tasks: Sequence[Task], may_begin: Callable[[], bool]
+    ray: Any, bench: Bench, stop: Stop, model: str | None, groups: Sequence[Group], may_begin: Callable[[], bool]
 ) -> Iterator[Result]:
     """Results as they come; as many groups at once as the cluster has room for."""
-    threads = int(bench.asked.form["train.threads"])
-    gpus = 0 if bench.asked.form["train.device"] == "cpu" else 1
+    threads, gpus = _share(bench)
     remote = ray.remote(num_cpus=threads, num_gpus=gpus, max_retries=DEATHS)(carry_there)
     fixed = {"folder": str(bench.place.path.resolve()), "data": bench.asked.data, "model": model}
-    waiting, running = deque(grouped(bench, tasks, _room(ray, threads, gpus))), dict[Any, Group]()
+    waiting, running = deque(groups), dict[Any, Group]()
     try:
         while waiting or running:
             while waiting and len(running) < _room(ray, threads, gpus):
@@ -190,6 +189,11 @@ def _seen(bench: Bench, task: Task) -> Result:
             raise RunError.of(bench.place.path, found, "expected a folder that all nodes share", repair)
         time.sleep(TICK)
     return result
+
+
+def _share(bench: Bench) -> tuple[int, int]:
+    """Processors and graphics cards of a group."""
+    return int(bench.asked.form["train.threads"]), int(bench.asked.form["train.device"] != "cpu")
 
 
 def _room(ray: Any, threads: int, gpus: int) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from dressage.data.source import Source
@@ -22,6 +23,7 @@ from dressage.search.conduct import Carry, Conduct, Unfinished, conduct
 from dressage.search.events import SearchEvent
 from dressage.search.folder import BEST, SearchFolder
 from dressage.search.found import Search
+from dressage.search.groups import grouped
 from dressage.search.on_ray import check_address, on_ray
 from dressage.search.page import write_page
 from dressage.search.ranges import Range
@@ -182,8 +184,8 @@ def _carried_out(
         place.stand(standing)
         c = Conduct(bench.asked, place, whole, _nobody, tell, standing, rows=len(bench.ground.rows["train"]))
         try:
-            with _hands(bench, model, jobs, on) as carry:
-                c.carry = carry
+            with _hands(bench, model, jobs, on) as (c.carry, at_once):
+                c.group = partial(grouped, bench, workers=at_once)
                 found = conduct(c)
             if found.best is not None:
                 write_atomic(place.path / BEST, _best(bench, found.best, found))
@@ -196,25 +198,30 @@ def _carried_out(
 
 
 @contextmanager
-def _hands(bench: Bench, model: Made | None, jobs: int, on: str) -> Iterator[Carry]:
-    """Who carries out the trials: processes or a cluster, where they can open the data and make the network themselves."""
+def _hands(bench: Bench, model: Made | None, jobs: int, on: str) -> Iterator[tuple[Carry, int]]:
+    """Who carries out the trials, processes or a cluster where they can open the data and make the network themselves.
+
+    And for how many at once they are grouped: on one machine for those that fit it, however many there are.
+    """
     spec = spec_of(model)
     alone = bench.asked.data is None or (model is not None and spec is None)
     if on and alone:
         found = "the data or the network was given from Python"
         repair = "give a path, and a network as FILE.py:Name on the command line"
         raise UsageError.of(f"--on {on}", found, "expected what every node can open by itself", repair)
-    count = 1 if alone or on else how_many(bench, int(bench.asked.form["train.threads"]), jobs)
+    threads = int(bench.asked.form["train.threads"])
+    count = 1 if alone or on else how_many(bench, threads, jobs)
     with signals(bench.place.path) as stop:
         if on:
-            with on_ray(bench, stop, on, spec) as carry:
-                yield carry
+            with on_ray(bench, stop, on, spec) as hands:
+                yield hands
             return
+        fitting = 1 if alone else how_many(bench, threads)
         if count == 1:
-            yield here(bench, stop)
+            yield here(bench, stop), fitting
             return
         with Processes(bench, stop, count, spec) as processes:
-            yield processes.carry
+            yield processes.carry, fitting
 
 
 def _nobody(tasks: object, may_begin: object) -> Iterator[Result]:

@@ -24,7 +24,7 @@ from dressage.data.npz import available_memory
 from dressage.errors import DressageError, Interrupted, RunError, printable
 from dressage.search.events import RunningEvent
 from dressage.search.folder import SearchFolder
-from dressage.search.groups import Group, grouped
+from dressage.search.groups import Group
 from dressage.search.together import carry_out
 from dressage.search.trial import Result
 from dressage.search.work import Bench, Task, fail
@@ -42,11 +42,11 @@ BASE = 500 << 20
 """Bytes of a process with everything imported."""
 
 
-def here(bench: Bench, stop: Stop) -> Callable[[Sequence[Task], Callable[[], bool]], Iterator[Result]]:
+def here(bench: Bench, stop: Stop) -> Callable[[Sequence[Group], Callable[[], bool]], Iterator[Result]]:
     """Carries out trials in this process, one after the other."""
 
-    def carry(tasks: Sequence[Task], may_begin: Callable[[], bool]) -> Iterator[Result]:
-        for group in grouped(bench, tasks):
+    def carry(groups: Sequence[Group], may_begin: Callable[[], bool]) -> Iterator[Result]:
+        for group in groups:
             if not may_begin():
                 return
             found = carry_out(bench, group, stop)
@@ -136,9 +136,9 @@ class Processes:
             _close(worker)
         self.workers = []
 
-    def carry(self, tasks: Sequence[Task], may_begin: Callable[[], bool]) -> Iterator[Result]:
+    def carry(self, groups: Sequence[Group], may_begin: Callable[[], bool]) -> Iterator[Result]:
         """Results as they come. Raises Interrupted, and what is wrong with the place."""
-        waiting = deque(grouped(self.bench, tasks, self.count))
+        waiting = deque(groups)
         while waiting or any(worker.group for worker in self.workers):
             self._hand_out(waiting, may_begin)
             for worker in self._heard():
