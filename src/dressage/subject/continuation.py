@@ -35,6 +35,8 @@ class Lab:
     clip_norm: float = 0.0
     training: bool = True
     """Whether its steps are taken in training mode."""
+    pieces: int = 1
+    """Of a batch, each a pass of its own whose gradients are added up: norms see a piece, the optimiser the batch."""
 
     def changed(self, edit: Callable[[nn.Module, Optimizer], None]) -> Lab:
         """With copies of the model and its optimiser that `edit` has changed."""
@@ -183,18 +185,24 @@ def _metric(metric: Metric, outputs: Tensor, y: Tensor) -> float:
 
 def _step(lab: Lab, model: nn.Module, optimizer: Optimizer, x: Tensor, y: Tensor) -> float:
     def closure(backward: bool = True) -> Tensor:
-        loss = lab.loss_fn(first_output(model(x)), y).mean()
-        if lab.penalty is not None:
-            loss = loss + lab.penalty(model)
         if not backward:  # asked for by optimisers that derive the loss themselves
-            return loss
+            return _loss(lab, model, x, y)
         optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        losses = []
+        for xs, ys in zip(x.chunk(lab.pieces), y.chunk(lab.pieces), strict=True):
+            piece = _loss(lab, model, xs, ys) * (len(xs) / len(x))
+            torch.autograd.backward(piece)
+            losses.append(piece.detach())
         if lab.clip_norm:
             torch.nn.utils.clip_grad_norm_(model.parameters(), lab.clip_norm)
-        return loss.detach()
+        return torch.stack(losses).sum()
 
     loss = optimizer.step(closure)  # type: ignore[arg-type]
     if lab.after_step is not None:
         lab.after_step(model, float(optimizer.param_groups[0].get("lr", 0.0)))
     return float(loss if loss is not None else math.nan)
+
+
+def _loss(lab: Lab, model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+    loss = lab.loss_fn(first_output(model(x)), y).mean()
+    return loss if lab.penalty is None else loss + lab.penalty(model)

@@ -11,6 +11,8 @@ from torch.optim import Optimizer
 
 from dressage.subject import Lab
 
+LARGER = 32
+"""Rows from which batch norm takes sound statistics."""
 FAR = 4.0
 """Times that weights are larger or smaller than He's or Xavier's before their size is suspected; torch's own are 0.41 of He's."""
 Edit = Callable[[Lab], Lab | None]
@@ -173,7 +175,7 @@ def _other_activations(lab: Lab) -> Lab | None:
 
 def _larger_batch(lab: Lab) -> Lab | None:
     normed = any(isinstance(m, nn.modules.batchnorm._BatchNorm) and m.training for m in lab.model.modules())
-    return replace(lab, batch_size=min(32, len(lab.x))) if normed and lab.batch_size <= 8 else None
+    return replace(lab, batch_size=min(LARGER, len(lab.x))) if normed and lab.batch_size <= 8 else None
 
 
 CHANGES = (

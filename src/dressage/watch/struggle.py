@@ -10,18 +10,29 @@ from dressage.preflight.known import baselines_of
 from dressage.subject import Subject, copy_of, outputs_of
 from dressage.subject.baselines import Baselines
 from dressage.watch.case import BASELINE_SECONDS, RACED_ROWS, Case
-from dressage.watch.changes import Change
+from dressage.watch.changes import LARGER, Change
 from dressage.watch.rules.curves import still_falling
 from dressage.watch.rules.layers import dead_units, saturated
 from dressage.watch.rules.symptoms import gradient_ratio, update_ratio
-from dressage.watch.tournament import LOSS, MANY_POINTS, POINTS, SURE_GONE, SURE_LOSS, SURE_POINTS, Race, Run, race
+from dressage.watch.tournament import (
+    LOSS,
+    MANY_POINTS,
+    POINTS,
+    SURE_GONE,
+    SURE_LOSS,
+    SURE_POINTS,
+    Race,
+    Run,
+    race,
+    repeated,
+)
 
 SETTLED = 200
 """Steps before which a training that does not get better by the step is not taken for one that has settled."""
 
 SUSPECTS = ("optim.momentum_too_high", "optim.bn_small_batch")
 """Changes that apply to settings which good trainings hardly ever have."""
-SLOW = "optim.bn_small_batch"
+SMALL = "optim.bn_small_batch"
 MENDS = ("model.init_too_large", "optim.vanishing_gradients", "data.unscaled_inputs", "optim.lr_too_high")
 """Changes that bring dead or saturated units back."""
 SUSPECT_POINTS = 0.02
@@ -72,7 +83,7 @@ def supported(case: Case, why: str, *, end: bool) -> list[Finding]:
         return []
     loss, metric = _actual(case)
     helped = [(c, r, _gain(r, found, loss, metric)) for c, r in found.tried]
-    helped = [h for h in helped if h[2] > 0 and _is_believable(h[0], found, case, end=end)]
+    helped = [h for h in helped if h[2] > 0 and _is_believable(h[0], h[1], found, case, end=end)]
     if not helped:
         return []
     most = max(gain for _, _, gain in helped)
@@ -96,7 +107,9 @@ def suspected(case: Case, *, end: bool) -> list[Finding]:
     for change, run in found.tried:
         fallen = (min(reached) - run.loss) / max(abs(min(reached)), 1e-12)
         points = run.metric - max(found.control.metric, metric)
-        if run.diverged or fallen <= LOSS or points <= SUSPECT_POINTS or (change.id == SLOW and not end):
+        if run.diverged or fallen <= LOSS or points <= SUSPECT_POINTS or (change.id == SMALL and not end):
+            continue
+        if change.id == SMALL and not _by_statistics(case, run):
             continue
         if change.id in SUSPECTS or inside is None:
             return [_finding(case, change, run, found, "a setting out of the ordinary", points)]
@@ -129,13 +142,15 @@ def _gain(run: Run, found: Race, loss: float, metric: float) -> float:
     return SURE_POINTS if points > SURE_POINTS and fallen > SURE_LOSS and run.metric - metric > POINTS else 0.0
 
 
-def _is_believable(change: Change, found: Race, case: Case, *, end: bool) -> bool:
+def _is_believable(change: Change, run: Run, found: Race, case: Case, *, end: bool) -> bool:
     """Whether the rest of the evidence agrees."""
     control = found.control
     if change.id == "optim.lr_too_low":
         ratio = update_ratio(case.telemetry)
         hardly = control.loss > (0.9 if end or case.telemetry.step >= 300 else 0.98) * control.before
         return hardly and not control.diverged and not (ratio > 1e-3)
+    if change.id == SMALL:
+        return _by_statistics(case, run)
     if change.id == "optim.vanishing_gradients":
         return gradient_ratio(case.telemetry) < VANISHED
     if change.id == "optim.exploding_gradients":
@@ -143,6 +158,19 @@ def _is_believable(change: Change, found: Race, case: Case, *, end: bool) -> boo
         clipped = min((r.loss for _, r in found.of(change.id)), default=math.inf)
         return (control.diverged or control.loss > 100 * clipped) and lower > max(3 * clipped, 0.0)
     return True
+
+
+def _by_statistics(case: Case, run: Run) -> bool:
+    """Whether larger batches win by what norms see: as many rows a step, in passes of the loop's own size, do not do as well."""
+    lab = case.lab(start=True)
+    if lab is None:
+        return False
+    size = min(LARGER, len(lab.x))
+    pieces = replace(lab, batch_size=size, pieces=max(1, size // lab.batch_size))
+    found = case.proven(f"pieces {run.steps}", lambda: repeated(pieces, run.steps))
+    if not isinstance(found, Run) or found.diverged:
+        return isinstance(found, Run)
+    return run.metric - found.metric > SUSPECT_POINTS and run.loss < (1 - LOSS) * found.loss
 
 
 def _finding(case: Case, change: Change, run: Run, found: Race, why: str, gain: float) -> Finding:

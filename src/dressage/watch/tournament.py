@@ -103,6 +103,11 @@ def _tried(labs: list[tuple[Change, Lab]], control: Run, steps: int, seconds: fl
     return found
 
 
+def repeated(lab: Lab, steps: int) -> Run:
+    """What comes of one lab over the seeds."""
+    return _run(lab, steps, math.inf, math.inf)
+
+
 def _run(lab: Lab, steps: int, began: float, seconds: float) -> Run:
     deadline = math.inf if math.isinf(seconds) else work_seconds() + seconds
     outcomes: list[Outcome] = []
