@@ -13,6 +13,7 @@ from dressage.watch.capacity import bottleneck, too_small
 from dressage.watch.case import Case
 from dressage.watch.gap import begun_badly
 from dressage.watch.rules.symptoms import update_ratio
+from dressage.watch.unpaired import unpaired
 
 COLLAPSED = 1e-2
 """Share of the highest rate below which nothing is learned any more."""
@@ -32,7 +33,7 @@ def at_the_end(case: Case, found: list[Finding]) -> list[Finding]:
     causes = [f for f in found if f.is_harmful and not f.id.startswith(("eval.", "data.leak", "pipe."))]
     if causes:
         return []
-    return schedule_collapsed(case) or _too_short_or_small(case) or begun_badly(case)
+    return unpaired(case) or schedule_collapsed(case) or _too_short_or_small(case) or begun_badly(case)
 
 
 def _too_short_or_small(case: Case) -> list[Finding]:

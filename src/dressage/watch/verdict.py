@@ -9,6 +9,7 @@ from dataclasses import replace
 from torch import nn
 
 from dressage.findings import Finding, ranked
+from dressage.watch.backwards import learned_backwards
 from dressage.watch.case import Case
 from dressage.watch.ending import at_the_end
 from dressage.watch.examination import examination
@@ -73,7 +74,8 @@ def consider(case: Case, *, end: bool) -> list[Finding]:
         inside = [*dead_units(seen), *saturated(seen)]
         head = (lambda c: wrong_head(c)) if end and not case.head_is_right else (lambda c: [])
         found += (
-            _guarded(case, no_shuffle)
+            _guarded(case, learned_backwards)
+            or _guarded(case, no_shuffle)
             or _guarded(case, added_penalty)
             or _guarded(case, head)
             or [*inside, *_guarded(case, lambda c: supported(c, why, end=end))]

@@ -1,0 +1,51 @@
+"""A loop that does not train on the pairs it was given: a copy on these rows and targets learns what the loop does not."""
+
+from __future__ import annotations
+
+from statistics import median
+
+from dressage.findings import Finding
+from dressage.watch.case import Case
+from dressage.watch.rules.symptoms import update_ratio
+from dressage.watch.tournament import race
+
+LEARNED = 0.2
+"""Points of the metric above chance that the copy has to reach."""
+SHARE = 0.25
+"""Of these points, that the loop's network has at most."""
+STEPS = 100
+MOVING = 1e-5
+"""Update/weight ratio above which the loop's weights move."""
+
+
+def unpaired(case: Case) -> list[Finding]:
+    """Batches whose inputs and targets are not of the same rows: asked where no other cause was found."""
+    seen, known = case.telemetry, case.baselines
+    if len(seen.losses) < STEPS or known is None or not known.tells:
+        return []
+    rates = [p.rate for p in seen.probes]
+    if not update_ratio(seen) > MOVING or not rates or median(rates) < 0.1 * max(rates):
+        return []
+    (_, metric), chance = case.now(), known.constant.score
+    found = race(case, STEPS)
+    if found is None or found.control.steps > seen.step or not found.control.metric > chance + LEARNED:
+        return []
+    if not metric < chance + SHARE * (found.control.metric - chance):
+        return []
+    told = f"after {seen.step} steps the training metric is {metric:.3f}, knowing nothing {chance:.3f}; a copy trained on the given"
+    told += (
+        f" rows and targets as they belong together reaches {found.control.metric:.3f} in {found.control.steps} steps"
+    )
+    return [
+        Finding(
+            "data.shuffled_labels",
+            "warning",
+            "batches",
+            told,
+            "the loop's batches hold inputs and targets of different rows, or otherwise not what was given",
+            "take inputs and targets of a batch by one and the same index",
+            step=seen.step,
+            confidence=0.7,
+            code="rows = torch.randperm(len(x))[:32]; xb, yb = x[rows], y[rows]",
+        )
+    ]

@@ -1,0 +1,71 @@
+"""A loss that rewards wrong answers, and a loop that tears its pairs apart: named, and not where all is well."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+import dressage
+from dressage.watch.backwards import _avoided, _opposed
+
+
+def clusters(rows: int, seed: int) -> tuple[Tensor, Tensor]:
+    g = torch.Generator().manual_seed(seed)
+    y = torch.randint(0, 4, (rows,), generator=g)
+    return torch.randn(rows, 10, generator=g) + 2.5 * torch.eye(10)[y], y
+
+
+@pytest.mark.parametrize("torn", [True, False])
+def test_batches_whose_targets_are_of_other_rows(torn: bool) -> None:
+    (x, y), (xv, yv) = clusters(800, 1), clusters(300, 2)
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(10, 32), nn.ReLU(), nn.Linear(32, 4))
+    optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
+    watch = dressage.watch(model, optimizer, F.cross_entropy, train=(x, y), val=(xv, yv))
+    for _ in range(250):
+        rows = torch.randint(0, len(x), (32,))
+        target = y[torch.randint(0, len(x), (32,))] if torn else y[rows]
+        loss = F.cross_entropy(model(x[rows]), target)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        watch.step(loss)
+    assert [f.id for f in watch.diagnose() if f.is_harmful] == ["data.shuffled_labels"] * torn, str(watch)
+
+
+@pytest.mark.parametrize("wrong", [True, False])
+def test_the_probability_of_the_right_class_is_made_small(wrong: bool) -> None:
+    x, y = clusters(800, 1)
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(10, 32), nn.ReLU(), nn.Linear(32, 4))
+    optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
+
+    def loss_fn(z: Tensor, y: Tensor) -> Tensor:
+        p = z.softmax(1)[torch.arange(len(y)), y].mean()
+        return p if wrong else 1 - p
+
+    watch = dressage.watch(model, optimizer, loss_fn, train=(x, y))
+    for _ in range(250):
+        rows = torch.randint(0, len(x), (32,))
+        loss = loss_fn(model(x[rows]), y[rows])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        watch.step(loss)
+    assert ["loss.wrong_sign"] * wrong == [f.id for f in watch.diagnose() if f.is_harmful], str(watch)
+
+
+def test_a_rare_class_named_always_is_no_avoidance() -> None:
+    y = torch.cat([torch.zeros(950), torch.ones(50)]).long()
+    rare = F.one_hot(torch.ones(1000).long(), 2).float()
+    assert _avoided(rare, y, "classification") == ""  # 5 % right, and 5 % by chance
+    assert "0.0%" in _avoided(F.one_hot(1 - y, 2).float(), y, "classification")
+
+
+def test_outputs_that_go_against_their_targets() -> None:
+    t = torch.linspace(-1, 1, 200)[:, None]
+    assert "-1.00" in _opposed(-3 * t, t)
+    assert _opposed(t, t) == ""
+    assert _opposed(torch.zeros(200, 1), t) == ""
