@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from dressage import recipe
-from dressage.data.fingerprint import CHUNK_BYTES, digest, fingerprint
+from dressage.data.fingerprint import CHUNK_BYTES, digest, fingerprint, named_classes
 from dressage.data.labels import SHOWN, Targets, check_classes, read_targets
 from dressage.data.several import joined, named_targets
 from dressage.data.source import Column, Source
@@ -89,7 +89,7 @@ def _open_several(
         heads=heads,
         given=given,
         assumed={**assumed, **notes},
-        fingerprint=fingerprint(digest(data), targets, given, [f"{h.name}: {c}" for h in heads for c in h.classes]),
+        fingerprint=fingerprint(digest(data), targets, given, named_classes(heads)),
     )
 
 

@@ -8,7 +8,14 @@ from collections.abc import Mapping, Sequence
 
 from torch import Tensor
 
+from dressage.data.source import Head
+
 CHUNK_BYTES = 16 << 20
+
+
+def named_classes(heads: Sequence[Head]) -> list[str]:
+    """The classes of several targets, each after its target's name."""
+    return [f"{head.name}: {name}" for head in heads for name in head.classes]
 
 
 def digest(x: Tensor) -> str:

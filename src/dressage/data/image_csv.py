@@ -17,6 +17,7 @@ SAMPLE = 20
 """Rows looked at to tell a list of images from a table."""
 LARGEST = 1 << 30
 LABEL_NAMES = ("label", "labels", "class", "classes", "target", "category", "y", "species", "diagnosis")
+SEPARATOR = "\x1f"
 PART_COLUMNS = ("split", "part", "set", "fold", "subset", "partition", "usage", "dataset")
 
 
@@ -38,12 +39,14 @@ def list_csv(path: Path, section: recipe.Data) -> Listing | None:
     if column is None:
         return None
     names, rows = _read(path)
-    label = _label_column(path, names, column, section.target)
+    labels = _label_columns(path, names, column, section.target)
     part = next((i for i, n in enumerate(names) if n.lower() in PART_COLUMNS and _all_parts(rows, i)), None)
     listing = _listing(path, rows, column)
-    listing.labels = [row[label] for row in rows]
+    listing.labels = [SEPARATOR.join(row[label] for label in labels) for row in rows]
+    listing.each = {names[label]: [row[label] for row in rows] for label in labels} if len(labels) > 1 else {}
     listing.parts = [part_of(row[part]) if part is not None else "" for row in rows]
-    listing.assumed["columns"] = f"paths in '{names[column]}', labels in '{names[label]}'" + (
+    called = " and ".join(f"'{names[label]}'" for label in labels)
+    listing.assumed["columns"] = f"paths in '{names[column]}', labels in {called}" + (
         f", parts from {names[part]}" if part is not None else ""
     )
     if section.group:
@@ -52,7 +55,7 @@ def list_csv(path: Path, section: recipe.Data) -> Listing | None:
                 path, f"no column '{section.group}'", nearest(section.group, names), "correct data.group"
             )
         listing.groups = [row[names.index(section.group)] for row in rows]
-    left = [n for i, n in enumerate(names) if i not in (column, label, part) and n != section.group]
+    left = [n for i, n in enumerate(names) if i not in (column, *labels, part) and n != section.group]
     if left:
         listing.assumed["ignored"] = f"columns beside path and label: {', '.join(map(shown, left[:SHOWN]))}"
     return listing
@@ -116,11 +119,18 @@ def _read(path: Path) -> tuple[list[str], list[list[str]]]:
     return names, rows
 
 
-def _label_column(path: Path, names: list[str], column: int, target: str) -> int:
-    if target:
-        if target not in names:
-            raise DataError.of(path, f"no column '{target}'", nearest(target, names), "correct --target")
-        return names.index(target)
+def _label_columns(path: Path, names: list[str], column: int, target: str) -> list[int]:
+    """The column that `data.target` names, or several between commas; else the one that is called like labels."""
+    wanted = [target] if target in names else list(dict.fromkeys(t.strip() for t in target.split(",") if t.strip()))
+    for name in wanted:
+        if name not in names:
+            raise DataError.of(path, f"no column '{name}'", nearest(name, names), "correct --target")
+        if names.index(name) == column:
+            raise DataError.of(path, f"'{name}' holds the paths", "expected a column of labels", "correct --target")
+    return [names.index(name) for name in wanted] or [_label_column(path, names, column)]
+
+
+def _label_column(path: Path, names: list[str], column: int) -> int:
     known = [i for i, n in enumerate(names) if n.lower() in LABEL_NAMES and i != column]
     others = [i for i, n in enumerate(names) if i != column and n.lower() not in PART_COLUMNS]
     if known or len(others) == 1:

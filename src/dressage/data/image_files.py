@@ -25,6 +25,9 @@ class Listing:
     root: str
     paths: list[str] = field(default_factory=list)
     labels: list[str] = field(default_factory=list)
+    """Of several targets all of a row's, in one text."""
+    each: dict[str, list[str]] = field(default_factory=dict)
+    """The labels of each of several targets by name; empty for one."""
     parts: list[str] = field(default_factory=list)
     stamps: list[Stamp] = field(default_factory=list)
     groups: list[str] = field(default_factory=list)

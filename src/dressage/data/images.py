@@ -14,12 +14,13 @@ from torch import Tensor
 
 from dressage import recipe
 from dressage.data import cache
-from dressage.data.fingerprint import fingerprint
+from dressage.data.fingerprint import fingerprint, named_classes
 from dressage.data.image_csv import list_csv
 from dressage.data.image_files import Listing, list_folder, shown
 from dressage.data.image_pass import Probed, decode_all, probe_all
 from dressage.data.labels import SHOWN, Targets, check_classes, read_targets
-from dressage.data.source import Source
+from dressage.data.several import joined
+from dressage.data.source import Head, Source
 from dressage.errors import DataError
 
 Progress = Callable[[str, int, int], None]
@@ -54,9 +55,8 @@ def source_of(listing: Listing, path: Path, section: recipe.Data, progress: Prog
         raise DataError.of(
             path, found, "expected train/<class>/… or <class>/…", "sort the images into a folder a class"
         )
-    targets = _targets(path, listing, section, from_folder=path.is_dir())
     given = _given(path, listing)
-    warnings = check_classes(str(path), targets.y, targets.classes, given) if targets.classes else []
+    targets, heads, warnings = _read_targets(path, listing, section, given)
     images, assumed, more = _cached(listing, section, progress)
     damaged = [listing.paths[row] for row in images.notes.get("damaged", []) if row < len(listing.paths)]
     if damaged:
@@ -67,33 +67,52 @@ def source_of(listing: Listing, path: Path, section: recipe.Data, progress: Prog
         x=images.x,
         y=targets.y,
         task=targets.task,
-        target=section.target or "class",
+        target=", ".join(listing.each) or section.target or "class",
         classes=targets.classes,
         given=given,
         group=_groups(listing),
         ids=listing.paths,
         assumed={**listing.assumed, **assumed, **targets.assumed},
         warnings=[*listing.warnings, *warnings, *more],
-        fingerprint=fingerprint(images.digest, targets.y, given, targets.classes),
+        fingerprint=fingerprint(images.digest, targets.y, given, targets.classes or named_classes(heads)),
+        heads=heads,
     )
 
 
-def _targets(path: Path, listing: Listing, section: recipe.Data, *, from_folder: bool) -> Targets:
+def _read_targets(
+    path: Path, listing: Listing, section: recipe.Data, given: dict[str, Tensor]
+) -> tuple[Targets, tuple[Head, ...], list[str]]:
+    """The target, or several as columns of one with their heads; and warnings about thin classes."""
+    if not listing.each:
+        one = _targets(path, listing.labels, listing.paths, section, from_folder=path.is_dir())
+        return one, (), check_classes(str(path), one.y, one.classes, given) if one.classes else []
+    each, warnings = dict[str, Targets](), list[str]()
+    for name, labels in listing.each.items():
+        found = _targets(path, labels, listing.paths, section, from_folder=False)
+        if found.classes:
+            warnings += check_classes(f"{path}: {shown(name)}", found.y, found.classes, given)
+        each[name] = found
+    y, heads = joined(str(path), each)
+    kinds = ", ".join(f"{shown(name, 40)} {found.task}" for name, found in each.items())
+    return Targets(y, "multi", (), {"task": f"several targets: {kinds}"}), heads, warnings
+
+
+def _targets(path: Path, labels: list[str], paths: list[str], section: recipe.Data, *, from_folder: bool) -> Targets:
     if section.time:
         raise DataError.of("data.time", f"'{section.time}' given for images", "expected no time column", "leave it out")
     task = "classification" if from_folder and section.task == "auto" else section.task
     if task != "classification":
-        numbers = _numbers(listing.labels)
+        numbers = _numbers(labels)
         if numbers is not None or task == "regression":
-            raw = np.array(listing.labels) if numbers is None else numbers
+            raw = np.array(labels) if numbers is None else numbers
             found = read_targets(f"{path}: labels", raw, task)
             if found.task == "regression":
                 return found
-    names = sorted(set(listing.labels))
+    names = sorted(set(labels))
     number = {name: i for i, name in enumerate(names)}
-    y = torch.tensor([number[label] for label in listing.labels], dtype=torch.int64)
+    y = torch.tensor([number[label] for label in labels], dtype=torch.int64)
     if "" in number:
-        row = listing.paths[int((y == number[""]).nonzero()[0])]
+        row = paths[int((y == number[""]).nonzero()[0])]
         raise DataError.of(path, f"no label for {shown(row, 120)}", "expected a label in every row", "fill it in")
     why = "the folders' names" if from_folder else "the labels"
     return Targets(y, "classification", tuple(names), {"task": f"classification: {len(names)} classes, {why}"})

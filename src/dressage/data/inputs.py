@@ -16,6 +16,7 @@ from torch.utils.data import Dataset
 
 from dressage import recipe
 from dressage.data.arrays import as_array, lay_out
+from dressage.data.image_csv import lists_images
 from dressage.data.image_files import is_image
 from dressage.data.kinds import other_kind, require_kind
 from dressage.data.loose_images import read_loose
@@ -91,13 +92,19 @@ def _unknown_words(x: pa.Table, preprocess: Preprocess) -> list[str]:
 def _read_tensors(data: object, preprocess: Preprocess) -> Inputs:
     inputs = _read_path(Path(data), preprocess) if isinstance(data, str | os.PathLike) else None
     if inputs is None and isinstance(data, str | dict | os.PathLike | Dataset):
+        several = ",".join(head.name for head in preprocess.heads)  # names that a list of images has its columns by
+        task = "auto" if preprocess.task == "multi" else preprocess.task
         inputs = _labelled(
-            open_data(data, recipe.Data(task="auto" if preprocess.task == "multi" else preprocess.task)), preprocess
+            open_data(data, recipe.Data(task=task, target=several if _is_list(data) else "")), preprocess
         )
     if inputs is None:
         x = _fitting(as_array(data, "x"), "x", preprocess)
         inputs = Inputs(x, None, _numbered(len(x)))
     return inputs
+
+
+def _is_list(data: object) -> bool:
+    return isinstance(data, str | os.PathLike) and Path(data).is_file() and lists_images(Path(data))
 
 
 def _read_path(path: Path, preprocess: Preprocess) -> Inputs | None:
