@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from browsing import opened
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -17,3 +21,10 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("the folder of real data sets is not here (set DRESSAGE_TEST_DATA)")
     return folder
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """The system's browser; a test that needs it skips where there is none."""
+    with opened() as chromium:
+        yield chromium

@@ -5,9 +5,7 @@ from __future__ import annotations
 import html
 import json
 import re
-import shutil
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ import numpy as np
 import pytest
 
 import report_runs
+from browsing import visit
 from dressage.errors import RunError, UsageError
 from dressage.files import sha256
 from dressage.report import curve_picture, run_html, write_report
@@ -29,8 +28,6 @@ from dressage.report.story import interval, status, total_seconds
 from dressage.report.text import duration, setting, share, shown
 from dressage.store.reader import read_history
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or "/usr/bin/chromium"
-OPTIONS = "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update --disable-sync --no-first-run"
 KINDS = ("digits", "diabetes", "many", "diverged", "hostile")
 
 
@@ -42,31 +39,6 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         getattr(report_runs, kind)(root / kind)
         write_report(root / kind)
     return {kind: root / kind for kind in KINDS}
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    api = pytest.importorskip("playwright.sync_api")
-    if not Path(CHROMIUM).exists():
-        pytest.skip("no chromium here")
-    with api.sync_playwright() as p:
-        chromium = p.chromium.launch(executable_path=CHROMIUM, args=OPTIONS.split())
-        yield chromium
-        chromium.close()
-
-
-def visit(browser: Any, file: Path, width: int = 1100, scheme: str = "light") -> tuple[Any, list[str]]:
-    """The page, and everything that it should not have done."""
-    page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
-    faults: list[str] = []
-    page.on("console", lambda message: faults.append(f"console: {message.text}"))
-    page.on("pageerror", lambda error: faults.append(f"error: {error}"))
-    page.on("dialog", lambda dialog: (faults.append(f"dialog: {dialog.message}"), dialog.dismiss()))
-    page.on("request", lambda request: faults.append(f"request: {request.url[:100]}"))
-    page.goto(file.as_uri())
-    page.wait_for_timeout(100)
-    local = f"request: {file.as_uri()}"[:109]
-    return page, [f for f in faults if not f.startswith((local, "request: data:"))]
 
 
 @pytest.mark.parametrize("kind", KINDS)

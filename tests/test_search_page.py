@@ -6,11 +6,13 @@ import math
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 
+from browsing import visit
 from dressage.search import as_space
 from dressage.search.account import Account
 from dressage.search.importance import Importance, Weight
@@ -25,6 +27,11 @@ from dressage.search.ranges import uniform
 from dressage.search.samplers import sample
 from search_told import told_search
 
+NASTY = "</style><script>alert(1)</script>\x1b[31m\u202e"
+CUT_OFF = """s => [...s.querySelectorAll('text:not([transform])')].filter(t => {
+    const box = t.getBBox(), width = s.viewBox.baseVal.width;
+    return box.x < -1 || box.x + box.width > width + 1;
+}).length"""
 NAMESPACE = "{http://www.w3.org/2000/svg}"
 
 
@@ -200,20 +207,32 @@ def test_half_a_search_and_an_empty_one_have_a_page(account: Account) -> None:
 
 
 def test_hostile_text_stays_text(account: Account) -> None:
-    nasty = "</style><script>alert(1)</script>\x1b[31m‮"
-    bad = replace(account.results[0], state="failed", reason=nasty, curve=())
+    bad = replace(account.results[0], state="failed", reason=NASTY, curve=())
     page = render(
         replace(
             account,
-            name=nasty,
-            data=nasty,
-            metric=nasty,
+            name=NASTY,
+            data=NASTY,
+            metric=NASTY,
             results=[bad, *account.results[1:]],
-            best=nasty,
-            notes=(nasty,),
+            best=NASTY,
+            notes=(NASTY,),
         )
     )
     assert "<script" not in page and "\x1b" not in page and "‮" not in page
+
+
+@pytest.mark.parametrize("width", [360, 1100])
+def test_the_page_is_quiet_and_fits(browser: Any, account: Account, tmp_path: Path, width: int) -> None:
+    page, faults = visit(browser, write_page(replace(account, data=NASTY), tmp_path), width)
+    paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert [page.evaluate(CUT_OFF, picture.element_handle()) for picture in page.locator("svg").all()] == [0] * 5
+    page.emulate_media(color_scheme="dark")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") != paper
+    assert "script" in page.inner_text("h1") and page.locator("script").count() == 0
+    assert page.locator("svg:not([aria-label])").count() == 0 and faults == []
+    page.close()
 
 
 def test_a_large_search_stays_small() -> None:
