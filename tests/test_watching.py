@@ -20,16 +20,13 @@ import dressage
 from command import call, process
 from dressage.cli.found import options
 from dressage.errors import Diverged, Interrupted
-from dressage.findings import Finding
 from dressage.fit import Event, ExamineEvent, FindingEvent, StepEvent, fit
 from dressage.preflight.catalogue import CHECKS
 from dressage.prepare import prepare
 from dressage.remedies import edited, in_a_recipe
 from dressage.stopping import Stop
-from dressage.subject import advance
-from dressage.watch.changes import changes
 from dressage.watch.spared import lay_aside
-from dressage.watching import OWN_NETWORK, QUICK, JobWatch, case_of
+from dressage.watching import OWN_NETWORK, QUICK, JobWatch
 from same import bits
 
 SHORT = {"train": {"epochs": 2, "batch_size": 16, "refit": False}}
@@ -168,21 +165,6 @@ def test_planted_faults_are_named_with_an_edit_of_the_recipe(fault: str, tmp_pat
     assert repaired != run.recipe
     again = dressage.diagnose(run, x, y=y)
     assert again.findings[0].id == cause and not again.is_clear
-
-
-@pytest.mark.parametrize("technique", ["l2(strength=3)", "max_norm(limit=0.05)", "activity(strength=1.0)"])
-def test_proofs_are_trained_under_the_recipes_penalties_and_constraints(technique: str) -> None:
-    x, y = digits(400)
-    recipe = {"regularize": {"techniques": [technique], "dropout": 0.0, "weight_decay": 0.0}, "average": "none"}
-    job = prepare(x, merged(SHORT, recipe), y=y)
-    lab = case_of(job, own_model=False).lab(start=True)
-    assert lab is not None
-    free = next(changed for change, changed in changes(lab) if change.id == "optim.over_regularised")
-    held, loose = advance(lab, 60), advance(free, 60)
-    assert held.metric < 0.5 < 0.9 < loose.metric
-    finding = Finding("optim.over_regularised", "warning", "", "", "", "", {"regularize.weight_decay": 1e-4})
-    (mended,) = in_a_recipe([finding], job)
-    assert mended.edit == {"regularize.techniques": []}
 
 
 def test_shuffled_labels_are_named(tmp_path: Path) -> None:

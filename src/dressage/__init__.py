@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from dressage.ensemble import load as load
     from dressage.errors import DressageError as DressageError
     from dressage.fit import fit as fit
+    from dressage.models.fused import fuse as fuse
     from dressage.preflight import preflight as preflight
     from dressage.prepare import prepare as prepare
     from dressage.range_test import range_test as range_test
@@ -38,6 +39,7 @@ _HOMES = {
     "diagnose": "dressage.diagnose",
     "ensemble": "dressage.ensemble",
     "fit": "dressage.fit",
+    "fuse": "dressage.models.fused",
     "load": "dressage.ensemble",
     "preflight": "dressage.preflight",
     "prepare": "dressage.prepare",

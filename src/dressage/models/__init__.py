@@ -49,7 +49,7 @@ catalogue: Catalogue[nn.Module] = Catalogue(
     Entry(
         "repvgg",
         repvgg,
-        "Plain chain of convolutions that is trained with three branches a block, to be fused into one afterwards.",
+        "Plain chain of convolutions that is trained with three branches a block; `dressage.fuse` makes one convolution of them.",
         "x ← activation(bn(conv 3×3(x)) + bn(conv 1×1(x)) + bn(x))",
         "L6; Ding et al. 2021",
     ),
