@@ -136,6 +136,36 @@ def test_choices_are_left_out_only_when_tried() -> None:
     )
 
 
+def test_what_depends_on_a_choice_that_is_left_out_goes_with_it() -> None:
+    given = ["optim.name=choice:adamw:momentum:sam", "optim.momentum=uniform:0.5:0.99 if optim.name=momentum"]
+    space = as_space([*given, "optim.name.sam.rho=log:0.01:1", "optim.lr=log:1e-4:1"])
+    results = []
+    for i, point in enumerate(sample(space, "random", 40, 0)):
+        score = 0.9 if point["optim.name"] == "sam" else 0.5 if point["optim.name"] == "adamw" else 0.1
+        results.append(result(i, score + 1e-3 * i, as_edit(Recipe(), point)))
+    narrowed, lines = narrow(space, results)
+    assert narrowed["optim.name"].choices == ("sam",) and set(narrowed) == {
+        "optim.name",
+        "optim.name.sam.rho",
+        "optim.lr",
+    }
+    assert lines[-1].startswith("optim.momentum: no longer searched")
+    assert set(sample(narrowed, "sobol", 2, 0)[0]) == set(narrowed)
+
+
+def test_ends_near_one_keep_their_digits() -> None:
+    space = as_space("optim.beta2=uniform:0.99:0.9999")
+    units = [0.05, 0.4, 0.5, 0.6, 0.95, 0.2, 0.3, 0.8]
+    results = [result(i, 1 - abs(u - 0.5), {"optim.beta2": space["optim.beta2"].at(u)}) for i, u in enumerate(units)]
+    range_ = narrow(space, results)[0]["optim.beta2"]
+    room = 0.125  # the mean gap between eight trials
+    np.testing.assert_allclose(
+        [range_.low, range_.high], [0.99 + 0.0099 * (0.4 - room), 0.99 + 0.0099 * (0.6 + room)], atol=1e-5
+    )
+    top = [result(i, u, {"optim.beta2": space["optim.beta2"].at(u)}) for i, u in enumerate([*units[:4], 0.85])]
+    assert narrow(space, top)[0]["optim.beta2"].high == 0.9999
+
+
 def test_halving_and_hyperband_as_published() -> None:
     assert halving(27, 27) == [Rung(27, 1), Rung(9, 3), Rung(3, 9), Rung(1, 27)]
     assert halving(1, 50) == [Rung(1, 50)] and halving(10, 1) == [Rung(10, 1)]

@@ -8,8 +8,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import product
 
-from dressage.search.edits import is_option, point_of
+from dressage.search.edits import is_option, is_searched, point_of, split_option
 from dressage.search.ranges import Range, Value
 from dressage.search.space import Space, limits, takes
 from dressage.search.trial import Result, ranked_by_rung
@@ -52,7 +53,9 @@ def narrow(space: Space, results: Sequence[Result]) -> tuple[Space, list[str]]:
             change = _fewer_choices if range_.is_choice else _new_ends
             narrowed[path], said = change(path, range_, values, before, path in good[0])
         told.append(f"{path}: {said}")
-    return narrowed, told
+    dead = [path for path in space if not _may_be_searched(narrowed, path)]
+    told += [f"{path}: no longer searched, since what it depends on is left out" for path in dead]
+    return {path: range_ for path, range_ in narrowed.items() if path not in dead}, told
 
 
 def edge_of(range_: Range, value: Value) -> str:
@@ -61,6 +64,15 @@ def edge_of(range_: Range, value: Value) -> str:
         return ""
     unit = range_.unit(value)
     return "low" if unit < EDGE else "high" if unit > 1 - EDGE else ""
+
+
+def _may_be_searched(space: Space, path: str) -> bool:
+    """Whether any of the choices that are left lets the setting be searched."""
+    when = space[path].when
+    named = [*([when[0]] if when else []), *([split_option(path)[0]] if is_option(path) else [])]
+    above = [p for p in dict.fromkeys(named) if p in space]
+    drawn = product(*(space[p].choices for p in above))
+    return any(is_searched(space, path, dict(zip(above, values, strict=True))) for values in drawn)
 
 
 def _fewer_choices(
@@ -97,12 +109,15 @@ def _new_ends(
 
 
 def _value(range_: Range, unit: float) -> float:
-    """The number at `unit`, also beyond 0 and 1, to three digits."""
+    """The number at `unit`, also beyond 0 and 1, to three digits of itself, or of the range on a straight scale."""
+    if unit in (0.0, 1.0):
+        return range_.high if unit else range_.low
     if range_.is_log:
-        number = math.exp(math.log(range_.low) + unit * math.log(range_.high / range_.low))
+        number = float(f"{math.exp(math.log(range_.low) + unit * math.log(range_.high / range_.low)):.3g}")
     else:
-        number = range_.low + unit * (range_.high - range_.low)
-    return float(f"{number:.3g}")
+        length = range_.high - range_.low
+        number = round(range_.low + unit * length, 2 - math.floor(math.log10(length)))
+    return min(max(number, range_.low), range_.high) if 0 < unit < 1 else number
 
 
 def _within_limits(path: str, before: Range, wider: Range) -> Range:
@@ -131,5 +146,5 @@ def span(range_: Range) -> str:
 
 
 def short(value: Value) -> str:
-    """A value of a setting with three digits."""
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
+    """A value of a setting with four digits."""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
