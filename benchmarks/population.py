@@ -1,10 +1,11 @@
-"""Time of a step of one training: alone, together with others of its kind, and by plain vmap; medians of interleaved rounds.
+"""Time of a step of one training: alone, together with others of its kind, and by plain vmap; medians of interleaved rounds, in
+processor time of the one thread that all have: what else the machine does adds to the time on the wall.
 
     ./dev bench population [small large] [--rounds 9] [--json]
 
 alone: dressage's own loop (`fit`). together: `fit_together`, with its events. vmap: `torch.func.vmap` of `grad_and_value` of
 `functional_call` over all weights, torch's fused optimiser on the stacked tensors, batches by an index: what one writes from
-torch's tutorial, with one rate for all members, and without events or a look at the losses. One thread.
+torch's tutorial, with one rate for all members, and without events or a look at the losses.
 """
 
 from __future__ import annotations
@@ -135,15 +136,15 @@ def measured(case: str, optim: str, rounds: int) -> dict[str, dict[str, float]]:
     steps = {}
     for name, (_, way) in ways.items():
         way(length)
-        start = time.perf_counter()
+        start = time.thread_time()
         way(length)
-        steps[name] = length * max(1, round(SECONDS / (time.perf_counter() - start)))
+        steps[name] = length * max(1, round(SECONDS / (time.thread_time() - start)))
     times: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(rounds):
         for name, (count, way) in ways.items():
-            start = time.perf_counter()
+            start = time.thread_time()
             way(steps[name])
-            times[name].append((time.perf_counter() - start) / steps[name] / count * 1e6)
+            times[name].append((time.thread_time() - start) / steps[name] / count * 1e6)
     found = {}
     for name, spent in times.items():
         ratios = [a / b for a, b in zip(times["alone"], spent, strict=True)]

@@ -109,7 +109,7 @@ class Reached(Exception):
 
 
 def by_dressage(data: str, target: float, limit: float, seed: int) -> tuple[float, float]:
-    """Half of the trials coarse, with a third of the epochs; then the rest; halving within. Seconds and the best accuracy."""
+    """Coarse on a quarter of the rows, then finer with halving within. Seconds and the best accuracy."""
     began, best = time.perf_counter(), 0.0
     space = {path: f"log:{low}:{high}" for path, (low, high) in SAME.items()}
 
@@ -120,7 +120,7 @@ def by_dressage(data: str, target: float, limit: float, seed: int) -> tuple[floa
         if best >= target or time.perf_counter() - began > limit:
             raise Reached
 
-    stages = f"{TRIALS // 2}x{EPOCHS // 3}@{ROWS},{TRIALS // 2}x{EPOCHS}@{ROWS}"
+    stages = f"40x4@{ROWS // 4},24x{EPOCHS}@{ROWS},36x{EPOCHS}@{ROWS}"
     with tempfile.TemporaryDirectory() as folder:
         with suppress(Reached):
             dressage.search(

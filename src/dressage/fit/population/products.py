@@ -1,14 +1,13 @@
 """Forward and backward of K chains at once: one product for a layer that all give the same rows, K in a batch elsewhere.
 
 Features come first and rows last, `(K, F, B)`: so K layers on the same rows are one matrix `(K·F, D)` times `(D, B)`, and a
-softmax over classes runs along memory (20 times faster for 10 classes than over the last dimension).
+softmax over classes runs along memory (20 times faster for 10 classes than over the last dimension). The way back is written
+out, since of small networks autograd's bookkeeping would take longer than the products; the loss is differentiated by it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import chain as joined
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -21,9 +20,10 @@ from dressage.fit.validate import EVALUATION_BATCH
 from dressage.layers.dropped import VanillaDropout
 from dressage.layers.noise import GaussianNoise
 
+Drawn = Mapping[int, Sequence[tuple[type[nn.Module], Tensor]]]
 BIG = 500_000
-"""Multiplications of a member's layer from which on its gradient is a product of its own: no copy of it is made, which then
-costs more than a call.
+"""Multiplications of a member's layer from which on its gradient is a product of its own: it goes to its place without a copy,
+which is then worth a call.
 """
 
 
@@ -33,26 +33,34 @@ class Products:
     def __init__(self, stack: Stack, inputs: Inputs) -> None:
         members = [member for _, member in stack.members]
         self.stack, self.losses = stack, Losses(members)
-        self.layers = [_shared(stack, layers) for layers in zip(*(c.layers for c in inputs.chains), strict=True)]
+        self.layers = inputs.chains[0].layers
+        self.first = next(at for at, layer in enumerate(self.layers) if isinstance(layer, nn.Linear))
         self.vanilla = _kept_shares(inputs)
-        names = _names(stack, inputs)
-        weights = stack.parameters(stack.weights)
-        self.weights = [[weights[name].requires_grad_() for name in own] for own in names]
-        grads = stack.parameters(stack.grads)
-        self.grads = [grads[name] for own in names for name in own]
-        self.leaves = list(joined(*self.weights))
-        self.of = dict(zip(self.leaves, self.grads, strict=True))
-        self.ones = torch.ones(len(stack), dtype=self.leaves[0].dtype, device=self.leaves[0].device)
-        averages = weights if stack.averages is None else stack.parameters(stack.averages)
-        self.averages = [[averages[name].detach() for name in own] for own in names]
+        names = {id(p): name for name, p in stack.states[0].model.named_parameters()}
+        own = [[names[id(p)] for p in layer.parameters()] for layer in self.layers]
+        self.weights, self.grads = _by_layer(stack, stack.weights, own), _by_layer(stack, stack.grads, own)
+        self.averages = self.weights if stack.averages is None else _by_layer(stack, stack.averages, own)
+        self.ones = torch.ones(len(stack), dtype=stack.weights.dtype, device=stack.weights.device)
 
+    @torch.no_grad()
     def back_propagated(self, given: Given) -> Tensor:
         """`(K,)`: the losses; their gradients are left in the stack."""
-        outputs = self._outputs(self.weights, _features_first(given.x, given.is_shared), given.noise)
-        losses = self.losses(outputs, given.y, given.is_shared)
-        found = torch.autograd.grad(losses, self.leaves, self.ones, allow_unused=True)
-        pairs = [(grad, own) for grad, own in zip(self.grads, found, strict=True) if own is not None]
-        torch._foreach_copy_([grad for grad, _ in pairs], [own for _, own in pairs])
+        seen: list[tuple[Tensor, Tensor]] = []
+        x = given.x.flatten(1).t() if given.is_shared else given.x.flatten(2).transpose(1, 2)
+        outputs = self._outputs(self.weights, x, given.noise, seen)
+        with torch.enable_grad():
+            losses = self.losses(outputs.requires_grad_(), given.y, given.is_shared)
+            (above,) = torch.autograd.grad(losses, outputs, self.ones)
+        for at in range(len(self.layers) - 1, self.first - 1, -1):
+            for kind, drawn in given.noise.get(at, ()):
+                above = above if issubclass(kind, GaussianNoise) else above * drawn
+            layer, (x, out) = self.layers[at], seen[at]
+            if not isinstance(layer, nn.Linear):
+                above = _through(layer, above, x, out)
+                continue
+            self._keep(at, x, above)
+            if at > self.first:
+                above = torch.bmm(self.weights[at][0].transpose(1, 2), above)
         return losses.detach()
 
     @torch.no_grad()
@@ -62,52 +70,44 @@ class Products:
         assert member.validation is not None
         pieces = []
         for batch in in_order(member.validation, EVALUATION_BATCH, self.stack.weights.device):
-            pieces.append(self._outputs(self.averages, _features_first(member.plan.cast(batch.x), True), None).float())
+            pieces.append(self._outputs(self.averages, member.plan.cast(batch.x).flatten(1).t(), None).float())
         return torch.cat(pieces, 2)
 
     def _outputs(
         self,
         weights: Sequence[Sequence[Tensor]],
         x: Tensor,
-        noise: Mapping[int, Sequence[tuple[type[nn.Module], Tensor]]] | None,
+        noise: Drawn | None,
+        seen: list[tuple[Tensor, Tensor]] | None = None,
     ) -> Tensor:
-        """`(K, C, B)` of `x` `(D, B)` or `(K, D, B)`; `noise` None: in evaluation mode."""
+        """`(K, C, B)` of `x` `(D, B)` or `(K, D, B)`; `noise` None: in evaluation mode. `seen` gets what each took and gave."""
         x = self._disturbed(-1, x, noise)
-        for at, (layer, own) in enumerate(zip(self.layers, weights, strict=True)):
-            if layer is not None:
-                x = layer(x)
-            elif x.dim() == 2 and own[0].requires_grad and own[0][0].numel() * x.shape[1] >= BIG:
-                x = _EachGradient.apply(  # type: ignore[no-untyped-call]
-                    own[0], own[1] if len(own) > 1 else None, x, self.of[own[0]]
-                )
-            else:
-                x = _linear(x, *own)
-            x = self._disturbed(at, x, noise)
+        for at, layer in enumerate(self.layers):
+            out = _linear(x, *weights[at]) if isinstance(layer, nn.Linear) else layer(x)
+            if seen is not None:
+                seen.append((x, out))
+            x = self._disturbed(at, out, noise)
         return x
 
-    def _disturbed(
-        self, at: int, x: Tensor, noise: Mapping[int, Sequence[tuple[type[nn.Module], Tensor]]] | None
-    ) -> Tensor:
+    def _disturbed(self, at: int, x: Tensor, noise: Drawn | None) -> Tensor:
         if noise is None:
             return x * self.vanilla[at] if at in self.vanilla else x
         for kind, drawn in noise.get(at, ()):
             x = x + drawn if issubclass(kind, GaussianNoise) else x * drawn
         return x
 
-
-class _EachGradient(torch.autograd.Function):
-    """`_linear` on rows that all share; in the way back a product for each member, which leaves its gradient in the stack."""
-
-    @staticmethod
-    def forward(ctx: Any, weight: Tensor, bias: Tensor | None, x: Tensor, grads: Tensor) -> Tensor:
-        ctx.rows, ctx.grads, ctx.has_bias = x.t(), grads, bias is not None
-        return _linear(x, weight) if bias is None else _linear(x, weight, bias)
-
-    @staticmethod
-    def backward(ctx: Any, *above: Tensor) -> tuple[None, Tensor | None, None, None]:
-        for own, grad in zip(above[0], ctx.grads, strict=True):
-            torch.mm(own, ctx.rows, out=grad)
-        return None, above[0].sum(2) if ctx.has_bias else None, None, None
+    def _keep(self, at: int, x: Tensor, above: Tensor) -> None:
+        """The gradients of a linear layer, of the gradient `(K, F, B)` of what it gave."""
+        grads = self.grads[at]
+        if len(grads) > 1:
+            torch.sum(above, 2, out=grads[1])
+        if x.dim() == 3:
+            grads[0].copy_(torch.bmm(above, x.transpose(1, 2)))
+        elif grads[0][0].numel() * x.shape[1] < BIG:
+            grads[0].copy_((above.reshape(-1, above.shape[2]) @ x.t()).view_as(grads[0]))
+        else:
+            for own, grad in zip(above, grads[0], strict=True):
+                torch.mm(own, x.t(), out=grad)
 
 
 def _linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -120,19 +120,21 @@ def _linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     return torch.bmm(weight, x) if bias is None else torch.baddbmm(bias.unsqueeze(2), weight, x)
 
 
-def _features_first(x: Tensor, shared: bool) -> Tensor:
-    return x.flatten(1).t() if shared else x.flatten(2).transpose(1, 2)
+def _through(layer: nn.Module, above: Tensor, x: Tensor, out: Tensor) -> Tensor:
+    """The gradient of what an activation took, by torch's own kernel where it is a common one."""
+    if isinstance(layer, nn.ReLU):
+        return torch.ops.aten.threshold_backward(above, out, 0)  # type: ignore[no-any-return]
+    if isinstance(layer, nn.Tanh):
+        return torch.ops.aten.tanh_backward(above, out)  # type: ignore[no-any-return]
+    with torch.enable_grad():
+        taken = x.detach().requires_grad_()
+        return torch.autograd.grad(layer(taken), taken, above)[0]
 
 
-def _shared(stack: Stack, layers: Sequence[nn.Module]) -> nn.Module | None:
-    """An activation, which has no parameters; None for a linear layer."""
-    return None if isinstance(layers[0], nn.Linear) else layers[0]
-
-
-def _names(stack: Stack, inputs: Inputs) -> list[list[str]]:
-    """The names of each layer's parameters."""
-    names = {id(p): name for name, p in stack.states[0].model.named_parameters()}
-    return [[names[id(p)] for p in layer.parameters()] for layer in inputs.chains[0].layers]
+def _by_layer(stack: Stack, tensor: Tensor, names: Sequence[Sequence[str]]) -> list[list[Tensor]]:
+    """`(K, *shape)` of each layer's weight and bias."""
+    parameters = stack.parameters(tensor)
+    return [[parameters[name] for name in own] for own in names]
 
 
 def _kept_shares(inputs: Inputs) -> dict[int, Tensor]:
