@@ -56,7 +56,7 @@ def read(curve: Curve, sure: float = SURE) -> Reading | None:
 def suggested(falls: float, mostly: float, lowest: float, rises: float) -> float:
     """√(falls · rises); at most 3 times `mostly`, since some losses hardly rise, and always below the lowest.
 
-    Chosen among rules on 1,000 trainings of four sets by three optimisers: docs/range_test.md.
+    What it loses is measured in docs/range_test.md.
     """
     return min(math.sqrt(falls * rises), 3 * mostly, 0.9 * lowest)
 

@@ -13,7 +13,7 @@ from dressage.search.space import texts_of
 from dressage.search.trial import ranked
 from dressage.search.tune import sizes
 from dressage.search.tune.course import Course
-from dressage.search.tune.rounds import Searched, noise_of
+from dressage.search.tune.rounds import Searched, noise_of, pace_seen
 from dressage.search.tune.sizes import Pace
 from dressage.search.tune.steps import Step
 
@@ -39,7 +39,7 @@ def compare(c: Course, pace: Pace, known: Searched, spare: float) -> Chosen:
 
     def plan() -> dict[str, Any]:
         left = max(c.left - spare, LEAST * c.asked.budget)
-        count, epochs, repeats = sizes.final(pace, left)
+        count, epochs, repeats = sizes.final(pace_seen(pace, last), left)
         candidates = [dict(known.usual), *edits][:count]
         return {
             "space": texts_of(last.stages[-1].space),
@@ -59,7 +59,7 @@ def compare(c: Course, pace: Pace, known: Searched, spare: float) -> Chosen:
     def judged() -> Step:
         chosen.append(_judged(c, found, pace))
         facts = {"edit": dict(chosen[0].edit), "why": chosen[0].why}
-        return Step(7, tuple(_seen(found)), f"kept: {chosen[0].why}", False, facts)
+        return Step(7, tuple(_lines(found)), f"kept: {chosen[0].why}", False, facts)
 
     step = c.step("comparison", judged)
     return Chosen(dict(step.facts["edit"]), str(step.facts["why"]))
@@ -98,7 +98,7 @@ def _standings(found: Search) -> dict[int, Standing]:
     return {} if verdict is None else {s.number: s for s in (verdict.best, *verdict.others)}
 
 
-def _seen(found: Search) -> list[str]:
+def _lines(found: Search) -> list[str]:
     stage, lines = found.asked.plan[-1], []
     for number, s in sorted(_standings(found).items()):
         scores = [s.first, *s.repeats]

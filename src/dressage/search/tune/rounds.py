@@ -93,7 +93,7 @@ def _fine(c: Course, pace: Pace, name: str, known: Known, spare: float) -> Searc
     before = known.searches[-1]
 
     def plan() -> dict[str, Any] | None:
-        size = sizes.fine(pace, c.left - spare, before.asked.plan[-1].epochs)
+        size = sizes.fine(pace_seen(pace, before), c.left - spare, before.asked.plan[-1].epochs)
         if size is None:
             return None
         ranges = {**known.space, **narrow(before.stages[-1].space, before.results)[0]}
@@ -104,6 +104,12 @@ def _fine(c: Course, pace: Pace, name: str, known: Known, spare: float) -> Searc
     if found is not None:
         c.step(name, lambda: _told(5, found, known.usual))
     return found
+
+
+def pace_seen(pace: Pace, found: Search) -> Pace:
+    """The pace, as the trials of a search have shown it."""
+    rows = found.asked.plan[-1].rows
+    return pace.after(found.results, rows / pace.rows if rows else 1.0)
 
 
 def _plan(size: Size, space: list[str], first: Sequence[Edit], halving: str) -> dict[str, Any]:
@@ -167,7 +173,10 @@ def _decision(c: Course, pace: Pace, searches: Sequence[Search], remedies: Seque
     reason = reason or ("the curves name a remedy" if remedies else "")
     if not reason:
         return Step(7, tuple(saw), "stop: no more to gain than noise", False)
-    if left < WORTH * c.asked.budget or sizes.fine(pace, left, searches[-1].asked.plan[-1].epochs) is None:
+    if (
+        left < WORTH * c.asked.budget
+        or sizes.fine(pace_seen(pace, searches[-1]), left, searches[-1].asked.plan[-1].epochs) is None
+    ):
         return Step(7, tuple(saw), f"stop: {reason}, but there is no time for another round", False)
     if len(searches) > ROUNDS:
         return Step(7, tuple(saw), f"stop: {reason}, but {ROUNDS} rounds are enough", False)

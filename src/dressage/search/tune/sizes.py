@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from statistics import median
 from typing import Any
 
 from dressage.recipe import Recipe
+from dressage.search.trial import Result
 
 COARSE_EPOCHS = (5, 4, 3, 2, 1)  # L6, DR10: 1 to 5
 ENOUGH = 12  # coarse trials that are worth more than longer ones
@@ -19,6 +21,7 @@ COARSE, FINE, FINAL, LAST = 0.3, 0.7, 0.4, 0.35
 largest that the training in the end may take of the whole budget."""
 CARRY = 1.2  # times the steps alone: validation, records
 EXAMINED = 25.0  # seconds that the training in the end may be examined for, and judged
+MOST_OWN = 10.0  # seconds that a trial takes beside its epochs at most, whatever was measured
 STARTING = 5.0  # seconds until the processes of a search stand ready
 
 
@@ -34,6 +37,21 @@ class Pace:
     """Training rows."""
     side_by_side: int
     refits: bool
+    trial: float = 0.3
+    """Seconds of a trial beside its epochs: its folder, its records, its evaluation."""
+
+    def cost(self, epochs: int) -> float:
+        """Seconds of a trial of so many epochs on all rows."""
+        return self.trial + self.epoch * epochs
+
+    def after(self, results: Sequence[Result], share: float) -> Pace:
+        """As trials on `share` of the rows have shown it: a trial's own seconds, and an epoch's if they are fewer."""
+        known = [(r.seconds, r.epoch * share) for r in results if r.counts and r.seconds > 0 and r.epoch]
+        if not known:
+            return self
+        epoch = min(self.epoch, median(seconds / epochs for seconds, epochs in known))
+        own = median(seconds - epochs * epoch for seconds, epochs in known)
+        return replace(self, epoch=epoch, trial=min(max(own, 0.0), MOST_OWN))
 
     @property
     def last(self) -> float:
@@ -70,7 +88,7 @@ def coarse(pace: Pace, left: float) -> Size:
     seconds = COARSE * left
     usable = max(0.5 * seconds, seconds - STARTING) * pace.side_by_side
     for epochs in COARSE_EPOCHS:
-        trials = int(usable / (pace.epoch * epochs))
+        trials = int(usable / pace.cost(epochs))
         if trials >= ENOUGH or (epochs == 1 and trials >= FEWEST):
             return Size(min(MOST, trials), min(epochs, pace.epochs), 0, seconds)
     rows = max(LEAST_ROWS, int(pace.rows * usable / (FEWEST * 2 * pace.epoch)))
@@ -83,14 +101,14 @@ def fine(pace: Pace, left: float, before: int) -> Size | None:
     usable = max(0.5 * seconds, seconds - STARTING) * pace.side_by_side
     for share in (1.0, 0.5, 1 / 3, 0.25, 0.1):
         epochs = max(1, round(share * pace.epochs))
-        trials = int(usable / (pace.epoch * epochs) * HALVED)
+        trials = int(usable / (pace.trial + pace.epoch * epochs / HALVED))
         wanted = 8 if epochs > before else FEWEST
         if trials >= wanted and epochs >= min(2 * before, pace.epochs):
             return Size(min(FINEST, trials), epochs, 0, seconds)
     return None
 
 
-HALVED = 2.0  # times as many trials as without halving, by which most of them end early
+HALVED = 2.0  # by so much is a trial shorter on average, since most of them end at a rung
 
 
 def final(pace: Pace, left: float) -> tuple[int, int, int]:
@@ -100,14 +118,14 @@ def final(pace: Pace, left: float) -> tuple[int, int, int]:
     """
     usable = max(0.5 * left, left - STARTING) * pace.side_by_side
     for candidates, repeats in ((3, 3), (3, 2), (3, 1), (2, 1), (2, 0)):
-        if candidates * (1 + repeats) * pace.epoch * pace.epochs <= usable:
+        if candidates * (1 + repeats) * pace.cost(pace.epochs) <= usable:
             return candidates, pace.epochs, repeats
-    return 2, max(1, min(int(usable / (2 * pace.epoch)), pace.epochs)), 0
+    return 2, max(1, min(int((usable / 2 - pace.trial) / pace.epoch), pace.epochs)), 0
 
 
 def reserved(pace: Pace, left: float) -> float:
     """Seconds that are kept for the comparison from the beginning: three trainings twice, in a share of the time at most."""
-    return min(FINAL * left, 6 * pace.epoch * pace.epochs / pace.side_by_side + STARTING)
+    return min(FINAL * left, 6 * pace.cost(pace.epochs) / pace.side_by_side + STARTING)
 
 
 def range_text(values: Sequence[float]) -> str:
