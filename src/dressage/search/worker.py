@@ -104,3 +104,4 @@ def _say(answers: IO[bytes], message: Mapping[str, Any]) -> None:
 
 if __name__ == "__main__":
     main()
+    os._exit(0)  # a thread still listens, and would be waited for

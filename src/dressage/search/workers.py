@@ -122,10 +122,8 @@ class Processes:
     def __exit__(self, *error: object) -> None:
         """Asks those that train to save it, and ends all."""
         for worker in self.workers:
-            if worker.group is not None:
-                worker.process.send_signal(signal.SIGTERM)
-            elif worker.process.stdin is not None:
-                worker.process.stdin.close()
+            # One without a trial has nothing to save, and may be importing for seconds yet.
+            worker.process.send_signal(signal.SIGKILL if worker.group is None else signal.SIGTERM)
         until = time.monotonic() + ENDING
         for worker in self.workers:
             try:
