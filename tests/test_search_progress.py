@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import io
 import math
+import os
 import re
 import sys
+from collections import deque
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
 
@@ -16,6 +19,8 @@ from dressage.cli.search_time import TimeLeft
 from dressage.search.asked import Asked, Stage, planned
 from dressage.search.events import KnownEvent, PlanEvent, RunningEvent, StageEvent, ToldEvent, TrialEvent
 from dressage.search.trial import Moment, Result, Trial
+from dressage.search.work import Task
+from dressage.search.workers import Processes, Worker
 
 PLAN = PlanEvent([300.0, 100.0, 60.0], rows=10, budget=0.0)
 
@@ -128,3 +133,20 @@ def test_time_left_is_not_beyond_the_budget_and_needs_no_word_from_within() -> N
 def test_what_is_planned_by_hand(halving: str, stages: tuple[str, ...], wanted: list[float]) -> None:
     asked = Asked("n", "d", "f", "accuracy", False, {}, {}, (), "random", stages, halving, 3, 3, 0.0)  # type: ignore[arg-type]
     assert planned(asked, 10) == wanted
+
+
+def test_lines_of_a_worker_may_come_in_pieces_and_several_at_once() -> None:
+    heard: list[object] = []
+    read, write = os.pipe()
+    bench = SimpleNamespace(tell=heard.append, place=SimpleNamespace(result=lambda t: done(t.number)))
+    hands = Processes(bench, None, 1, None)  # type: ignore[arg-type]
+    process = SimpleNamespace(stdout=SimpleNamespace(fileno=lambda: read))
+    worker = Worker(process, io.BytesIO(), [Task(trial(1), 5), Task(trial(2), 5)])  # type: ignore[arg-type]
+    said = b'{"running": 2, "epoch": 1, "cost": 0.5}\n{"running": 1, "epoch": 2, "cost": NaN}\n{"done": true}\n'
+    for piece in (said[:17], said[17:60], said[60:]):
+        os.write(write, piece)
+        results = list(hands._answer(worker, deque()))
+    os.close(read)
+    os.close(write)
+    assert [(e.trial.number, e.epoch) for e in heard if isinstance(e, RunningEvent)] == [(2, 1), (1, 2)]
+    assert [r.trial.number for r in results] == [1, 2] and worker.group is None and worker.half == b""
