@@ -38,7 +38,6 @@ def pace_of(members: Sequence[Member], most: int) -> Pace:
     told: dict[str, object] = {
         "network": sketch(first),
         "parameters": _shapes(first.state.model),
-        "most": most,
     }
     told |= {
         "rows": list(first.batches.part.x.shape[1:]),
@@ -50,9 +49,12 @@ def pace_of(members: Sequence[Member], most: int) -> Pace:
     file = _file(told, str(first.state.device))
     with suppress(DressageError, KeyError, TypeError, ValueError):
         kept = read_json(file, LARGEST)
-        return Pace(float(kept["alone"]), {int(size): float(pace) for size, pace in kept["together"].items()})
+        known = {int(size): float(pace) for size, pace in kept["together"].items()}
+        if int(kept["most"]) >= most:
+            return Pace(float(kept["alone"]), {size: pace for size, pace in known.items() if size <= most})
     pace = measure(members, most)
-    _write(file, {"alone": pace.alone, "together": {str(size): each for size, each in pace.together.items()}})
+    together = {str(size): each for size, each in pace.together.items()}
+    _write(file, {"alone": pace.alone, "together": together, "most": most})
     return pace
 
 
