@@ -8,6 +8,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -231,6 +232,40 @@ def test_a_budget_ends_batches_and_the_end_is_kept(tmp_path: Path) -> None:
     assert [len(s.results) for s in found.stages] == [4, 4] and sum(map(len, found.repeats.values())) == 4
     assert load_search(found.folder).told == found.told
     assert go_on(found.folder, jobs=1).told == found.told
+
+
+def test_hyperband_begins_some_trials_late(tmp_path: Path) -> None:
+    asked = {**ASKED, "stages": "14x9", "repeats": 1, "sampler": "sobol"}
+    found = dressage.search("iris", **asked, halving="hyperband", out=tmp_path / "s")
+    assert len(found.results) == 14 and {r.epoch for r in found.results} == {1, 3, 9}
+    done = [r for r in found.results if r.state == "done"]
+    assert len(done) >= 3 and all(r.epoch == 9 for r in done)  # one of each bracket at least
+    never_halved = found.results[-3:]
+    assert all(r.epoch == 9 for r in never_halved[-1:])
+
+
+@pytest.mark.skipif(find_spec("optuna") is None, reason="optuna is not installed")
+def test_optuna_is_told_what_came_before(tmp_path: Path) -> None:
+    asked = {**ASKED, "stages": "14x2", "repeats": 1, "sampler": "optuna"}
+    one = dressage.search("iris", **asked, out=tmp_path / "one")
+    with pytest.raises(Stopped):
+        dressage.search("iris", **asked, out=tmp_path / "two", on_event=stops_after(12))
+    two = go_on(tmp_path / "two", jobs=1)
+    assert [r.trial for r in two.results] == [r.trial for r in one.results]
+
+
+def test_data_that_was_moved_is_given_anew(tmp_path: Path) -> None:
+    draw = np.random.default_rng(0)
+    rows = [f"{a:.3f},{b:.3f},{'yes' if a > b else 'no'}" for a, b in draw.normal(size=(60, 2))]
+    (tmp_path / "one.csv").write_text("\n".join(["a,b,kind", *rows]))
+    asked = {**ASKED, "stages": "2x1", "finalists": 1, "repeats": 1}
+    with pytest.raises(Stopped):
+        dressage.search(tmp_path / "one.csv", **asked, out=tmp_path / "s", on_event=stops_after(1))
+    (tmp_path / "one.csv").rename(tmp_path / "two.csv")
+    with pytest.raises(DataError, match=r"one\.csv"):
+        go_on(tmp_path / "s", jobs=1)
+    found = go_on(tmp_path / "s", tmp_path / "two.csv", jobs=1)
+    assert found.status == "finished" and str(tmp_path / "two.csv") in found.command
 
 
 def test_a_regression_is_scored_by_r_squared(tmp_path: Path) -> None:
