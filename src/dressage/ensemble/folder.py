@@ -140,8 +140,6 @@ def _checked(found: dict[str, Any], folder: Path) -> dict[str, Any]:
             folder / ENSEMBLE, "it names no rule", "expected one of `dressage list combine`", "restore it"
         )
     rules.build(found["combine"])
-    for name in names:
-        inside(folder, name)
     return found
 
 
