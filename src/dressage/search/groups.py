@@ -34,8 +34,10 @@ OWN = frozenset(
     }
 )
 """What each member of a population may have its own of."""
-SHORT = 4000
-"""Steps of all trials of a kind; in fewer, measuring costs more than it can save."""
+SHORT = 2.0
+"""Seconds, roughly, of all trials of a kind; where they take less, measuring costs more than it can save."""
+CALLS, RATE = 1e-4, 3e10
+"""Seconds of a step that does nothing, and multiplications a second: rough, to see what is short."""
 WAIT = 1.0
 """Seconds between two looks at the losses: somebody who asks for the end waits so long."""
 SHARE = 0.05
@@ -70,8 +72,9 @@ def _size(bench: Bench, tasks: Sequence[Task], workers: int) -> int:
     except (RecipeError, DataError):  # which is told where it is carried out
         return 1
     steps = members[0].batches.steps_per_epoch
-    epochs = sum(task.epoch for task in tasks)
-    if misfit(members[0]) or steps * epochs < SHORT:
+    size = sum(weights.numel() for weights in members[0].state.weights)
+    step = CALLS + 3 * size * members[0].batches.bounds[1] / RATE
+    if misfit(members[0]) or step * steps * sum(task.epoch for task in tasks) < SHORT:
         return 1
     with threads_kept(int(bench.asked.form["train.threads"])):
         pace = pace_of(members, min(MEMBERS, len(tasks)))
