@@ -115,5 +115,5 @@ def test_noise_is_not_taken_for_importance() -> None:
 
 def only_noise(space: Space) -> list[list[Result]]:
     draw = np.random.default_rng(3)
-    points = [sample(space, "random", 40, seed) for seed in range(4)]
+    points = [sample(space, "random", 40, seed) for seed in range(3)]
     return [[result(i, draw.normal(), as_edit(Recipe(), p)) for i, p in enumerate(some)] for some in points]

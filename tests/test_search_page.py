@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,12 @@ CUT_OFF = """s => [...s.querySelectorAll('text:not([transform])')].filter(t => {
     return box.x < -1 || box.x + box.width > width + 1;
 }).length"""
 NAMESPACE = "{http://www.w3.org/2000/svg}"
+
+
+@pytest.fixture(autouse=True)
+def _few_forests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What mattered is tested elsewhere; here it is only shown."""
+    monkeypatch.setattr(sys.modules["dressage.search.importance"], "DRAWS", 4)
 
 
 @pytest.fixture(scope="module")
