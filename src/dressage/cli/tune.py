@@ -69,7 +69,7 @@ def tune(
     network = load_network(model, output)
     with TuneProgress(output) as progress:
         found = run_tuning(data, **asked, model=network, out=out, **progress.heard)
-    return _result(found, output, data, shown=True)
+    return _result(found, output, shown=True)
 
 
 class TuneProgress:
@@ -125,14 +125,14 @@ def go_on(folder: Path, data: str | None, network: Made | None, output: Output) 
 
     with TuneProgress(output) as progress:
         found = resume(folder, data, model=network, **progress.heard)
-    _result(found, output, data, shown=True)
+    _result(found, output, shown=True)
 
 
 def show(folder: Path, output: Output) -> None:
     """A tuning as far as it has come."""
     from dressage.search.tune import load_tuned
 
-    _result(load_tuned(folder), output, None, shown=False)
+    _result(load_tuned(folder), output, shown=False)
 
 
 def as_dict(found: Tuned) -> dict[str, Any]:
@@ -145,17 +145,18 @@ def as_dict(found: Tuned) -> dict[str, Any]:
         "edit": None if found.edit is None else dict(found.edit),
         "why": found.why,
         "seconds": found.seconds,
+        "command": found.command,
         "recipe": str(found.best_recipe) if found.best_recipe.is_file() else None,
         "run": None if found.run is None else run_as_dict(found.run),
     }
 
 
-def _result(found: Tuned, output: Output, data: str | None, *, shown: bool) -> int:
-    output.result(as_dict(found), _lines(found, output, data, shown))
+def _result(found: Tuned, output: Output, *, shown: bool) -> int:
+    output.result(as_dict(found), _lines(found, output, shown))
     return 0 if found.edit is not None else STOPPED
 
 
-def _lines(found: Tuned, output: Output, data: str | None, shown: bool) -> Iterator[str]:
+def _lines(found: Tuned, output: Output, shown: bool) -> Iterator[str]:
     from dressage.cli.result import lines
 
     if not shown:
@@ -166,4 +167,4 @@ def _lines(found: Tuned, output: Output, data: str | None, shown: bool) -> Itera
     if found.run is not None and found.run.status == "finished":
         yield from lines(found.run, output)
     elif found.best_recipe.is_file():
-        yield f"next: dressage train {cell(data or 'DATA')} --recipe {short(found.best_recipe)}"
+        yield f"next: {cell(found.command, 400)}"

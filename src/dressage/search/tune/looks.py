@@ -10,17 +10,22 @@ from dressage.clock import work_seconds
 from dressage.examine import subject_of_job
 from dressage.preflight.result import Preflight
 from dressage.preflight.run import examine
-from dressage.prepare import Job, threads_kept
+from dressage.prepare import Job, ShowProgress, threads_kept
 from dressage.presets import finds_length
 from dressage.range_test import range_test_of
+from dressage.rates.climb import ORDERS
+from dressage.rates.climb import STEPS as CLIMB
 from dressage.rates.find import REPEATS, SCOUT, STEPS
 from dressage.rates.sweep import Curve, Training, sweep
 from dressage.search.tune.steps import Step
 
 CHECK_SECONDS = 20.0  # at most, and a tenth of the budget
 ITERATIONS = 100  # in which a rate has to lower the loss (DR10)
+FEW = 60  # steps of a range test that has to be short
 SHARE = 0.1  # of the budget that the range test may take
-TIMED, TIMES = 6, 3  # steps that the time of one is taken from, and how often
+TIMED = 20  # steps that the time of one is taken from
+MORE = 1.33  # times as long as a step of a training is one of a sweep
+LADDER = 3 * ORDERS * CLIMB  # steps in which a suggestion is tried out, about
 FALLEN = 0.01  # of the first loss that counts as lowered
 
 
@@ -48,7 +53,7 @@ def small_sample(job: Job, budget: float) -> Step:
     )
 
 
-def rate(job: Job, budget: float, *, own_model: bool) -> Step:
+def rate(job: Job, budget: float, *, own_model: bool, progress: ShowProgress | None = None) -> Step:
     """A rate that lowers the loss within 100 iterations: suggested by the range test, and tried."""
     training = Training(job.state.model, job.recipe, job.batches, job.plan, not own_model)
     each = _seconds_a_step(training)
@@ -57,9 +62,9 @@ def rate(job: Job, budget: float, *, own_model: bool) -> Step:
     if finds_length(job.recipe):
         said = f"{job.recipe.optim.name} finds the length of its steps itself"
         return Step(3, (said,), f"the rate stays {usual:g}", facts={**facts, "rate": usual})
-    repeats = REPEATS if each * (SCOUT + REPEATS * STEPS + 360) <= SHARE * budget else 1
-    steps = STEPS if repeats == REPEATS else 60
-    found = range_test_of(job, repeats=repeats, steps=steps, own_model=own_model)
+    whole = MORE * each * (SCOUT + REPEATS * STEPS + LADDER) <= SHARE * budget
+    repeats, steps = (REPEATS, STEPS) if whole else (1, FEW)
+    found = range_test_of(job, repeats=repeats, steps=steps, own_model=own_model, progress=progress)
     if found.rate is None:
         return Step(
             3,
@@ -102,14 +107,12 @@ def _is_noted(found: Preflight) -> bool:
 
 
 def _seconds_a_step(training: Training) -> float:
-    """Of a step of the training, about: a sweep's has one forward pass more. The least of a few: others use the machine too."""
-    spent = []
+    """Of a step of the training, about, on a machine as busy as it is: a sweep's has one forward pass more."""
     with threads_kept(training.recipe.train.threads or None):
-        for _ in range(TIMES):
-            began = time.perf_counter()
-            sweep(training, [1e-9] * TIMED, 0)
-            spent.append(time.perf_counter() - began)
-    return min(spent) / TIMED / 1.33
+        sweep(training, [1e-9], 0)  # what is done once
+        began = time.perf_counter()
+        sweep(training, [1e-9] * TIMED, 0)
+    return (time.perf_counter() - began) / TIMED / MORE
 
 
 def _fallen(curve: Curve) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -45,11 +46,19 @@ class Tuned:
     seconds: float
     run: Run | None
     """The training with the best recipe, where the time allowed one."""
+    data: str | None
+    """Path or name that the data was given as; None: it came from Python."""
 
     @property
     def best_recipe(self) -> Path:
         """best.toml, with which `dressage train` trains it."""
         return self.folder / BEST
+
+    @property
+    def command(self) -> str:
+        """What trains it."""
+        data = "DATA" if self.data is None else shlex.quote(self.data)
+        return f"dressage train {data} --recipe {shlex.quote(str(self.best_recipe))}"
 
     @property
     def recipe(self) -> Recipe:
@@ -145,14 +154,13 @@ def go_on(
 def load_tuned(folder: Path | str) -> Tuned:
     """A tuning as far as it has come, from its folder alone. Raises RunError."""
     place = TuneFolder.open(Path(folder))
-    place.asked()
-    steps = place.steps()
+    asked, steps = place.asked(), place.steps()
     last = next((s for s in reversed(steps) if "edit" in s.facts), None)
     run = None
     with suppress(DressageError):
         run = load(place.path / RUN)
     why = str(last.facts["why"]) if last else steps[-1].decided if steps else "nothing was done yet"
-    return Tuned(place.path, steps, last.facts["edit"] if last else None, why, place.seconds, run)
+    return Tuned(place.path, steps, last.facts["edit"] if last else None, why, place.seconds, run, asked.data)
 
 
 def _kept_safe(c: Course, on_training: OnTraining | None, progress: ShowProgress | None) -> Tuned:
@@ -169,7 +177,7 @@ def _kept_safe(c: Course, on_training: OnTraining | None, progress: ShowProgress
 def _carried_out(c: Course, on_training: OnTraining | None, progress: ShowProgress | None) -> Tuned:
     """The seven steps, and the training in the end."""
     whole = c.ground.whole(c.asked.written)
-    looked = _looked(c)
+    looked = _looked(c, progress)
     if not looked.goes_on:
         return replace(load_tuned(c.place.path), edit=None, why=looked.decided)
     pace = sizes.pace_of(whole, len(c.ground.rows["train"]), looked.facts, int(c.given["jobs"]))
@@ -186,7 +194,7 @@ def _carried_out(c: Course, on_training: OnTraining | None, progress: ShowProgre
     return replace(load_tuned(c.place.path), run=run)
 
 
-def _looked(c: Course) -> Step:
+def _looked(c: Course, progress: ShowProgress | None) -> Step:
     """Steps 1 to 3; the last of them that was taken."""
     jobs: list[Job] = []
 
@@ -202,7 +210,7 @@ def _looked(c: Course) -> Step:
     if step.goes_on:
         step = c.step("small-sample", lambda: looks.small_sample(job(), c.asked.budget))
     if step.goes_on:
-        step = c.step("rate", lambda: looks.rate(job(), c.asked.budget, own_model=c.asked.own_model))
+        step = c.step("rate", lambda: looks.rate(job(), c.asked.budget, own_model=c.asked.own_model, progress=progress))
     return step
 
 
