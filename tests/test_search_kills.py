@@ -40,10 +40,9 @@ def fork(place: Path) -> Iterator[Parent]:
 @pytest.fixture(scope="module")
 def expected(fork: Parent, place: Path) -> dict[str, Any]:
     """What an uninterrupted search in one process finds."""
-    began = time.monotonic()
     ended = fork(*WORDS, "--jobs", 1, "--out", "whole")
     assert ended.code == 0, ended.said
-    return {"seconds": time.monotonic() - began, "found": everything(place / "whole")}
+    return everything(place / "whole")
 
 
 def everything(folder: Path) -> dict[str, Any]:
@@ -78,12 +77,12 @@ def killed_at_random(fork: Parent, place: Path, expected: dict[str, Any], kills:
     while hits < kills:
         runs += 1
         out = f"killed-{seed}-{runs}"
-        for _ in range(draw.choice((1, 2, 3))):
-            after = draw.uniform(0, expected["seconds"])
-            hits += go_on(fork, place, out, jobs, after=after, signal=signal.SIGKILL) == -9
+        for number in sorted(draw.sample(range(9), draw.choice((1, 2, 3)))):
+            when = {"once": f"{out}/trials/{number:04d}", "after": draw.uniform(0, 0.5), "signal": signal.SIGKILL}
+            hits += go_on(fork, place, out, jobs, **when) == -9
         while go_on(fork, place, out, jobs) != 0:
             pass
-        assert everything(place / out) == expected["found"]
+        assert everything(place / out) == expected
         shutil.rmtree(place / out)
     print(f"{hits} kills in {runs} searches, all the same to the bit")
 
@@ -108,7 +107,7 @@ def test_a_signal_saves_and_says_how_to_go_on(number: int, fork: Parent, place: 
     errors = [line for line in ended.said.splitlines() if line.startswith("error:")]
     assert len(errors) == 1 and f"dressage resume {out}" in errors[0]
     assert json.loads((place / out / "state.json").read_text())["status"] == "interrupted"
-    assert go_on(fork, place, out, 1) == 0 and everything(place / out) == expected["found"]
+    assert go_on(fork, place, out, 1) == 0 and everything(place / out) == expected
 
 
 def started(place: Path, out: str, jobs: int, **more: Any) -> subprocess.Popen[str]:
@@ -137,7 +136,7 @@ def test_workers_that_are_killed_are_replaced(place: Path, expected: dict[str, A
             time.sleep(0.02)
         _, said = process.communicate(timeout=60)
     assert process.returncode == 0 and killed == 2, said
-    assert everything(place / "replaced") == expected["found"]
+    assert everything(place / "replaced") == expected
 
 
 @pytest.mark.slow
@@ -152,7 +151,7 @@ def test_with_the_search_its_workers_end(place: Path, fork: Parent, expected: di
     assert len(workers) == 2
     assert go_on(fork, place, "orphans", 2) == 0  # at once: it waits for those that have not noticed yet
     assert not any(Path(f"/proc/{worker}").exists() for worker in workers)
-    assert everything(place / "orphans") == expected["found"]
+    assert everything(place / "orphans") == expected
 
 
 @pytest.mark.slow
@@ -168,7 +167,7 @@ def test_a_signal_with_two_workers(number: int, place: Path, fork: Parent, expec
         _, said = process.communicate(timeout=30)
         assert process.returncode == 5 and time.monotonic() - asked < 30, said  # most of it is Python ending
         assert "Traceback" not in said and f"dressage resume {out}" in said
-    assert go_on(fork, place, out, 2) == 0 and everything(place / out) == expected["found"]
+    assert go_on(fork, place, out, 2) == 0 and everything(place / out) == expected
 
 
 @pytest.mark.slow
@@ -183,7 +182,7 @@ def test_a_second_search_on_its_folder_is_refused_and_harms_nothing(place: Path,
     assert one.returncode == 0, other
     refused = two.returncode == 2 and f"process {one.pid} is writing this search" in said
     assert refused or two.returncode == 0, said  # it may have come when the first had ended
-    assert everything(place / "shared") == expected["found"]
+    assert everything(place / "shared") == expected
 
 
 @pytest.mark.slow
@@ -203,4 +202,4 @@ def test_a_full_disk_is_told_and_nothing_is_lost(
     errors = [line for line in said.splitlines() if line.startswith("error: ")]
     assert process.returncode == 2 and len(errors) == 1 and "Traceback" not in said, said
     assert "room" in errors[0] or "cannot be written" in errors[0]  # by SQLite or by us, whoever met it
-    assert go_on(fork, place, out, jobs) == 0 and everything(place / out) == expected["found"]
+    assert go_on(fork, place, out, jobs) == 0 and everything(place / out) == expected
