@@ -239,14 +239,18 @@ def test_what_does_not_go_together(three: Ensemble, tmp_path: Path) -> None:
         dressage.ensemble([run, iris])
     with pytest.raises(RunError, match="1 trained network"):
         dressage.ensemble([run])
+    with pytest.raises(RunError, match="given twice"):
+        dressage.ensemble([run, three.members[1], str(run.folder)])
     with pytest.raises(UsageError, match="is no run"):
         dressage.ensemble([str(run.folder), "digits"])
     with pytest.raises(UsageError, match="runs are trained already"):
-        dressage.ensemble([run, run], members=3)
+        dressage.ensemble(list(three.members), members=3)
     with pytest.raises(UsageError, match="from 2 to 1000"):
         dressage.ensemble("digits", members=1)
     with pytest.raises(RunError, match="the data is not the same"):
         dressage.ensemble(list(three.members), data=X[:500], y=Y[:500])
     with pytest.raises(DataError):
         dressage.ensemble("nowhere.csv", out=tmp_path / "none")
+    with pytest.raises(DataError):
+        dressage.ensemble("nowhere.csv")
     assert not (tmp_path / "none").exists() and not Path("ensembles").exists()

@@ -37,6 +37,7 @@ def test_stopped_and_gone_on_with(two: Ensemble, tmp_path: Path) -> None:
     assert Ensemble(tmp_path / "stopped").status == "interrupted"
     with pytest.raises(RunError, match="not all trained"):
         dressage.load(tmp_path / "stopped").predict("iris")
+    assert "go on: dressage resume" in call("evaluate", tmp_path / "stopped").err
     gone_on = resume(tmp_path / "stopped")
     assert gone_on.evaluation == two.evaluation and gone_on.status == "finished"
     for a, b in zip(gone_on.members, two.members, strict=True):

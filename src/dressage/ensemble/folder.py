@@ -73,8 +73,11 @@ class Ensemble:
 
     @property
     def evaluation(self) -> dict[str, Any]:
-        """The evaluation of each part (`dressage.evaluate` has the form), with `out_of_bag` after bagging."""
-        return read_json(self.folder / "evaluation.json")
+        """The evaluation of each part (`dressage.evaluate` has the form), with `out_of_bag` after bagging.
+
+        Raises RunError as `facts`.
+        """
+        return read_json(self.folder / "evaluation.json") if self.facts else {}
 
     @property
     def gaps(self) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,8 @@ from dressage.train import resume as resume_run
 from dressage.train import train
 
 COUNT = 5
+BELOW = Path("ensembles")
+"""Where they lie, unless another place is named."""
 TRAINING = "training"
 Tell = Callable[[str], None]
 
@@ -122,18 +125,21 @@ def resume(
 
 
 def runs_in(what: object, model: Made | None = None) -> list[Run]:
-    """The runs that were given; empty where it is data."""
+    """The runs that were given, as such or by their folders; empty where it is data. Raises UsageError for a mixture."""
     several: Sequence[object] = what if isinstance(what, list | tuple) else [what]
-    if all(isinstance(one, Run) for one in several):
-        return [one for one in several if isinstance(one, Run)]
-    folders = [Path(one) for one in several if isinstance(one, str | Path)]
-    known = [place for place in folders if (place / "recipe.toml").is_file() and (place / "status.json").is_file()]
-    if not known or len(folders) < len(several):
+    if not all(isinstance(one, Run | str | Path) for one in several):
         return []
-    strange = next((place for place in folders if place not in known), None)
-    if strange is not None:
+    known = [one if isinstance(one, Run) else _run_at(Path(str(one)), model) for one in several]
+    found = [run for run in known if run is not None]
+    if found and len(found) < len(known):
+        strange = several[known.index(None)]
         raise UsageError.of(strange, "is no run", "expected runs alone, or data alone", "give folders of runs")
-    return [Run(RunFolder.open(place).path, model) for place in folders]
+    return found
+
+
+def _run_at(place: Path, model: Made | None) -> Run | None:
+    is_run = (place / "recipe.toml").is_file() and (place / "status.json").is_file()
+    return Run(RunFolder.open(place).path, model) if is_run else None
 
 
 def _asked(
@@ -173,6 +179,9 @@ def _carry_out(
     except DressageError:
         if not (place.path / MEMBERS).exists() and not (place.path / TRAINING).exists():
             shutil.rmtree(place.path, ignore_errors=True)  # nothing was trained: as if it had not been asked
+            if place.path.parent == BELOW:
+                with suppress(OSError):  # others lie there
+                    BELOW.rmdir()
         raise
     try:
         lay_down(place, _together(runs, asked["combine"], data, y, telling, told))
@@ -221,7 +230,7 @@ def _of_runs(
 
 
 def _place(out: Path | str | None, name: str) -> RunFolder:
-    return RunFolder.create(Path(out)) if out is not None else RunFolder.create_below(Path("ensembles"), name)
+    return RunFolder.create(Path(out)) if out is not None else RunFolder.create_below(BELOW, name)
 
 
 def _together(runs: list[Run], combine: str, data: object, y: object, telling: Telling, told: Sequence[str]) -> Whole:

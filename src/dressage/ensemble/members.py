@@ -70,8 +70,12 @@ class Member:
 def members_of(runs: Sequence[Run]) -> list[Member]:
     """The networks of these runs; of a run that kept snapshots, those.
 
-    Raises RunError: a run that has not finished, fewer than two members, members of other data.
+    Raises RunError: a run that is given twice or has not finished, fewer than two members, members of other data.
     """
+    places = [run.folder.resolve() for run in runs]
+    twice = next((run for k, run in enumerate(runs) if places[k] in places[:k]), None)
+    if twice is not None:
+        raise RunError.of(twice.folder, "given twice", "expected each run once", "leave it out the second time")
     found = [member for run in runs for member in _members(run)]
     if len(found) < 2:
         found_text, expected = f"{len(found)} trained network", "expected two or more, or a run with train.snapshots"
