@@ -79,9 +79,8 @@ def search(
     optuna. `trials`, `epochs` and `subset` (training rows) are those of the coarse stage; `stages` names all of them,
     `["100x5@10000", "20x20"]`. `halving`: none, successive or hyperband, within a stage. The `finalists` best of the last stage
     are repeated with `repeats` other seeds. `first`: edits by path that are tried before any is drawn. `budget`: seconds after
-    which no trial is begun. `jobs`: processes; 0: as many as fit. `on`: a Ray
-    cluster in their place, `ray` or `ray://HOST:PORT`. `out`: folder of the search, `searches/<name>-<n>` without
-    it; one that lies there already is gone on with.
+    which no trial is begun. `jobs`: processes; 0: as many as fit. `on`: a Ray cluster in their place, `ray` or
+    `ray://HOST:PORT`. `out`: folder of the search, `searches/<name>-<n>` without it; one that is there already is gone on with.
     Raises DataError, RecipeError or UsageError before anything is written; Interrupted with what was trained saved.
     """
     written = as_recipe(recipe, also=name_problems)
@@ -89,15 +88,8 @@ def search(
     check_names(written)
     check_sampler(sampler)
     check_halving(halving)
-    for name, value, least in (
-        ("trials", trials, 1),
-        ("epochs", epochs, 1),
-        ("finalists", finalists, 0),
-        ("repeats", repeats, 0),
-        ("jobs", jobs, 0),
-    ):
-        if value is not None and value < least:
-            raise UsageError.of(name, f"{value} given", f"expected {least} or more", "leave it out")
+    _require_counts({"trials": trials, "epochs": epochs}, least=1)
+    _require_counts({"finalists": finalists, "repeats": repeats, "jobs": jobs}, least=0)
     if on:
         check_address(on)
     known = None if space is None else as_space(space)
@@ -265,6 +257,12 @@ def _best(bench: Bench, best: Result, found: Search) -> str:
     for path in best.trial.edit:
         comments[path] = f"searched: trial {best.trial.number} of {found.folder.name}"
     return to_toml(resolved.recipe, comments)
+
+
+def _require_counts(given: Mapping[str, int | None], least: int) -> None:
+    for name, value in given.items():
+        if value is not None and value < least:
+            raise UsageError.of(name, f"{value} given", f"expected {least} or more", "leave it out")
 
 
 def _require_validation(source: Source, ground: Ground) -> None:
