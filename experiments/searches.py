@@ -1,0 +1,219 @@
+"""The searches that `notes_search.py --against` holds against each other: the same ranges, network, rows, split and epochs."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import dressage
+from dressage.fit import EndEvent, EpochEvent, fit
+from dressage.ground import Ground, open_ground
+from dressage.recipe import Recipe
+from dressage.remedies import edited
+from dressage.search.events import TrialEvent
+
+RECIPE: dict[str, Any] = {
+    "model": {"name": "mlp", "width": 50, "depth": 1, "norm": "none"},
+    "optim": {"name": "momentum", "momentum": 0.9},
+    "train": {"batch_size": 100, "threads": 1, "monitor": "metric"},
+    "regularize": {"dropout": 0.0},
+    "average": "none",
+    "augment": [],
+}
+SAME = {"optim.lr": (1e-6, 1.0), "regularize.weight_decay": (1e-7, 1e2)}
+"""What all arms search, log-uniform: wide enough that nobody has to leave it."""
+ROWS, EPOCHS, TRIALS = 10_000, 10, 100
+WORKERS = 2
+
+
+def ground_of(data: str) -> tuple[Ground, Recipe]:
+    """The data, opened as each search opens it, and the recipe that all vary."""
+    torch.set_num_threads(1)
+    written = Recipe.model_validate({**RECIPE, "data": {"subset": ROWS}})
+    written = edited(written, {"train.epochs": EPOCHS, "train.refit": False, "watch.diagnose": False})
+    form = {"train.precision": "float32", "train.memory_format": "contiguous", "train.threads": 1}
+    ground = open_ground(data, None, written, None, None, None)
+    return Ground(ground.source, ground.rows, None, form), written
+
+
+def scores(ground: Ground, written: Recipe, point: dict[str, float]) -> Iterator[tuple[int, float]]:
+    """One trial: the validation accuracy after each epoch; it ends as dressage's trials do, where a number is not finite."""
+    job = ground.job(edited(written, dict(point)))
+    for event in fit(job.state, job.batches, job.plan, job.parts["validation"]):
+        if isinstance(event, EpochEvent):
+            yield event.epoch, event.metrics["val_accuracy"]
+        if isinstance(event, EndEvent):
+            return
+
+
+def processor_seconds() -> float:
+    """Of this process and all that it has started, as Linux has them."""
+    times, children = dict[int, float](), dict[int, list[int]]()
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            with suppress(OSError):
+                fields = (folder / "stat").read_text().rpartition(")")[2].split()
+                times[int(folder.name)] = sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+                children.setdefault(int(fields[1]), []).append(int(folder.name))
+    total, waiting = 0.0, [os.getpid()]
+    while waiting:
+        pid = waiting.pop()
+        total += times.get(pid, 0.0)
+        waiting += children.get(pid, [])
+    return total
+
+
+class Reached(Exception):
+    """The accuracy was reached, or the time is over."""
+
+
+def by_dressage(data: str, target: float, limit: float, seed: int) -> tuple[float, float]:
+    """Coarse on a quarter of the rows, then finer with halving within. Seconds and the best accuracy."""
+    began, best, seconds = processor_seconds(), 0.0, 0.0
+    space = {path: f"log:{low}:{high}" for path, (low, high) in SAME.items()}
+
+    def tell(event: object) -> None:
+        nonlocal best, seconds
+        if isinstance(event, TrialEvent) and event.result.counts:
+            best = max(best, event.result.score)
+        seconds = processor_seconds() - began
+        if best >= target or seconds > limit:
+            raise Reached
+
+    stages = f"40x4@{ROWS // 4},24x{EPOCHS}@{ROWS},36x{EPOCHS}@{ROWS}"
+    with tempfile.TemporaryDirectory() as folder, suppress(Reached):
+        dressage.search(
+            data, recipe=RECIPE, space=space, stages=stages, seed=seed, finalists=1, repeats=0, jobs=WORKERS,
+            out=Path(folder) / "search", on_event=tell,
+        )  # fmt: skip
+    return seconds if best >= target else float("inf"), best
+
+
+def by_optuna(way: str, data: str, target: float, limit: float, seed: int) -> tuple[float, float]:
+    """Two processes on one study."""
+    began, seconds = processor_seconds(), 0.0
+    with tempfile.TemporaryDirectory() as folder:
+        journal = str(Path(folder) / "journal")
+        _study(way, journal, seed)
+        context = multiprocessing.get_context("spawn")
+        best, over = context.Value("d", 0.0), context.Value("b", False)
+        arguments = (way, journal, data, seed, best, over)
+        workers = [context.Process(target=_optuna_worker, args=(*arguments, i)) for i in range(WORKERS)]
+        for worker in workers:
+            worker.start()
+        while any(worker.is_alive() for worker in workers):
+            if not over.value:
+                seconds = processor_seconds() - began
+                over.value = best.value >= target or seconds > limit
+            time.sleep(0.2)
+        return (seconds if best.value >= target else float("inf")), best.value
+
+
+def _study(way: str, journal: str, seed: int) -> Any:
+    import optuna
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    sampler = optuna.samplers.RandomSampler(seed) if way == "random" else optuna.samplers.TPESampler(seed=seed)
+    pruners = {
+        "random": optuna.pruners.NopPruner(),
+        "tpe-median": optuna.pruners.MedianPruner(),
+        "tpe-hyperband": optuna.pruners.HyperbandPruner(max_resource=EPOCHS),
+    }
+    storage = JournalStorage(JournalFileBackend(journal))
+    return optuna.create_study(
+        study_name="s", storage=storage, sampler=sampler, pruner=pruners[way], direction="maximize", load_if_exists=True
+    )
+
+
+def _optuna_worker(way: str, journal: str, data: str, seed: int, best: Any, over: Any, number: int) -> None:
+    import optuna
+
+    ground, written = ground_of(data)
+    study = _study(way, journal, seed + 1000 * number)
+
+    def objective(trial: Any) -> float:
+        point = {path: trial.suggest_float(path, low, high, log=True) for path, (low, high) in SAME.items()}
+        score = highest = 0.0
+        for epoch, score in scores(ground, written, point):
+            highest = max(highest, score)
+            with best.get_lock():
+                best.value = max(best.value, score)
+            if over.value:
+                study.stop()
+                return highest
+            trial.report(score, epoch)
+            if trial.should_prune():
+                raise optuna.TrialPruned
+        return highest
+
+    study.optimize(objective, n_trials=TRIALS)
+
+
+def by_ray(data: str, target: float, limit: float, seed: int) -> tuple[float, float]:
+    """Random points, Ray's ASHA scheduler, two trials at a time."""
+    import ray
+    from ray import tune
+    from ray.tune.schedulers import ASHAScheduler
+
+    began, spent = processor_seconds(), list[float]()
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "seen"
+        file.touch()
+        ray.init(num_cpus=WORKERS, include_dashboard=False, log_to_driver=False, _temp_dir=f"/tmp/ray{os.getpid()}")
+
+        def trained(point: dict[str, float]) -> None:
+            ground, written = ground_of(data)
+            for epoch, score in scores(ground, written, point):
+                with file.open("a") as lines:
+                    lines.write(f"{score}\n")
+                tune.report({"score": score, "training_iteration": epoch})
+
+        class Stopper(tune.Stopper):  # type: ignore[misc]
+            def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+                return self.stop_all()
+
+            def stop_all(self) -> bool:
+                seconds, is_reached = processor_seconds() - began, any(s >= target for s in seen(file))
+                if is_reached and not spent:
+                    spent.append(seconds)
+                return is_reached or seconds > limit
+
+        tuner = tune.Tuner(
+            tune.with_resources(trained, {"cpu": 1}),
+            param_space={path: tune.loguniform(low, high) for path, (low, high) in SAME.items()},
+            tune_config=tune.TuneConfig(
+                metric="score",
+                mode="max",
+                num_samples=TRIALS,
+                scheduler=ASHAScheduler(max_t=EPOCHS),
+                max_concurrent_trials=WORKERS,
+            ),
+            run_config=tune.RunConfig(storage_path=folder, stop=Stopper(), verbose=0),
+        )
+        tuner.fit()
+        ray.shutdown()
+        return (spent[0] if spent else float("inf")), max(seen(file), default=0.0)
+
+
+def seen(file: Path) -> list[float]:
+    """The score of each epoch so far."""
+    return [float(line) for line in file.read_text().split("\n")[:-1]]
+
+
+ARMS: dict[str, Callable[[str, float, float, int], tuple[float, float]]] = {
+    "dressage": by_dressage,
+    "random": lambda *given: by_optuna("random", *given),
+    "tpe-median": lambda *given: by_optuna("tpe-median", *given),
+    "tpe-hyperband": lambda *given: by_optuna("tpe-hyperband", *given),
+    "ray": by_ray,
+}
