@@ -11,14 +11,13 @@ from torch.utils.data import DataLoader
 
 from dressage.findings import Finding
 from dressage.integrations.needed import needed
-from dressage.integrations.watched import Watched, tell
+from dressage.integrations.watched import Shown, Watched, tell
 from dressage.subject.subject import Loss
-from dressage.watch import Watch
 
 Callback: Any = needed("lightning.pytorch.callbacks", "pytorch_lightning.callbacks", extra="lightning").Callback
 
 
-class WatchCallback(Callback):  # type: ignore[misc]
+class WatchCallback(Shown, Callback):  # type: ignore[misc]
     """Watches the training of a LightningModule, and says what is wrong as it is found.
 
     `loss_fn(outputs, targets)` is the one that `training_step` uses: it is inside the module, and what needs it cannot be
@@ -44,21 +43,6 @@ class WatchCallback(Callback):  # type: ignore[misc]
         self._logged = (loss, score)
         self._handles: list[Any] = []
         self._updates = 0
-
-    @property
-    def watch(self) -> Watch | None:
-        """The watch, once the first batch was seen."""
-        return self._watched.watch
-
-    @property
-    def findings(self) -> list[Finding]:
-        """What was found, the best supported first."""
-        return self.watch.findings if self.watch is not None else []
-
-    @property
-    def notes(self) -> list[str]:
-        """What could not be checked, and why."""
-        return self._watched.said()
 
     def on_train_start(self, trainer: Any, pl_module: nn.Module) -> None:
         """Waits for the first forward pass, which shows what is to be watched."""

@@ -12,15 +12,14 @@ from torch.optim import Optimizer
 
 from dressage.findings import Finding
 from dressage.integrations.needed import needed
-from dressage.integrations.watched import Watched, tell
+from dressage.integrations.watched import Shown, Watched, tell
 from dressage.subject.subject import Loss
-from dressage.watch import Watch
 from dressage.watch.wrapped import network_in
 
 TrainerCallback: Any = needed("transformers", extra="transformers").TrainerCallback
 
 
-class WatchCallback(TrainerCallback):  # type: ignore[misc]
+class WatchCallback(Shown, TrainerCallback):  # type: ignore[misc]
     """Watches the training of a transformers Trainer, and says what is wrong as it is found.
 
     The loss is the one that the network gives. What needs rows is checked where `train` (and `val`) are given as `(x, y)`
@@ -46,21 +45,6 @@ class WatchCallback(TrainerCallback):  # type: ignore[misc]
         self._logged = (loss, score)
         self._handle: Any = None
         self._summed = self._validates = False
-
-    @property
-    def watch(self) -> Watch | None:
-        """The watch, once the training has begun."""
-        return self._watched.watch
-
-    @property
-    def findings(self) -> list[Finding]:
-        """What was found, the best supported first."""
-        return self.watch.findings if self.watch is not None else []
-
-    @property
-    def notes(self) -> list[str]:
-        """What could not be checked, and why."""
-        return self._watched.said()
 
     def on_train_begin(
         self, args: Any, state: Any, control: Any, model: nn.Module, optimizer: Optimizer | None = None, **others: Any

@@ -69,3 +69,24 @@ class Watched:
     def said(self) -> list[str]:
         """What could not be checked, and why."""
         return [*self.notes, *(self.watch.notes if self.watch is not None else ())]
+
+
+class Shown:
+    """What both callbacks show of their watch."""
+
+    _watched: Watched
+
+    @property
+    def watch(self) -> Watch | None:
+        """The watch, once the training was seen to begin."""
+        return self._watched.watch
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What was found, the best supported first."""
+        return self.watch.findings if self.watch is not None else []
+
+    @property
+    def notes(self) -> list[str]:
+        """What could not be checked, and why."""
+        return self._watched.said()
