@@ -61,11 +61,13 @@ def test_a_rare_class_named_always_is_no_avoidance() -> None:
     y = torch.cat([torch.zeros(950), torch.ones(50)]).long()
     rare = F.one_hot(torch.ones(1000).long(), 2).float()
     assert _avoided(rare, y, "classification") == ""  # 5 % right, and 5 % by chance
+    assert _avoided(rare, torch.where(y == 1, -100, y), "classification") == ""  # labels that are left out
     assert "0.0%" in _avoided(F.one_hot(1 - y, 2).float(), y, "classification")
 
 
 def test_outputs_that_go_against_their_targets() -> None:
     t = torch.linspace(-1, 1, 200)[:, None]
     assert "-1.00" in _opposed(-3 * t, t)
+    assert "-1.00" in _opposed(-3 * t[:, 0], t)
     assert _opposed(t, t) == ""
     assert _opposed(torch.zeros(200, 1), t) == ""

@@ -54,7 +54,7 @@ def learned_backwards(case: Case) -> list[Finding]:
 def _avoided(outputs: Tensor, y: Tensor, task: Task) -> str:
     """Against answers of the same shares that know nothing of the rows: one that names a rare class always is no worse."""
     labels, said = labels_of(y, task), decided(outputs, task)
-    if labels.ndim != 1 or labels.shape != said.shape:
+    if labels.ndim != 1 or labels.shape != said.shape or int(labels.min()) < 0 or labels.is_floating_point():
         return ""
     count = int(max(labels.max(), said.max())) + 1
     shares = [torch.bincount(v, minlength=count).double() / len(v) for v in (labels.long(), said.long())]
@@ -66,7 +66,7 @@ def _avoided(outputs: Tensor, y: Tensor, task: Task) -> str:
 
 
 def _opposed(outputs: Tensor, y: Tensor) -> str:
-    z, t = outputs.double().flatten(1).flatten(), y.double().reshape(len(y), -1).flatten()
+    z, t = outputs.double().flatten(), y.double().flatten()
     if z.shape != t.shape or not bool(z.isfinite().all()) or not float(z.std()) > 0 or not float(t.std()) > 0:
         return ""
     correlation = float(torch.corrcoef(torch.stack([z, t]))[0, 1])

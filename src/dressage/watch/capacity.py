@@ -32,7 +32,7 @@ def too_small(case: Case) -> list[Finding]:
         return found
     is_level = still_falling(case.telemetry.losses) == 0 or _is_as_far_behind_later(case, known.best.score)
     half_way = (known.constant.score + known.best.score) / 2
-    says_nothing = metric < half_way and _has_fallen(case.telemetry.losses)
+    says_nothing = case.subject.task != "regression" and metric < half_way and _has_fallen(case.telemetry.losses)
     settled = not says_nothing and lag >= LAG and case.telemetry.step >= LONG and is_level
     return [
         Finding(

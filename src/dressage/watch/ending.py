@@ -33,7 +33,8 @@ def at_the_end(case: Case, found: list[Finding]) -> list[Finding]:
     causes = [f for f in found if f.is_harmful and not f.id.startswith(("eval.", "data.leak", "pipe."))]
     if causes:
         return []
-    return unpaired(case) or schedule_collapsed(case) or _too_short_or_small(case) or begun_badly(case)
+    torn = [] if any(f.is_harmful for f in found) else unpaired(case)
+    return torn or schedule_collapsed(case) or _too_short_or_small(case) or begun_badly(case)
 
 
 def _too_short_or_small(case: Case) -> list[Finding]:
