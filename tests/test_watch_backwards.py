@@ -57,17 +57,37 @@ def test_the_probability_of_the_right_class_is_made_small(wrong: bool) -> None:
     assert ["loss.wrong_sign"] * wrong == [f.id for f in watch.diagnose() if f.is_harmful], str(watch)
 
 
+def test_first_weights_that_are_wrong_more_often_than_chance_are_no_wrong_sign() -> None:
+    x, y = clusters(800, 1)
+    model = nn.Linear(10, 4)
+    with torch.no_grad():
+        model.weight.copy_(-0.5 * torch.eye(10)[:4])
+        model.bias.zero_()
+    optimizer, loss_fn = torch.optim.SGD(model.parameters(), lr=1e-6), nn.CrossEntropyLoss()
+    watch = dressage.watch(model, optimizer, loss_fn, train=(x, y))
+    for _ in range(200):
+        rows = torch.randint(0, len(x), (32,))
+        loss = loss_fn(model(x[rows]), y[rows])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        watch.step(loss)
+    assert [f.id for f in watch.diagnose() if f.is_harmful] == ["optim.lr_too_low"], str(watch)
+
+
 def test_a_rare_class_named_always_is_no_avoidance() -> None:
     y = torch.cat([torch.zeros(950), torch.ones(50)]).long()
-    rare = F.one_hot(torch.ones(1000).long(), 2).float()
-    assert _avoided(rare, y, "classification") == ""  # 5 % right, and 5 % by chance
-    assert _avoided(rare, torch.where(y == 1, -100, y), "classification") == ""  # labels that are left out
-    assert "0.0%" in _avoided(F.one_hot(1 - y, 2).float(), y, "classification")
+    rare, right = F.one_hot(torch.ones(1000).long(), 2).float(), F.one_hot(y, 2).float()
+    wrong = 1 - right
+    assert _avoided(rare, right, y, "classification") == ""  # 5 % right, and 5 % by chance
+    assert _avoided(rare, right, torch.where(y == 1, -100, y), "classification") == ""  # labels that are left out
+    assert _avoided(wrong, wrong, y, "classification") == ""  # it was so before
+    assert "0.0%" in _avoided(wrong, right, y, "classification")
 
 
 def test_outputs_that_go_against_their_targets() -> None:
     t = torch.linspace(-1, 1, 200)[:, None]
-    assert "-1.00" in _opposed(-3 * t, t)
-    assert "-1.00" in _opposed(-3 * t[:, 0], t)
-    assert _opposed(t, t) == ""
-    assert _opposed(torch.zeros(200, 1), t) == ""
+    assert "-1.00" in _opposed(-3 * t, t, t, "regression")
+    assert "-1.00" in _opposed(-3 * t[:, 0], t, t, "regression")
+    for now, before in ((t, t), (-t, -t), (torch.zeros(200, 1), t)):
+        assert _opposed(now, before, t, "regression") == ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from statistics import fmean
 
 import torch
 from torch import Tensor
@@ -17,23 +18,25 @@ SURE = 5.0
 """Standard errors below what answers that know nothing of the rows would reach."""
 OPPOSED = -0.3
 """Correlation of outputs and targets in a regression."""
+FALLEN = 0.3
+"""Share of the first loss that has to be gone: first weights may be wrong more often than chance too."""
+TURNED = 0.05
+"""By how much the share of right answers, or the correlation, has to be lower than with the first weights."""
 
 
 def learned_backwards(case: Case) -> list[Finding]:
     """Training rows are answered as if their targets were to be avoided, with a loss that has fallen."""
     rows, task = case.subject.train, case.subject.task
     losses = [x for x in case.telemetry.losses if math.isfinite(x)]
-    if rows is None or task is None or len(losses) < LEAST or not sum(losses[-10:]) < sum(losses[:10]):
+    if rows is None or task is None or case.start is None or len(losses) < LEAST or len(rows) < LEAST:
+        return []
+    first, last = fmean(losses[:5]), fmean(losses[-10:])
+    if not first - last > FALLEN * abs(first) or rows.y.is_complex():
         return []
     rows = rows.head(RACED_ROWS)
-    if len(rows) < LEAST or rows.y.is_complex():
-        return []
-    outputs = outputs_of(copy_of(case.model), rows.x).cpu()
-    told = (
-        _avoided(outputs, rows.y.cpu(), task)
-        if task in ("classification", "binary")
-        else _opposed(outputs, rows.y.cpu())
-    )
+    outputs, before = (outputs_of(copy_of(m), rows.x).cpu() for m in (case.model, case.start[0]))
+    judge = _avoided if task in ("classification", "binary") else _opposed
+    told = judge(outputs, before, rows.y.cpu(), task)
     if not told:
         return []
     return [
@@ -41,7 +44,7 @@ def learned_backwards(case: Case) -> list[Finding]:
             "loss.wrong_sign",
             "critical",
             "loss",
-            f"the loss fell from {losses[0]:.4g} to {losses[-1]:.4g}, and on {len(rows)} training rows {told}",
+            f"the loss fell from {first:.4g} to {last:.4g}, and on {len(rows)} training rows {told}",
             "what is minimised is lowest where the answers are wrong: its sign is the wrong way round",
             "minimise the negative of what should be large, e.g. −log p of the right class",
             step=case.telemetry.step,
@@ -51,23 +54,30 @@ def learned_backwards(case: Case) -> list[Finding]:
     ]
 
 
-def _avoided(outputs: Tensor, y: Tensor, task: Task) -> str:
+def _avoided(outputs: Tensor, before: Tensor, y: Tensor, task: Task) -> str:
     """Against answers of the same shares that know nothing of the rows: one that names a rare class always is no worse."""
-    labels, said = labels_of(y, task), decided(outputs, task)
+    labels, said, first = labels_of(y, task), decided(outputs, task), decided(before, task)
     if labels.ndim != 1 or labels.shape != said.shape or int(labels.min()) < 0 or labels.is_floating_point():
         return ""
     count = int(max(labels.max(), said.max())) + 1
     shares = [torch.bincount(v, minlength=count).double() / len(v) for v in (labels.long(), said.long())]
     chance, right = float((shares[0] * shares[1]).sum()), float((labels == said).double().mean())
     error = math.sqrt(chance * (1 - chance) / len(labels))
-    if not right < min(0.5 * chance, chance - SURE * error):
+    if not right < min(0.5 * chance, chance - SURE * error, float((labels == first).double().mean()) - TURNED):
         return ""
     return f"{right:.1%} of the answers are right, where as many of each class without looking would be in {chance:.1%}"
 
 
-def _opposed(outputs: Tensor, y: Tensor) -> str:
+def _opposed(outputs: Tensor, before: Tensor, y: Tensor, task: Task) -> str:
+    now = _correlation(outputs, y)
+    if not now < min(OPPOSED, _correlation(before, y) - TURNED):
+        return ""
+    return f"outputs and targets have a correlation of {now:.2f}"
+
+
+def _correlation(outputs: Tensor, y: Tensor) -> float:
+    """NaN for another shape, or where one of them is constant."""
     z, t = outputs.double().flatten(), y.double().flatten()
     if z.shape != t.shape or not bool(z.isfinite().all()) or not float(z.std()) > 0 or not float(t.std()) > 0:
-        return ""
-    correlation = float(torch.corrcoef(torch.stack([z, t]))[0, 1])
-    return f"outputs and targets have a correlation of {correlation:.2f}" if correlation < OPPOSED else ""
+        return math.nan
+    return float(torch.corrcoef(torch.stack([z, t]))[0, 1])
