@@ -63,7 +63,7 @@ def test_first_weights_that_are_wrong_more_often_than_chance_are_no_wrong_sign()
     with torch.no_grad():
         model.weight.copy_(-0.5 * torch.eye(10)[:4])
         model.bias.zero_()
-    optimizer, loss_fn = torch.optim.SGD(model.parameters(), lr=1e-6), nn.CrossEntropyLoss()
+    optimizer, loss_fn = torch.optim.SGD(model.parameters(), lr=2e-4), nn.CrossEntropyLoss()
     watch = dressage.watch(model, optimizer, loss_fn, train=(x, y))
     for _ in range(200):
         rows = torch.randint(0, len(x), (32,))
