@@ -135,7 +135,9 @@ def test_a_network_of_the_users_own_is_edited_once_however_often_it_is_trained(t
 
 
 def test_nothing_named_is_nothing_done() -> None:
-    assert Technique() == Technique(None, None, None, None, "")
+    nothing = Technique()
+    assert not any((nothing.edit, nothing.on_input, nothing.penalty, nothing.after_step, nothing.said))
+    assert nothing.square == nothing.absolute == (0.0, False)
 
 
 def test_fitting_losses_are_in_the_catalogue() -> None:

@@ -185,7 +185,7 @@ def test_an_interrupted_run_interrupted_again_at_every_turn(fork, place):
     turns = 0
     while ended.code in (5, 130) and turns < 30:
         turns += 1
-        ended = fork("resume", "turns", "--plain", after=0.5 + 0.1 * turns, signal=signal.SIGINT)
+        ended = fork("resume", "turns", "--plain", after=0.5 + 0.3 * turns, signal=signal.SIGINT)
     assert ended.code == 0, ended
     assert bits(place / "turns") == bits(place / "turns-whole")
 

@@ -9,9 +9,8 @@ import warnings
 from typing import Any
 
 from dressage.integrations.needed import needed
-from dressage.search.edits import Point, is_searched
+from dressage.search.edits import Point, Told, is_searched
 from dressage.search.ranges import Range, Value
-from dressage.search.samplers import Told
 from dressage.search.space import Space
 
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import chain
 
 from dressage.catalogue import parse
@@ -16,6 +16,8 @@ from dressage.search.ranges import Range, Value
 
 Point = Mapping[str, Value]
 """A value for each path of a space that is searched at that place."""
+Told = Sequence[tuple[Point, float | None]]
+"""Points tried so far with their scores, higher is better; None where it failed."""
 LISTS = ("augment", "data.preprocess", "regularize.techniques")
 """Paths with several techniques."""
 

@@ -5,20 +5,19 @@ Nothing is streamed: a point is a function of (seed, stage, its number) and, for
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import product
 
 import torch
 
 from dressage.augment.draw import key
 from dressage.errors import RecipeError, nearest
-from dressage.search.edits import Point, is_searched
+from dressage.search.by_optuna import ask
+from dressage.search.edits import Point, Told, is_searched
 from dressage.search.ranges import Value
 from dressage.search.space import Space
 
 SAMPLERS = ("random", "grid", "sobol", "optuna")
-Told = Sequence[tuple[Point, float | None]]
-"""Points tried so far with their scores, higher is better; None where it failed."""
 MOST = 1_000_000
 
 
@@ -31,8 +30,6 @@ def sample(space: Space, sampler: str, n: int, seed: int, stage: int = 0, told: 
     if not 1 <= n <= MOST:
         raise RecipeError.of("trials", f"{n:,} given", f"expected 1 to {MOST:,}", "e.g. --trials 20")
     if sampler == "optuna":
-        from dressage.search.by_optuna import ask
-
         return ask(space, n, key(seed, "search", stage, len(told)), told)
     if sampler == "grid":
         return _grid(space, n)
