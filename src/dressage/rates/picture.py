@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -16,11 +16,24 @@ from dressage.report.plots import STYLE, log_ticks, tick_text, ticks
 from dressage.report.svg import COLOURS, dot, line, plain, shape, svg, words
 
 if TYPE_CHECKING:
-    from dressage.rates.find import RangeTest
+    from dressage.rates.read import Reading
     from dressage.rates.sweep import Curve, Floats
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 720, 320, 58, 20, 40, 46
 Place = Callable[[float], float]
+
+
+class Test(Protocol):
+    """What is drawn of a range test."""
+
+    @property
+    def rate(self) -> float | None: ...
+    @property
+    def rule(self) -> str: ...
+    @property
+    def reading(self) -> Reading | None: ...
+    @property
+    def curves(self) -> Sequence[Curve]: ...
 
 
 def require_name(path: Path) -> None:
@@ -29,7 +42,7 @@ def require_name(path: Path) -> None:
         raise UsageError.of(path, "is no .svg or .html name", "range tests are drawn as these", "e.g. lr.svg")
 
 
-def save(found: RangeTest, path: Path) -> Path:
+def save(found: Test, path: Path) -> Path:
     """Writes the picture. Raises UsageError where the name ends otherwise, or the file cannot be written."""
     require_name(path)
     drawn = picture(found)
@@ -42,7 +55,7 @@ def save(found: RangeTest, path: Path) -> Path:
     return path
 
 
-def picture(found: RangeTest) -> str:
+def picture(found: Test) -> str:
     """The `<svg>`: dots are losses of mini-batches, lines their average over near rates."""
     curves = [c for c in found.curves if len(c.rates) > 1 and math.isfinite(c.first)]
     if found.rule == "halve" or not curves:
@@ -72,7 +85,7 @@ def picture(found: RangeTest) -> str:
     return svg("range-test", WIDTH, HEIGHT, str(found), parts + _marks(found, across))
 
 
-def mean_curve(found: RangeTest, points: int) -> tuple[list[float], list[float]] | None:
+def mean_curve(found: Test, points: int) -> tuple[list[float], list[float]] | None:
     """The smoothed mean loss at `points` rates, evenly spread over their logarithm; None without curves."""
     curves = [c for c in found.curves if len(c.rates) > 1 and math.isfinite(c.first)]
     if found.rule == "halve" or not curves:
@@ -99,7 +112,7 @@ def _stroke(curve: Curve, level: Floats, across: Place, down: Place) -> str:
     return shape("path", "line-train", d=path, fill="none", stroke=COLOURS["line-train"], stroke_width=1.5)
 
 
-def _marks(found: RangeTest, across: Place) -> list[str]:
+def _marks(found: Test, across: Place) -> list[str]:
     """Where half of the fall is done and where the loss rises; and the suggestion."""
     if found.rate is None or found.reading is None:
         return []
