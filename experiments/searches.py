@@ -169,7 +169,12 @@ def by_ray(data: str, target: float, limit: float, seed: int) -> tuple[float, fl
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "seen"
         file.touch()
-        ray.init(num_cpus=WORKERS, include_dashboard=False, log_to_driver=False, _temp_dir=f"/tmp/ray{os.getpid()}")
+        ray.init(
+            num_cpus=WORKERS,
+            include_dashboard=False,
+            log_to_driver=False,
+            _temp_dir=f"{tempfile.gettempdir()}/ray{os.getpid()}",
+        )
 
         def trained(point: dict[str, float]) -> None:
             ground, written = ground_of(data)

@@ -76,7 +76,7 @@ def _judged(c: Course, found: Search, pace: Pace) -> Chosen:
         return Chosen(edit, f"trial {best.number}; the recipe as it is did not come to its end")
     epochs = found.asked.plan[-1].epochs
     if epochs < LONG_ENOUGH * pace.epochs:
-        said = f"{epochs} of {pace.epochs} epochs are too few to say that another one is better"
+        said = f"{epochs} of {pace.epochs} epochs, too few to say that another one is better"
         return Chosen({}, f"the recipe as it is: there was time for {said}; give more with --budget")
     gain, noise = best.mean - own.mean, _error(c, found, best, own)
     said = f"{found.metric} {best.mean:.4g} against {own.mean:.4g} of the recipe as it is, standard error {noise:.2g}"
@@ -103,7 +103,6 @@ def _lines(found: Search) -> list[str]:
     for number, s in sorted(_standings(found).items()):
         scores = [s.first, *s.repeats]
         name = "the recipe as it is" if number == 0 else f"candidate {number}"
-        lines.append(
-            f"{name}: {found.metric} {sizes.range_text(scores)} in {len(scores)} trainings of {stage.epochs} epochs"
-        )
+        trainings = "1 training" if len(scores) == 1 else f"{len(scores)} trainings"
+        lines.append(f"{name}: {found.metric} {sizes.range_text(scores)} in {trainings} of {stage.epochs} epochs")
     return lines or ["no training came to its end"]
