@@ -129,5 +129,6 @@ def reserved(pace: Pace, left: float) -> float:
 
 
 def range_text(values: Sequence[float]) -> str:
-    """`0.1 to 3`."""
-    return f"{min(values):.3g} to {max(values):.3g}"
+    """`0.1 to 3`, or `3` where all are alike."""
+    low, high = f"{min(values):.3g}", f"{max(values):.3g}"
+    return low if low == high else f"{low} to {high}"
