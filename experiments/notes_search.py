@@ -29,10 +29,10 @@ import dressage
 from dressage.search.events import StageEvent, ToldEvent
 
 NOTES = ["optim.lr=log:1e-6:1e-3", "regularize.weight_decay=log:1e-5:1e5"]
-STAGES = "100x5@10000,40x10@10000,20x20"
+STAGES, QUICK = "100x5@10000,40x10@10000,20x20", "3x1,2x1"
 
 
-def notes(data: str, out: Path, jobs: int) -> dict[str, Any]:
+def notes(data: str, out: Path, jobs: int, stages: str = STAGES) -> dict[str, Any]:
     """The search of the notes, with what it said on its way."""
     began, ends = time.perf_counter(), list[tuple[str, float]]()
 
@@ -48,7 +48,7 @@ def notes(data: str, out: Path, jobs: int) -> dict[str, Any]:
         data,
         recipe=RECIPE,
         space=NOTES,
-        stages=STAGES,
+        stages=stages,
         halving="none",
         finalists=3,
         repeats=3,
@@ -56,12 +56,12 @@ def notes(data: str, out: Path, jobs: int) -> dict[str, Any]:
         out=out,
         on_event=tell,
     )
-    stages = [seconds for name, seconds in ends if name == "StageEvent"]
+    begun = [seconds for name, seconds in ends if name == "StageEvent"]
     best = max(r.score for r in found.results if r.counts)
     print(
-        f"coarse: {stages[1] - stages[0]:.0f} s; all: {time.perf_counter() - began:.0f} s; best score of a trial: {best:.4f}"
+        f"coarse: {begun[1] - begun[0]:.0f} s; all: {time.perf_counter() - began:.0f} s; best score of a trial: {best:.4f}"
     )
-    return {"coarse_seconds": stages[1] - stages[0], "best": best, "told": found.told}
+    return {"coarse_seconds": begun[1] - begun[0], "best": best, "told": found.told}
 
 
 def against(data: str, arms: list[str], target: float, limit: float, repeats: int, file: Path | None) -> None:
@@ -89,9 +89,10 @@ def main() -> None:
     parser.add_argument("--limit", type=float, default=180.0, help="processor seconds after which an arm is broken off")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--quick", action="store_true", help="only whether it runs: few trials of an epoch")
     given = parser.parse_args()
     if given.against is None:
-        found = notes(given.data, given.out, given.jobs)
+        found = notes(given.data, given.out, given.jobs, QUICK if given.quick else STAGES)
         if given.json:
             given.json.write_text(json.dumps(found))
         return

@@ -20,7 +20,8 @@ import compare  # noqa: E402
 import sets  # noqa: E402
 from label_noise import with_wrong_labels  # noqa: E402
 
-NAMES = sorted(p.stem for p in EXPERIMENTS.glob("*.py") if p.stem not in ("compare", "page", "sets"))
+NAMES = sorted(p.stem for p in EXPERIMENTS.glob("*.py") if p.stem not in ("compare", "page", "sets", "searches"))
+CLAIMS = [name for name in NAMES if name != "notes_search"]
 
 
 def test_the_interval_is_that_of_a_paired_t_test() -> None:
@@ -94,7 +95,16 @@ def test_one_runs_as_a_command(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", NAMES)
+def test_the_search_of_the_notes_can_be_tried(tmp_path: Path) -> None:
+    target = tmp_path / "found.json"
+    command = [sys.executable, EXPERIMENTS / "notes_search.py", "digits", "--quick", "--jobs", "1", "--json", target]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert 0 < json.loads(target.read_text())["best"] <= 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CLAIMS)
 def test_each_can_be_tried(name: str, tmp_path: Path) -> None:
     target = tmp_path / "found.json"
     command = [sys.executable, EXPERIMENTS / f"{name}.py", "--quick", "--json", target]

@@ -269,7 +269,7 @@ FAULTS: dict[str, tuple[str, Make, Any, Any, str, str]] = {
         "heads",
     ),
     "sigmoid before BCE with logits": (
-        "model.wrong_output_activation",
+        "loss.double_softmax",
         lambda: mlp(30, 1, last=(nn.Sigmoid(),)),
         adam(),
         BCE,
