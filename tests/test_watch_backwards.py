@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -35,6 +37,26 @@ def test_batches_whose_targets_are_of_other_rows(torn: bool) -> None:
     assert [f.id for f in watch.diagnose() if f.is_harmful] == ["data.shuffled_labels"] * torn, str(watch)
 
 
+def named(
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    loss_fn: Callable[[Tensor, Tensor], Tensor],
+    x: Tensor,
+    y: Tensor,
+) -> list[str]:
+    """What is found in 250 steps of a loop."""
+    torch.manual_seed(0)
+    watch = dressage.watch(model, optimizer, loss_fn, train=(x, y))
+    for _ in range(250):
+        rows = torch.randint(0, len(x), (32,))
+        loss = loss_fn(model(x[rows]), y[rows])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        watch.step(loss)
+    return [f.id for f in watch.diagnose() if f.is_harmful]
+
+
 @pytest.mark.parametrize("wrong", [True, False])
 def test_the_probability_of_the_right_class_is_made_small(wrong: bool) -> None:
     x, y = clusters(800, 1)
@@ -46,15 +68,7 @@ def test_the_probability_of_the_right_class_is_made_small(wrong: bool) -> None:
         p = z.softmax(1)[torch.arange(len(y)), y].mean()
         return p if wrong else 1 - p
 
-    watch = dressage.watch(model, optimizer, loss_fn, train=(x, y))
-    for _ in range(250):
-        rows = torch.randint(0, len(x), (32,))
-        loss = loss_fn(model(x[rows]), y[rows])
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        watch.step(loss)
-    assert ["loss.wrong_sign"] * wrong == [f.id for f in watch.diagnose() if f.is_harmful], str(watch)
+    assert named(model, optimizer, loss_fn, x, y) == ["loss.wrong_sign"] * wrong
 
 
 def test_first_weights_that_are_wrong_more_often_than_chance_are_no_wrong_sign() -> None:
@@ -64,15 +78,7 @@ def test_first_weights_that_are_wrong_more_often_than_chance_are_no_wrong_sign()
         model.weight.copy_(-0.5 * torch.eye(10)[:4])
         model.bias.zero_()
     optimizer, loss_fn = torch.optim.SGD(model.parameters(), lr=2e-4), nn.CrossEntropyLoss()
-    watch = dressage.watch(model, optimizer, loss_fn, train=(x, y))
-    for _ in range(200):
-        rows = torch.randint(0, len(x), (32,))
-        loss = loss_fn(model(x[rows]), y[rows])
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        watch.step(loss)
-    assert [f.id for f in watch.diagnose() if f.is_harmful] == ["optim.lr_too_low"], str(watch)
+    assert named(model, optimizer, loss_fn, x, y) == ["optim.lr_too_low"]
 
 
 def test_a_rare_class_named_always_is_no_avoidance() -> None:
