@@ -1,6 +1,6 @@
-"""Time of an optimiser's step as a ratio, interleaved in one run on one thread: median, lowest and highest of the rounds.
+"""Time of an optimiser's step as a ratio, interleaved in one run: median, lowest and highest of the rounds.
 
-    python benchmarks/optim.py [update sam] [--rounds 21] [--json]
+    python benchmarks/optim.py [update sam] [--rounds 21] [--threads 1] [--json]
 
 `update`: `optimizer.step()` of lamb and lars on 25 million parameters in about 160 tensors, to torch's default AdamW; in the
 tensors of a ResNet-50, and in 160 equal ones. torch's fused AdamW is the floor to look at.
@@ -128,12 +128,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", help="update, sam; without it both")
     parser.add_argument("--rounds", type=int, default=21)
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     parts = given.parts or ["update", "sam"]
-    torch.set_num_threads(1)
+    torch.set_num_threads(given.threads)
     print(
-        f"torch {torch.__version__}, 1 thread, {given.rounds} interleaved rounds; ratios to the base of the same round"
+        f"torch {torch.__version__}, threads: {given.threads}, {given.rounds} interleaved rounds; ratios to the base of the same round"
     )
     found = {}
     for what, shapes in SHAPES.items() if "update" in parts else ():

@@ -6,6 +6,7 @@ that does not decay has ratio 1 too: it starts at 0, and steps of a share of its
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator
 from typing import Any
@@ -81,17 +82,20 @@ class Lamb(torch.optim.Optimizer):
         """One step; parameters without a gradient are skipped."""
         loss = evaluated(closure)
         for group in self.param_groups:
-            lists = list(together(with_gradient(group)))
+            weights = with_gradient(group)
+            counts = [self._state(p)["step"] for p in weights]
+            if counts:
+                torch._foreach_add_(counts, 1)
+            lists = list(together(weights))
             room = _room(lists)
-            for weights in lists:
-                self._move(weights, room, group)
+            for some in lists:
+                self._move(some, room, group)
         return loss
 
     def _move(self, weights: list[Tensor], room: Tensor | None, group: dict[str, Any]) -> None:
-        states = [self._state(p) for p in weights]
-        counts, means = [state["step"] for state in states], [state["exp_avg"] for state in states]
+        states = [self.state[p] for p in weights]
+        means = [state["exp_avg"] for state in states]
         steps = _places(room, means)
-        torch._foreach_add_(counts, 1)
         torch._foreach_zero_(steps)
         torch._fused_adam_(
             steps,
@@ -99,7 +103,7 @@ class Lamb(torch.optim.Optimizer):
             means,
             [state["exp_avg_sq"] for state in states],
             [],
-            counts,
+            [state["step"] for state in states],
             lr=1.0,
             beta1=group["betas"][0],
             beta2=group["betas"][1],
@@ -146,9 +150,8 @@ def _room(lists: list[list[Tensor]]) -> Tensor | None:
 def _places(room: Tensor | None, like: list[Tensor]) -> list[Tensor]:
     """Parts of the room in the shapes and strides of dense tensors."""
     assert room is not None
-    sizes = [t.numel() for t in like]
-    parts = torch.split(room[: sum(sizes)], sizes)
-    return [part.as_strided(t.shape, t.stride()) for part, t in zip(parts, like, strict=True)]
+    starts = itertools.accumulate((t.numel() for t in like), initial=0)
+    return [room.as_strided(t.shape, t.stride(), start) for t, start in zip(like, starts, strict=False)]
 
 
 def trusted(
