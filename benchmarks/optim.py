@@ -134,7 +134,7 @@ def main() -> None:
     parts = given.parts or ["update", "sam"]
     torch.set_num_threads(given.threads)
     print(
-        f"torch {torch.__version__}, threads: {given.threads}, {given.rounds} interleaved rounds; ratios to the base of the same round"
+        f"torch {torch.__version__}, threads: {given.threads}, {given.rounds} rounds in turn; ratios to the base of the same round"
     )
     found = {}
     for what, shapes in SHAPES.items() if "update" in parts else ():
