@@ -80,6 +80,8 @@ def shuffled_labels(subject: Subject, deadline: float) -> list[Finding]:
     found = baselines_of(subject, deadline)
     if found is None or subject.task == "multilabel" or len(found.targets) < ENOUGH or len(found.scores) < 4:
         return []
+    if found.groups and found.groups < ENOUGH:
+        return []  # as few as the groups are rows that say anything of their own
     assert subject.train is not None
     best, chance = max(found.scores[1:], key=lambda s: s.score), max(0.0, found.constant.score)
     if not bool(torch.isfinite(subject.train.x).all()):

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dressage.findings import Finding
+from dressage.preflight.data_groups import shared_groups
 from dressage.subject import Rows, Subject, Task
 from dressage.subject.baselines import row_targets
 from dressage.subject.features import Array, flat_of, nearest, reader_of
@@ -38,11 +39,11 @@ def leaked_rows(subject: Subject, deadline: float) -> list[Finding]:
             return [_leak(subject, copied, share, "are exact copies of training rows", 0.95)]
     near = _near_copies(train, held, own, other)
     if near is None:
-        return []
+        return shared_groups(subject, deadline)
     flags, rows = near
     share = min(1.0, float(flags.mean()) * train.total / len(train))
     if share < MATERIAL:
-        return []
+        return shared_groups(subject, deadline)
     told = "lie far closer to a training row than training rows lie to each other"
     return [_leak(subject, flags, share, told, 0.75, rows)]
 

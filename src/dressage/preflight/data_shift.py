@@ -18,6 +18,7 @@ from dressage.preflight.known import baselines_of
 from dressage.subject import Rows, Subject
 from dressage.subject.baselines import Baselines, Score, crossed, models_for, row_targets, scored
 from dressage.subject.features import flat_of, reader_of, shares_a_scale
+from dressage.subject.groups import groups_across
 from dressage.subject.rows import spread
 
 ROWS = 1000  # of each split, for telling the splits apart
@@ -77,6 +78,7 @@ def split_shift(subject: Subject, deadline: float) -> list[Finding]:
 def told_apart(train: Rows, held: Rows, blur: float = 0.0) -> Apart:
     """Area under the curve by cross-validation, the larger of a linear model's and boosted trees'; each row counts once.
 
+    Rows that hang together lie in one fold, and count once: else a model tells persons apart, and not the splits.
     `blur` is the sd of noise that is added to features of sd 1.
     """
     own, other = _distinct(train), _distinct(held)
@@ -88,9 +90,12 @@ def told_apart(train: Rows, held: Rows, blur: float = 0.0) -> Apart:
     x = np.concatenate([read(train.x[own]), read(held.x[other])])
     x += np.random.default_rng(0).normal(0, max(blur, 1e-9), x.shape).astype(np.float32)
     y = np.concatenate([np.zeros(len(own), np.int64), np.ones(len(other), np.int64)])
+    groups = groups_across(train.x[own], held.x[other])
+    counts = (len(own), len(other)) if groups is None else (len(np.unique(groups[0])), len(np.unique(groups[1])))
     models = models_for("binary", 2, len(y))
-    aucs = [_auc(crossed(models[name], x, y)[:, 1], y) for name in ("linear", "trees")]
-    return Apart(max(aucs), math.sqrt((len(y) + 1) / (12 * len(own) * len(other))))
+    one = None if groups is None else np.concatenate(groups)
+    aucs = [_auc(crossed(models[name], x, y, groups=one)[:, 1], y) for name in ("linear", "trees")]
+    return Apart(max(aucs), math.sqrt((sum(counts) + 1) / (12 * counts[0] * counts[1])))
 
 
 def _distinct(rows: Rows) -> NDArray[np.int64]:

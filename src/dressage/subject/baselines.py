@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from dressage.clock import work_seconds
 from dressage.subject.features import Array, nearest, reader_of
+from dressage.subject.groups import groups_of
 from dressage.subject.rows import Rows, spread
 from dressage.subject.task import Task, labels_of
 
@@ -56,6 +57,8 @@ class Baselines:
     validation_rows: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     validation_targets: NDArray[Any] = field(default_factory=lambda: np.zeros(0, np.int64))
     validation_outputs: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    groups: int = 0
+    """Into which the rows hang together, and by which they are crossed; 0 where each stands alone."""
 
     @property
     def constant(self) -> Score:
@@ -96,13 +99,14 @@ def baselines(rows: Rows, task: Task, deadline: float = math.inf, validation: Ro
         held_y = np.array([_code(classes, int(v)) for v in held_y]) if len(classes) else held_y
         if held_y.shape[1:] != y.shape[1:]:
             held_rows, held_x = np.zeros(0, np.int64), None
+    groups = groups_of(rows.x[chosen])
     scores: list[Score] = []
     folds: dict[str, NDArray[np.float64]] = {}
     outputs: dict[str, NDArray[np.float64]] = {}
     for name, fit in models_for(task, len(classes), len(y)).items():
         if scores and work_seconds() >= deadline:
             break
-        folds[name] = crossed(fit, x, y)
+        folds[name] = crossed(fit, x, y, groups=None if groups is None else groups.of)
         score, error = scored(folds[name], y, task)
         on_held = (math.nan, math.nan)
         if held_x is not None:
@@ -110,7 +114,8 @@ def baselines(rows: Rows, task: Task, deadline: float = math.inf, validation: Ro
             on_held = scored(outputs[name], held_y, task)
         scores.append(Score(name, score, error, *on_held))
     used = chosen.numpy()
-    return Baselines(tuple(scores), used, y, classes, folds, held_rows, held_y, outputs)
+    count = 0 if groups is None else groups.count
+    return Baselines(tuple(scores), used, y, classes, folds, held_rows, held_y, outputs, count)
 
 
 def row_targets(rows: Rows, task: Task) -> NDArray[Any] | None:
@@ -142,9 +147,15 @@ def models_for(task: Task, classes: int, count: int) -> dict[str, Fit]:
     return found
 
 
-def crossed(fit: Fit, x: Array, y: NDArray[Any], folds: int = FOLDS) -> NDArray[np.float64]:
-    """`(N, K)`: what is said of each row by a model fitted on the other folds; folds are drawn by a fixed seed."""
-    fold = np.random.default_rng(0).permutation(len(y)) % folds
+def crossed(
+    fit: Fit, x: Array, y: NDArray[Any], folds: int = FOLDS, groups: NDArray[np.int64] | None = None
+) -> NDArray[np.float64]:
+    """`(N, K)`: what is said of each row by a model fitted on the other folds; folds are drawn by a fixed seed.
+
+    `groups` `(N,)` of rows that hang together: each lies in one fold.
+    """
+    one = np.arange(len(y)) if groups is None else groups
+    fold = (np.random.default_rng(0).permutation(int(one.max()) + 1) % folds)[one]
     parts = [_quietly(fit, x[fold != k], y[fold != k])(x[fold == k]) for k in range(folds)]
     out = np.zeros((len(y), parts[0].shape[1]))
     for k, part in enumerate(parts):

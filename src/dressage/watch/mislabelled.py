@@ -36,7 +36,9 @@ def mislabelled(case: Case) -> list[Finding]:
     if rows is None or lab is None or best is None or task not in ("classification", "binary") or len(rows) < ENOUGH:
         return []
     gap = case.now()[1] - case.validation_metric()
-    if not gap >= GAP:
+    if not gap >= GAP or (
+        case.baselines is not None and case.baselines.groups
+    ):  # a group answered wrongly is one error
         return []
     rows = rows.head(RACED_ROWS)
     labels = row_targets(rows, task)
