@@ -12,8 +12,9 @@ from dressage.data.source import Head
 from dressage.data.split import resampled
 from dressage.ensemble.rules import TIES, catalogue, greedy_counts
 from dressage.ensemble.soup import Line, mixed
-from dressage.ensemble.worth import diversity, gained, losses, scores
+from dressage.ensemble.worth import diversity, gained
 from dressage.errors import RecipeError
+from dressage.evaluate.per_row import losses, scores
 from dressage.record import snapshot_epochs
 
 HEADS = [Head("kind", ("a", "b", "c")), Head("size")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,22 +15,26 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from sklearn.datasets import load_digits
 from torch import nn
 
 import dressage
 from command import call
 from dressage.errors import DressageError, RunError, UsageError
+from dressage.ground import open_ground
 from dressage.prepare import prepare
-from dressage.recipe import load_recipe
+from dressage.recipe import as_recipe, load_recipe
 from dressage.search import load_search
 from dressage.search.judge import Standing
-from dressage.search.tune import StepEvent, looks, rounds, sizes
-from dressage.search.tune.compare import _judged
+from dressage.search.trial import Result, Trial
+from dressage.search.tune import StepEvent, compare, doubt, looks, rounds, sizes
 from dressage.search.tune.folder import TuneFolder
 from dressage.search.tune.procedure import go_on, load_tuned
 from dressage.search.tune.sizes import Pace, Size
 from dressage.search.tune.steps import Step, from_json
+from dressage.search.tune.words import edit_text, score_text
+from same import bits
 
 SMALL = {"train": {"epochs": 6}, "model": {"width": 32, "depth": 1}, "watch": {"diagnose": False}}
 
@@ -135,25 +140,54 @@ def test_what_is_planned_fits_into_the_time(epoch, left):
     assert count * (1 + repeats) * epochs * epoch / 2 <= left or epochs == 1
 
 
-def _compared(own: list[float], other: list[float], noise: float, epochs: int = 40):
-    """What is kept of trial 0, the recipe as it is, and trial 1."""
+def _compared(monkeypatch, own: list[float], other: list[float], rows: int = 2000, epochs: int = 40):
+    """What is kept of trial 0, the recipe as it is, and trial 1, of which seeds got so many of the rows right."""
     both = [Standing(n, s[0], tuple(s), float(np.mean(s)), 0, 0) for n, s in enumerate((own, other))]
     best, rest = sorted(both, key=lambda s: -s.mean)
-    verdict = SimpleNamespace(best=best, others=(rest,), noise=noise, freedom=4)
-    trials = [SimpleNamespace(number=n, edit={"optim.lr": 0.1 * n}) for n in (0, 1)]
+    freedom = 2 * len(own) - 2
+    noise = math.sqrt((np.var(own) + np.var(other)) * len(own) / freedom)
+    verdict = SimpleNamespace(best=best, others=(rest,), noise=noise, freedom=freedom)
+
+    def trained(number: int, score: float) -> Result:
+        return Result(Trial(number, 0, {"optim.lr": 0.1 * number}, 0, epochs), "done", epochs, score, 0.1)
+
     asked = SimpleNamespace(plan=[SimpleNamespace(epochs=epochs)])
-    results = [SimpleNamespace(trial=trial) for trial in trials]
-    found = SimpleNamespace(verdict=verdict, results=results, metric="accuracy", asked=asked)
-    return _judged(SimpleNamespace(), found, Pace(1, 40, 1000, 1, False))
+    repeats = {n: [trained(n, score) for score in s] for n, s in enumerate((own, other))}
+    found = SimpleNamespace(
+        verdict=verdict, results=[trained(0, 0.5), trained(1, 0.9)], repeats=repeats, metric="accuracy", asked=asked
+    )
+    right = {id(r): torch.arange(rows) < round(r.score * rows) for runs in repeats.values() for r in runs}
+    monkeypatch.setattr(compare, "row_scores", lambda c, result: right[id(result)].double())
+    return compare._judged(SimpleNamespace(), found, Pace(1, 40, 1000, 1, False))
 
 
-def test_a_tie_leaves_the_recipe_as_it_is():
-    assert _compared([0.90, 0.91, 0.92], [0.95, 0.96, 0.95], 0.01).edit == {"optim.lr": 0.1}
-    tie = _compared([0.90, 0.91, 0.92], [0.91, 0.91, 0.92], 0.01)
+def test_a_tie_leaves_the_recipe_as_it_is(monkeypatch):
+    better = [0.95, 0.96, 0.95]
+    assert _compared(monkeypatch, [0.90, 0.91, 0.92], better).edit == {"optim.lr": 0.1}
+    tie = _compared(monkeypatch, [0.90, 0.91, 0.92], [0.91, 0.91, 0.92])
     assert tie.edit == {} and "cannot be told from it" in tie.why
-    assert _compared([0.95, 0.96], [0.90, 0.91], 0.01).edit == {}
-    short = _compared([0.90, 0.91, 0.92], [0.95, 0.96, 0.95], 0.01, epochs=5)
+    assert _compared(monkeypatch, [0.95, 0.96], [0.90, 0.91]).edit == {}
+    short = _compared(monkeypatch, [0.90, 0.91, 0.92], better, epochs=5)
     assert short.edit == {} and "too few" in short.why
+    one_row = _compared(monkeypatch, [0.90, 0.90, 0.90], [0.95, 0.95, 0.95], rows=20)
+    assert one_row.edit == {} and "standard error 0.05" in one_row.why, "seeds agree, but it is one row of twenty"
+
+
+def test_a_difference_has_the_noise_of_seeds_and_of_rows():
+    rng = np.random.default_rng(0)
+    mine, other = rng.normal(0.5, 1, (3, 40)), rng.normal(0, 1, (2, 40))
+    each = mine.mean(0) - other.mean(0)
+    wanted = math.sqrt(each.var(ddof=1) / 40 + 0.3**2 * (1 / 3 + 1 / 2))
+    gain, error = doubt.difference(list(torch.from_numpy(mine)), list(torch.from_numpy(other)), 0.3)
+    assert (gain, error) == (pytest.approx(mine.mean() - other.mean()), pytest.approx(wanted))
+    alone = doubt.difference([torch.ones(50)], [torch.ones(50)], math.nan)
+    assert alone == (0.0, 1 / 50), "one row at least"
+
+
+def test_scores_and_settings_in_words():
+    assert score_text("r2", [0.41234, 0.4]) == "R² 0.4 to 0.4123" and score_text("accuracy", [1.0]) == "accuracy 1"
+    assert score_text("−loss", [-1.5, -1.25]) == "loss 1.25 to 1.5", "of several targets people are told the loss"
+    assert edit_text({"optim.lr": 0.00123456, "model.name": "mlp"}) == "optim.lr 0.001235, model.name mlp"
 
 
 def test_a_step_file_is_read_back_and_a_damaged_one_is_refused(tmp_path):
@@ -234,3 +268,74 @@ def test_bad_input_from_python(tmp_path):
         assert "\n" not in str(error.value)
     with pytest.raises(RunError, match="does not exist"):
         load_tuned(tmp_path / "nowhere")
+
+
+def two_targets(place: Path, rows: int = 240) -> Path:
+    """A table with a class and a number to predict."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(rows, 4))
+    kind = np.where(x[:, 0] + 0.3 * rng.normal(size=rows) > 0, "yes", "no")
+    size = x[:, 1] * 2 + rng.normal(size=rows)
+    lines = [",".join([*map(str, row), k, str(s)]) for row, k, s in zip(x.round(4), kind, size.round(3), strict=True)]
+    (place / "two.csv").write_text("\n".join(["a,b,c,d,kind,size", *lines]) + "\n")
+    return place / "two.csv"
+
+
+def test_several_targets_and_the_training_in_the_end(tmp_path, small):
+    recipe = {**SMALL, "data": {"target": "kind,size"}}
+    file = two_targets(tmp_path)
+    found = dressage.tune(file, recipe=recipe, budget=140, jobs=1, out=tmp_path / "t")
+    assert found.run is not None and found.run.status == "finished"
+    known, best = found.run.recipe, load_recipe(found.best_recipe)
+    assert known.optim.lr == best.optim.lr and known.regularize == best.regularize and known.train.epochs == 6
+    said = str(found)
+    assert "kind: 20 rows" in said and "size: 20 rows" in said, "each target by itself"
+    assert "loss" in said and "−loss" not in said
+    ground = open_ground(file, None, as_recipe(recipe), None, None, None)
+    course = SimpleNamespace(ground=ground)
+    final = load_search(tmp_path / "t" / "final")
+    for result in [*final.results, *(r for runs in final.repeats.values() for r in runs)]:
+        each = doubt.row_scores(course, result)
+        assert each.shape == (len(ground.rows["validation"]),)
+        assert float(each.mean()) == pytest.approx(result.score, rel=1e-6)
+    before = (tmp_path / "t" / "run" / "evaluation.json").stat().st_mtime_ns
+    again = go_on(tmp_path / "t")
+    assert again.run is not None and again.edit == found.edit
+    assert (tmp_path / "t" / "run" / "evaluation.json").stat().st_mtime_ns == before, "trained twice"
+    shutil.rmtree(tmp_path / "t" / "run")
+    (tmp_path / "t" / "run").mkdir()
+    (tmp_path / "t" / "run" / "status.json").write_text('{"format": 1, "status": "running", "step": 0}')
+    again = go_on(tmp_path / "t")
+    assert again.run is not None and again.run.status == "finished", "killed before its first step"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_killed_at_random_moments_the_training_in_the_end_too_nothing_is_lost(tmp_path, jobs):
+    words = ["--train.epochs", "60", "--train.checkpoint_seconds", "0.1", "--train.threads", "1"]
+    words += ["--watch.diagnose", "false", "--jobs", str(jobs), "--budget", "20s"]
+    command = [sys.executable, "-m", "dressage", "tune", "digits", "--out", "t", *words]
+    rng, kept, in_the_end = np.random.default_rng(jobs), dict[Path, bytes](), 0
+    for sitting in range(40):
+        begun = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        until = time.monotonic() + (rng.uniform(4, 14) if in_the_end < 3 else 120)
+        while begun.poll() is None and time.monotonic() < until:
+            trains = (tmp_path / "t/run/recipe.toml").exists()
+            if trains and in_the_end < 3:
+                time.sleep(rng.uniform(0.2, 0.8))
+                in_the_end += 1
+                break
+            time.sleep(0.02)
+        if begun.poll() is not None:
+            break
+        os.kill(begun.pid, signal.SIGKILL)
+        begun.wait()
+        time.sleep(1)  # until workers have seen that nobody is left
+        assert all(p.read_bytes() == content for p, content in kept.items()), f"done twice in sitting {sitting}"
+        done = [*tmp_path.glob("t/0*.json"), *tmp_path.glob("t/*/trials/*/result.json")]
+        kept |= {p: c for p in done if b'"paused"' not in (c := p.read_bytes())}
+    assert begun.returncode == 0 and in_the_end == 3
+    found = load_tuned(tmp_path / "t")
+    assert found.run is not None and found.run.status == "finished"
+    dressage.train("digits", recipe=found.recipe, out=tmp_path / "alone")
+    assert bits(tmp_path / "alone") == bits(tmp_path / "t" / "run"), "as if it had never been killed"

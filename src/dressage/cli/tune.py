@@ -97,8 +97,11 @@ class TuneProgress:
         self._training.__exit__(kind, error, trace)
 
     def __call__(self, event: object) -> None:
+        from dressage.search.events import ToldEvent
         from dressage.search.tune import StepEvent
 
+        if isinstance(event, ToldEvent):
+            return  # the step that follows says what was found and decided
         if not isinstance(event, StepEvent):
             self._search(event)
             return
@@ -158,12 +161,15 @@ def _result(found: Tuned, output: Output, *, shown: bool) -> int:
 
 def _lines(found: Tuned, output: Output, shown: bool) -> Iterator[str]:
     from dressage.cli.result import lines
+    from dressage.search.tune.words import edit_text
 
     if not shown:
         yield output.bold(short(found.folder))
         yield from (line for step in found.steps for line in step_lines(step, output))
     yield ""
     yield f"{short(found.folder)}  {duration(found.seconds)}  {cell(found.why, 400)}"
+    if found.edit:
+        yield f"changed: {cell(edit_text(found.edit), 400)}"
     if found.run is not None and found.run.status == "finished":
         yield from lines(found.run, output)
     elif found.best_recipe.is_file():

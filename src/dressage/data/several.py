@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dressage.data.source import Head
+from dressage.data.source import Head, Source
 from dressage.errors import DataError, nearest
 
 
@@ -55,6 +55,16 @@ def stratum(y: Tensor, heads: Sequence[Head]) -> Tensor | None:
 def columns_of(y: Tensor, heads: Sequence[Head]) -> list[Tensor]:
     """Each target by itself: `(N,)` int64 class numbers, or float32 values."""
     return [y[:, i].long() if head.classes else y[:, i] for i, head in enumerate(heads)]
+
+
+def heads_of(source: Source) -> list[Head]:
+    """The targets: several, or the one as one."""
+    if source.heads:
+        return list(source.heads)
+    if source.task == "classification":
+        return [Head(source.target or "target", tuple(source.classes))]
+    columns = 1 if source.y.dim() == 1 else source.y.shape[1]
+    return [Head(source.target or "target") for _ in range(columns)]
 
 
 def numbers_of(labels: Mapping[str, Sequence[object]], heads: Sequence[Head]) -> Tensor:

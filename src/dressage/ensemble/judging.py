@@ -9,11 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from dressage.data.several import heads_of
 from dressage.data.source import Source
-from dressage.ensemble.members import Member, heads_of
+from dressage.ensemble.members import Member
 from dressage.ensemble.rules import Rule
-from dressage.ensemble.worth import diversity, gained, losses, scores
+from dressage.ensemble.worth import diversity, gained
 from dressage.evaluate import Evaluation, exhibit, judge, judge_several
+from dressage.evaluate.per_row import losses, scores
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from dressage.data.source import Head, Source
+from dressage.data.source import Source
 from dressage.data.split import split, whole_parts
 from dressage.errors import RunError, printable
 from dressage.files import writing
@@ -123,16 +123,6 @@ def held_out(members: Sequence[Member], source: Source, part: str) -> Tensor:
     for own in rows:
         common &= torch.zeros(source.rows, dtype=torch.bool).index_fill_(0, own, True)
     return common.nonzero()[:, 0]
-
-
-def heads_of(source: Source) -> list[Head]:
-    """The targets: several, or the one as one."""
-    if source.heads:
-        return list(source.heads)
-    if source.task == "classification":
-        return [Head(source.target or "target", tuple(source.classes))]
-    columns = 1 if source.y.dim() == 1 else source.y.shape[1]
-    return [Head(source.target or "target") for _ in range(columns)]
 
 
 def keep(place: Path, trained: Trained) -> None:

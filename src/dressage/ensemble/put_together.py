@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from dressage.data.several import heads_of
 from dressage.data.source import Source
 from dressage.ensemble.folder import FORMAT, LIMIT, MEMBERS
 from dressage.ensemble.judging import (
@@ -22,7 +23,7 @@ from dressage.ensemble.judging import (
     member_scores,
     out_of_bag,
 )
-from dressage.ensemble.members import Member, Trained, heads_of, held_out, keep
+from dressage.ensemble.members import Member, Trained, held_out, keep
 from dressage.ensemble.rules import Rule
 from dressage.ensemble.rules import catalogue as rules
 from dressage.ensemble.soup import souped

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from dressage.catalogue import Catalogue, Entry
 from dressage.data.source import Head, spans
-from dressage.ensemble.worth import losses
 from dressage.errors import RecipeError
+from dressage.evaluate.per_row import losses
 
 Weigh = Callable[[Tensor, Tensor, Sequence[Head]], Tensor]
 """From answers `(K, N, Σ C)` to validation rows and their targets `(N, T)` to what each member counts, `(K,)` of sum 1."""

@@ -14,10 +14,11 @@ from torch import Tensor, nn
 from dressage.assess import final_outputs
 from dressage.data.batches import Batches
 from dressage.data.preprocess import Preprocess
+from dressage.data.several import heads_of
 from dressage.data.source import Part, Source
-from dressage.ensemble.members import Member, heads_of
-from dressage.ensemble.worth import scores
+from dressage.ensemble.members import Member
 from dressage.errors import RunError
+from dressage.evaluate.per_row import scores
 from dressage.fit import Plan, make_plan
 from dressage.fit.validate import outputs_of, recalibrate
 from dressage.prepare import goals_of, make_parts

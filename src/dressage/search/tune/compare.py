@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from torch import Tensor
+
 from dressage.search.found import Search
 from dressage.search.judge import Standing
 from dressage.search.space import texts_of
-from dressage.search.trial import ranked
+from dressage.search.trial import ranked_by_rung
 from dressage.search.tune import sizes
 from dressage.search.tune.course import Course
-from dressage.search.tune.rounds import Searched, noise_of, pace_seen
+from dressage.search.tune.doubt import difference, row_scores
+from dressage.search.tune.rounds import Searched, pace_seen, unlike
 from dressage.search.tune.sizes import Pace
 from dressage.search.tune.steps import Step
+from dressage.search.tune.words import edit_text, score_text
 
 CANDIDATES = 2  # beside the recipe as it is
 LEAST = 0.05  # of the budget that a comparison may take whatever is left
@@ -33,7 +36,8 @@ class Chosen:
 def compare(c: Course, pace: Pace, known: Searched, spare: float) -> Chosen:
     """Trains the candidates and the recipe as it is side by side, and keeps what is better by more than noise."""
     last = known.searches[-1]
-    edits = [dict(r.trial.edit) for r in ranked(last.results) if r.trial.edit != known.usual][:CANDIDATES]
+    tried = [known.usual, *({**known.usual, **r.trial.edit} for r in ranked_by_rung(last.results))]
+    edits = unlike(tried)[1 : 1 + CANDIDATES]
     if not edits:
         return Chosen({}, "nothing else than the recipe as it is came to its end")
 
@@ -73,24 +77,26 @@ def _judged(c: Course, found: Search, pace: Pace) -> Chosen:
         return Chosen({}, "the recipe as it is; nothing that was tried is better")
     edit = next(dict(r.trial.edit) for r in found.results if r.trial.number == best.number)
     if own is None:
-        return Chosen(edit, f"trial {best.number}; the recipe as it is did not come to its end")
+        return Chosen(edit, f"candidate {best.number}; the recipe as it is did not come to its end")
     epochs = found.asked.plan[-1].epochs
     if epochs < LONG_ENOUGH * pace.epochs:
         said = f"{epochs} of {pace.epochs} epochs, too few to say that another one is better"
         return Chosen({}, f"the recipe as it is: there was time for {said}; give more with --budget")
-    gain, noise = best.mean - own.mean, _error(c, found, best, own)
-    said = f"{found.metric} {best.mean:.4g} against {own.mean:.4g} of the recipe as it is, standard error {noise:.2g}"
-    if gain > noise:
-        return Chosen(edit, f"trial {best.number}: {said}")
-    return Chosen({}, f"the recipe as it is: the best, trial {best.number}, cannot be told from it ({said})")
-
-
-def _error(c: Course, found: Search, best: Standing, own: Standing) -> float:
-    """Standard error of the difference: from repeats with other seeds, or where there are none from the validation rows."""
     assert found.verdict is not None
-    if not found.verdict.freedom or not best.repeats or not own.repeats:
-        return noise_of(c, own.mean)
-    return found.verdict.noise * math.sqrt(1 / len(best.repeats) + 1 / len(own.repeats))
+    gain, error = difference(_trainings(c, found, best), _trainings(c, found, own), found.verdict.noise)
+    usual = score_text(found.metric, [own.mean]).split()[-1]
+    said = f"{score_text(found.metric, [best.mean])} against {usual} of the recipe as it is"
+    said += f", standard error {error:.2g} {'by seeds and rows' if found.verdict.freedom else 'by the rows alone'}"
+    if gain > error:
+        return Chosen(edit, f"candidate {best.number}: {said}")
+    return Chosen({}, f"the recipe as it is: the best, candidate {best.number}, cannot be told from it ({said})")
+
+
+def _trainings(c: Course, found: Search, standing: Standing) -> list[Tensor]:
+    """Of each training that its mean is of, what each validation row adds to the score: those with other seeds, if any."""
+    first = [r for r in found.results if r.trial.number == standing.number]
+    again = [r for r in found.repeats.get(standing.number, ()) if r.counts]
+    return [row_scores(c, result) for result in again or first]
 
 
 def _standings(found: Search) -> dict[int, Standing]:
@@ -100,9 +106,10 @@ def _standings(found: Search) -> dict[int, Standing]:
 
 def _lines(found: Search) -> list[str]:
     stage, lines = found.asked.plan[-1], []
+    edits = {r.trial.number: r.trial.edit for r in found.results}
     for number, s in sorted(_standings(found).items()):
         scores = [s.first, *s.repeats]
-        name = "the recipe as it is" if number == 0 else f"candidate {number}"
+        name = "the recipe as it is" if number == 0 else f"candidate {number}, {edit_text(edits[number])}"
         trainings = "1 training" if len(scores) == 1 else f"{len(scores)} trainings"
-        lines.append(f"{name}: {found.metric} {sizes.range_text(scores)} in {trainings} of {stage.epochs} epochs")
+        lines.append(f"{name}: {score_text(found.metric, scores)} in {trainings} of {stage.epochs} epochs")
     return lines or ["no training came to its end"]

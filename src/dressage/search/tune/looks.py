@@ -7,9 +7,8 @@ import time
 import torch
 
 from dressage.clock import work_seconds
-from dressage.examine import subject_of_job
-from dressage.preflight.result import Preflight
-from dressage.preflight.run import examine
+from dressage.examine import examined, subject_of_job
+from dressage.preflight.result import Checked, Preflight
 from dressage.prepare import Job, ShowProgress, threads_kept
 from dressage.presets import finds_length
 from dressage.range_test import range_test_of
@@ -87,19 +86,22 @@ def rate(job: Job, budget: float, *, own_model: bool, progress: ShowProgress | N
 
 
 def _checked(number: int, job: Job, name: str, budget: float, well: str, noted: str) -> Step:
-    if job.source.heads:
-        return Step(number, ("not looked at: a training for several targets cannot be examined yet",), "go on")
     with threads_kept(job.recipe.train.threads or None):
-        found = examine(subject_of_job(job), [name], work_seconds() + min(CHECK_SECONDS, SHARE * budget))
-    check = found.checks[0]
-    saw = (check.said or check.verdict,)
+        found = examined(subject_of_job(job), job, [name], work_seconds() + min(CHECK_SECONDS, SHARE * budget))
+    saw = tuple(_seen(check, name) for check in found.checks)
     harm = [f for f in found.findings if f.is_harmful]
     if harm:
         said = f"{harm[0].id}: {harm[0].cause}; {harm[0].remedy}"
         return Step(number, (*saw, said), "stop: tuning cannot mend that; see `dressage check`", False)
-    if check.verdict == "skipped":
+    if all(check.verdict == "skipped" for check in found.checks):
         return Step(number, saw, "go on without it")
     return Step(number, saw, (noted if _is_noted(found) else well) + ": go on")
+
+
+def _seen(check: Checked, name: str) -> str:
+    """What a check said, with the target's name where there are several."""
+    target = check.name.removeprefix(name).strip(" ()")
+    return (f"{target}: " if target else "") + (check.said or check.verdict)
 
 
 def _is_noted(found: Preflight) -> bool:

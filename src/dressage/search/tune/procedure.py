@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import shlex
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -189,7 +190,7 @@ def _carried_out(c: Course, on_training: OnTraining | None, progress: ShowProgre
     chosen = compare(c, pace, known, spare)
     _write_best(c, chosen)
     run = None
-    if spare and (c.left >= 0.5 * pace.last or (c.place.path / RUN).exists()):
+    if c.asked.trains and (c.left >= pace.last * (0.5 if spare else 1.0) or (c.place.path / RUN).exists()):
         run = _trained(c, on_training, progress)
     return replace(load_tuned(c.place.path), run=run)
 
@@ -232,7 +233,8 @@ def _trained(c: Course, on_training: OnTraining | None, progress: ShowProgress |
     """The training with the best recipe: begun, gone on with, or finished already."""
     folder = c.place.path / RUN
     given: dict[str, Any] = {name: c.given[name] for name in ("y", "model")}
-    if (folder / "status.json").is_file():
+    if (folder / "recipe.toml").is_file():
         return resume(folder, c.given["data"], **given, on_event=on_training, progress=progress)
+    shutil.rmtree(folder, ignore_errors=True)  # killed before its first step
     recipe = load_recipe(c.place.path / BEST)
     return train(c.given["data"], **given, recipe=recipe, out=folder, on_event=on_training, progress=progress)

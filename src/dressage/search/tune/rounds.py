@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,13 +11,15 @@ from dressage.remedies import edited
 from dressage.resolve import value_at
 from dressage.search.found import Search
 from dressage.search.space import Space, default_space, texts_of
-from dressage.search.stages import narrow, short
-from dressage.search.trial import Result, best_of, ranked
+from dressage.search.stages import narrow
+from dressage.search.trial import Result, best_of, ranked, ranked_by_rung
 from dressage.search.tune import sizes
 from dressage.search.tune.course import Course
 from dressage.search.tune.curves import look
+from dressage.search.tune.doubt import error_of_rows, row_scores
 from dressage.search.tune.sizes import Pace, Size
 from dressage.search.tune.steps import Step
+from dressage.search.tune.words import LOSS, edit_text, score_text
 
 FIRST = ("optim.lr", "regularize.weight_decay")
 """What coarse trials vary."""
@@ -97,8 +98,9 @@ def _fine(c: Course, pace: Pace, name: str, known: Known, spare: float) -> Searc
         if size is None:
             return None
         ranges = {**known.space, **narrow(before.stages[-1].space, before.results)[0]}
-        best = [r.trial.edit for r in ranked(before.results)[:CARRIED]]
-        return _plan(size, texts_of(ranges), [known.usual, *best, *known.remedies], "successive")
+        best = [r.trial.edit for r in ranked_by_rung(before.results)[:CARRIED]]
+        tried = [{**known.usual, **edit} for edit in (known.usual, *best, *known.remedies)]
+        return _plan(size, texts_of(ranges), tried, "successive")
 
     found = c.searched(name, plan)
     if found is not None:
@@ -113,17 +115,21 @@ def pace_seen(pace: Pace, found: Search) -> Pace:
 
 
 def _plan(size: Size, space: list[str], first: Sequence[Edit], halving: str) -> dict[str, Any]:
-    edits = [dict(edit) for i, edit in enumerate(first) if edit not in first[:i]]
     return {
         "space": space,
         "stages": [size.stage],
         "sampler": "sobol",
         "halving": halving,
-        "first": edits[: max(1, size.trials // 2)],
+        "first": unlike(first)[: max(1, size.trials // 2)],
         "finalists": 0,
         "repeats": 0,
         "budget": round(size.seconds, 1),
     }
+
+
+def unlike(edits: Sequence[Edit]) -> list[dict[str, object]]:
+    """Each once, in their order."""
+    return [dict(edit) for i, edit in enumerate(edits) if edit not in edits[:i]]
 
 
 def _told(number: int, found: Search, usual: Edit) -> Step:
@@ -132,7 +138,8 @@ def _told(number: int, found: Search, usual: Edit) -> Step:
     states = [f"{n} {name}" for name in ("stopped", "failed") if (n := sum(r.state == name for r in results))]
     rows = f" on {stage.rows:,} rows" if stage.rows else ""
     epochs = f"{stage.epochs} epoch{'s' * (stage.epochs > 1)}"
-    saw = [f"{len(results)} trials of {epochs}{rows}" + (f", {' and '.join(states)} early" if states else "")]
+    planned = f" (of {stage.trials} planned: there was no time for more)" if len(results) < stage.trials else ""
+    saw = [f"{len(results)} trials{planned} of {epochs}{rows}" + (f", {' and '.join(states)} early" if states else "")]
     best = best_of(results)
     if best is None:
         said = "stop: no trial came to its end; see `dressage check`"
@@ -146,11 +153,9 @@ def _told(number: int, found: Search, usual: Edit) -> Step:
 
 
 def _words(result: Result, metric: str) -> str:
-    edit = ", ".join(
-        f"{path} {short(value)}" for path, value in result.trial.edit.items() if isinstance(value, int | float | str)
-    )
     ended = "" if result.state == "done" else f" ({result.state} after {result.epoch} epochs)"
-    return f"{metric} {result.score:.4g}, cost {result.cost:.4g} with {edit}{ended}"
+    cost = "" if metric == LOSS else f", cost {result.cost:.4g}"
+    return f"{score_text(metric, [result.score])}{cost} with {edit_text(result.trial.edit)}{ended}"
 
 
 def _decision(c: Course, pace: Pace, searches: Sequence[Search], remedies: Sequence[Edit], spare: float) -> Step:
@@ -158,10 +163,9 @@ def _decision(c: Course, pace: Pace, searches: Sequence[Search], remedies: Seque
     now, before = (best_of(s.results) for s in (searches[-1], searches[-2]))
     if now is None or before is None:
         return Step(7, ("no trial came to its end",), "stop: the round before is the last that counts", False)
-    gain, noise = now.score - before.score, noise_of(c, now.score)
-    saw = [
-        f"best {searches[-1].metric} {now.score:.4g}, {gain:+.2g} on the round before; validation rows alone vary by {noise:.2g}"
-    ]
+    gain, noise = now.score - before.score, error_of_rows(row_scores(c, now))
+    on = f"{gain:+.2g} on the round before; a standard error over the validation rows is {noise:.2g}"
+    saw = [f"best {score_text(searches[-1].metric, [now.score])}, {on}"]
     left = c.left - spare
     saw.append(
         f"{c.left:.0f} s of {c.asked.budget:.0f} are left"
@@ -181,15 +185,6 @@ def _decision(c: Course, pace: Pace, searches: Sequence[Search], remedies: Seque
     if len(searches) > ROUNDS:
         return Step(7, tuple(saw), f"stop: {reason}, but {ROUNDS} rounds are enough", False)
     return Step(7, tuple(saw), f"go on: {reason}")
-
-
-def noise_of(c: Course, score: float) -> float:
-    """Standard error of a validation score over rows: √(a(1−a)/n) of an accuracy, √(4R²(1−R²)²/n) of an R²."""
-    rows = max(1, len(c.ground.rows["validation"]))
-    share = min(max(score, 0.0), 1.0)
-    if c.ground.source.task == "classification":
-        return math.sqrt(max(share * (1 - share), 1 / rows) / rows)
-    return math.sqrt(4 * share * (1 - share) ** 2 / rows)
 
 
 def _ended(found: Search) -> list[Result]:

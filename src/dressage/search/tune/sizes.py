@@ -20,7 +20,9 @@ COARSE, FINE, FINAL, LAST = 0.3, 0.7, 0.4, 0.35
 """Shares of the time: of a coarse stage and of a fine one in what is left then, of the comparison at most, and the
 largest that the training in the end may take of the whole budget."""
 CARRY = 1.2  # times the steps alone: validation, records
-EXAMINED = 25.0  # seconds that the training in the end may be examined for, and judged
+EXAMINED, OPENED, LOOKED = 25.0, 2.0, 2000
+"""The training in the end is examined and judged for as long as so many of its steps take, beside so many seconds; at most
+the first of these."""
 MOST_OWN = 10.0  # seconds that a trial takes beside its epochs at most, whatever was measured
 STARTING = 5.0  # seconds until the processes of a search stand ready
 
@@ -39,6 +41,8 @@ class Pace:
     refits: bool
     trial: float = 0.3
     """Seconds of a trial beside its epochs: its folder, its records, its evaluation."""
+    examined: float = EXAMINED
+    """Seconds of the training in the end beside its epochs."""
 
     def cost(self, epochs: int) -> float:
         """Seconds of a trial of so many epochs on all rows."""
@@ -57,7 +61,7 @@ class Pace:
     def last(self) -> float:
         """Seconds of the training in the end."""
         again = 1.2 if self.refits else 0.0
-        return self.epoch * self.epochs * (1 + again) + EXAMINED
+        return self.epoch * self.epochs * (1 + again) + self.examined
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +84,8 @@ def pace_of(whole: Recipe, rows: int, facts: Mapping[str, Any], jobs: int) -> Pa
     step_seconds, steps_an_epoch = float(facts["step_seconds"]), int(facts["steps_an_epoch"])
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     side = 1 if whole.train.device.startswith(("cuda", "mps")) else jobs or max(1, cores // max(1, whole.train.threads))
-    return Pace(CARRY * step_seconds * steps_an_epoch, whole.train.epochs, rows, side, whole.train.refit)
+    epoch, examined = CARRY * step_seconds * steps_an_epoch, min(EXAMINED, OPENED + LOOKED * step_seconds)
+    return Pace(epoch, whole.train.epochs, rows, side, whole.train.refit, examined=examined)
 
 
 def coarse(pace: Pace, left: float) -> Size:
@@ -126,9 +131,3 @@ def final(pace: Pace, left: float) -> tuple[int, int, int]:
 def reserved(pace: Pace, left: float) -> float:
     """Seconds that are kept for the comparison from the beginning: three trainings twice, in a share of the time at most."""
     return min(FINAL * left, 6 * pace.cost(pace.epochs) / pace.side_by_side + STARTING)
-
-
-def range_text(values: Sequence[float]) -> str:
-    """`0.1 to 3`, or `3` where all are alike."""
-    low, high = f"{min(values):.3g}", f"{max(values):.3g}"
-    return low if low == high else f"{low} to {high}"
