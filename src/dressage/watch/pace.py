@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from statistics import median
 
-SHARE = 0.006
+SHARE = 0.004
 """Of the time that looking may take; what is asked of a watch is 2 %."""
 START = (1, 2, 3, 6, 12, 24, 48)
 """Steps that are always looked at: most faults show here, and a training is rarely so short that seven matter."""

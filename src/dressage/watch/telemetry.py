@@ -95,8 +95,8 @@ class Telemetry:
 
     def add_losses(self, losses: list[float]) -> None:
         """Appends the losses of the last steps."""
-        first = self.step - len(losses)
-        self.losses += [loss for i, loss in enumerate(losses) if (first + i) % self.stride == 0]
+        skipped = (len(losses) - self.step) % self.stride
+        self.losses += losses[skipped :: self.stride]
         if len(self.losses) > KEPT_LOSSES:
             self.losses, self.stride = self.losses[::2], self.stride * 2
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from itertools import pairwise
-from statistics import fmean, pstdev
+from statistics import fmean
+
+import numpy as np
 
 from dressage.findings import Finding
 from dressage.watch.telemetry import Telemetry
@@ -77,22 +78,26 @@ def _trend(seen: Telemetry) -> list[Finding]:
 
 def _oscillation(seen: Telemetry) -> list[Finding]:
     """Slow waves: the smoothed loss turns back again and again by more than its noise."""
-    losses = seen.losses[len(seen.losses) // 4 :]
+    losses = np.asarray(seen.losses[len(seen.losses) // 4 :])
     width = max(3, len(losses) // 40)
-    smooth = [fmean(losses[i : i + width]) for i in range(0, len(losses) - width + 1, width)]
-    if len(smooth) < 12:
+    windows = losses[: len(losses) // width * width].reshape(-1, width)
+    if len(windows) < 12:
         return []
-    moves = [b - a for a, b in pairwise(smooth)]
-    noise = pstdev([x - smooth[min(i // width, len(smooth) - 1)] for i, x in enumerate(losses)]) / width**0.5
-    turns = sum(1 for a, b in pairwise(moves) if a * b < 0 and min(abs(a), abs(b)) > 3 * noise)
-    if turns < 4 or max(smooth) < 1.5 * max(min(smooth), 1e-12):
+    if not np.isfinite(windows).all():
+        return []  # what is said of numbers that are not finite says it better
+    smooth = windows.mean(1)
+    noise = (windows - smooth[:, None]).std() / width**0.5
+    moves = np.diff(smooth)
+    clear = np.minimum(abs(moves[:-1]), abs(moves[1:])) > 3 * noise
+    turns = int(((moves[:-1] * moves[1:] < 0) & clear).sum())
+    if turns < 4 or smooth.max() < 1.5 * max(smooth.min(), 1e-12):
         return []
     return [
         Finding(
             "sym.oscillation",
             "info",
             "loss",
-            f"the smoothed loss turned {turns} times, between {min(smooth):.4g} and {max(smooth):.4g}",
+            f"the smoothed loss turned {turns} times, between {smooth.min():.4g} and {smooth.max():.4g}",
             "the training overshoots and comes back",
             "see the causes named beside",
             step=seen.step,
