@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Half = Literal["tune", "report", "fresh"]
+Half = Literal["tune", "report", "fresh", "blind"]
 Program = Callable[..., float]
 """`program(watch, fault, **params) -> score`: on clean test rows, higher is better; `watch` makes a watch, or a blind one."""
 
@@ -33,10 +33,11 @@ class Case:
 
     @property
     def half(self) -> Half:
-        """Those of the package `fresh` are their own. The others alternate in a cause; every other cause begins with the other
-        half. Appended cases change nothing before them."""
-        if ".fresh." in self.program.__module__:
-            return "fresh"
+        """Those of the packages `fresh` and `blind` are their own. The others alternate in a cause; every other cause begins
+        with the other half. Appended cases change nothing before them."""
+        package = self.program.__module__.split(".")[-2]
+        if package in ("fresh", "blind"):
+            return package  # type: ignore[return-value]
         return "tune" if (self.number + self.cause_number) % 2 == 0 else "report"
 
     def run(self, watch: Callable[..., Any], fault: bool) -> float:

@@ -1,6 +1,6 @@
 """Runs the cases and prints what the watch named. Each run is a seeded program in one thread.
 
-    ./dev bench faults [--half tune|report|fresh|all] [--only WORD ...] [--jobs N] [--json FILE] [--no-bare] [--gaps] [--list]
+    ./dev bench faults [--half tune|report|fresh|blind|all] [--only WORD ...] [--jobs N] [--json FILE] [--no-bare] [--gaps] [--list]
 
 `--only` takes a cause, a case or a part of one. `--gaps` trains each case and its twin without a watch over three seeds
 and writes gaps.json: the proof that each fault does harm.
@@ -82,12 +82,12 @@ def _load() -> None:
     """Imports the files of cases, each of which fills the table, and what would otherwise be imported inside a timed run."""
     import sklearn.datasets  # noqa: F401
 
-    from . import fresh, programs  # noqa: F401
+    from . import blind  # noqa: F401
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--half", choices=("tune", "report", "fresh", "all"), default="tune")
+    parser.add_argument("--half", choices=("tune", "report", "fresh", "blind", "all"), default="tune")
     parser.add_argument("--only", nargs="*", default=[])
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--json", default="")
