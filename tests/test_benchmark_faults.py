@@ -12,7 +12,7 @@ import pytest
 BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))
 
-from faults import fresh, programs  # noqa: E402
+from faults import blind, fresh, programs  # noqa: E402
 from faults.case import CASES, CAUSES, HEALTHY, Case  # noqa: E402
 from faults.measure import Run, measure  # noqa: E402
 from faults.report import Judged, report  # noqa: E402
@@ -33,6 +33,11 @@ def test_the_fresh_half_has_every_cause_twice() -> None:
     found = Counter(case.cause for case in CASES.values() if case.half == "fresh")
     assert fresh.FILES and all(found[cause] >= (1 if cause == "pipe.data_stall" else 2) for cause in CAUSES)
     assert found[HEALTHY] >= 40
+
+
+def test_the_blind_half_has_most_causes() -> None:
+    found = Counter(case.cause for case in CASES.values() if case.half == "blind")
+    assert blind.FILES and len(found) >= 25
 
 
 def test_the_ids_that_are_also_true_exist() -> None:
