@@ -23,29 +23,41 @@ class Losses:
         self.plans = [member.plan for member in members]
         self.is_smoothed = is_smoothed(members[0].recipe)
         share = torch.tensor([member.recipe.loss.label_smoothing for member in members], dtype=torch.float64)
-        self.smoothing = share.to(members[0].state.weights[0]) if bool(share.any()) else None
+        self.smoothing = share.to(members[0].state.weights[0])[None, :, None] if bool(share.any()) else None
         name = parse(members[0].recipe.loss.name)[0]
         self.is_mapped = name in MAPPED
 
-    def __call__(self, outputs: Tensor, y: Tensor, shared: bool) -> Tensor:
-        """`(K,)` of outputs `(K, C, B)` against targets `(B, ...)`, or `(K, B, ...)` of their own."""
+    def __call__(self, outputs: Tensor, y: Tensor, shared: bool) -> tuple[Tensor, Tensor]:
+        """`(K,)` of outputs `(K, C, B)` against targets `(B, ...)`, or `(K, B, ...)` of their own; and the outputs' gradient."""
         if self.is_smoothed:
-            return self._cross_entropies(outputs, y, shared)
+            return self._cross_entropies(outputs, y.unsqueeze(0) if shared else y)
+        with torch.enable_grad():
+            losses = self._by_torch(outputs.requires_grad_(), y, shared)
+            (above,) = torch.autograd.grad(losses.sum(), outputs)
+        return losses.detach(), above
+
+    def _by_torch(self, outputs: Tensor, y: Tensor, shared: bool) -> Tensor:
         if self.is_mapped:
             one = torch.func.vmap(self.plans[0].objective.loss, (0, None if shared else 0))
             return one(outputs.transpose(1, 2), y)
         targets = [y] * len(outputs) if shared else list(y)
         return torch.stack([p.objective.loss(o.t(), t) for p, o, t in zip(self.plans, outputs, targets, strict=True)])
 
-    def _cross_entropies(self, outputs: Tensor, y: Tensor, shared: bool) -> Tensor:
-        """(1 − ε)·L + ε·L₁, L₁ the loss of labels that are smoothed altogether: it is linear in ε."""
-        targets = y.transpose(-1, -2).to(outputs.dtype) if y.is_floating_point() else y
-        targets = targets.expand(len(outputs), *targets.shape) if shared else targets
-        losses = F.cross_entropy(outputs, targets, reduction="none").mean(1)
-        if self.smoothing is None:
-            return losses
-        even = F.cross_entropy(outputs, targets, reduction="none", label_smoothing=1.0).mean(1)
-        return torch.lerp(losses, even, self.smoothing)
+    def _cross_entropies(self, outputs: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """L = −Σ t·log p of shares t = (1 − ε)·y + ε/C, the mean over rows; y `(1 or K, B)`, or shares `(1 or K, B, C)`.
+
+        Classes come first here, since torch's kernels then take members and rows as one long line.
+        """
+        classes, rows = outputs.shape[1:]
+        if y.is_floating_point():
+            shares = y.permute(2, 0, 1).to(outputs.dtype)
+        else:
+            shares = outputs.new_zeros(classes, *y.shape).scatter_(0, y.unsqueeze(0), 1.0)
+        if self.smoothing is not None:
+            shares = torch.lerp(shares, shares.new_full((), 1 / classes), self.smoothing)
+        logs, down = outputs.transpose(0, 1).contiguous().log_softmax(0), shares.mul(-1 / rows)
+        above = torch._log_softmax_backward_data(down.expand_as(logs).contiguous(), logs, 0, logs.dtype)
+        return (logs * down).sum((0, 2)), above.transpose(0, 1)
 
 
 def metrics_of(members: Sequence[Member], outputs: Tensor) -> list[dict[str, float]]:

@@ -40,17 +40,14 @@ class Products:
         own = [[names[id(p)] for p in layer.parameters()] for layer in self.layers]
         self.weights, self.grads = _by_layer(stack, stack.weights, own), _by_layer(stack, stack.grads, own)
         self.averages = self.weights if stack.averages is None else _by_layer(stack, stack.averages, own)
-        self.ones = torch.ones(len(stack), dtype=stack.weights.dtype, device=stack.weights.device)
 
     @torch.no_grad()
     def back_propagated(self, given: Given) -> Tensor:
         """`(K,)`: the losses; their gradients are left in the stack."""
         seen: list[tuple[Tensor, Tensor]] = []
         x = given.x.flatten(1).t() if given.is_shared else given.x.flatten(2).transpose(1, 2)
-        outputs = self._outputs(self.weights, x, given.noise, seen)
-        with torch.enable_grad():
-            losses = self.losses(outputs.requires_grad_(), given.y, given.is_shared)
-            (above,) = torch.autograd.grad(losses, outputs, self.ones)
+        outputs = self._outputs(self.weights, x.contiguous(), given.noise, seen)
+        losses, above = self.losses(outputs, given.y, given.is_shared)
         for at in range(len(self.layers) - 1, self.first - 1, -1):
             for kind, drawn in given.noise.get(at, ()):
                 above = above if issubclass(kind, GaussianNoise) else above * drawn
@@ -61,7 +58,7 @@ class Products:
             self._keep(at, x, above)
             if at > self.first:
                 above = torch.bmm(self.weights[at][0].transpose(1, 2), above)
-        return losses.detach()
+        return losses
 
     @torch.no_grad()
     def validated(self) -> Tensor:
@@ -70,7 +67,9 @@ class Products:
         assert member.validation is not None
         pieces = []
         for batch in in_order(member.validation, EVALUATION_BATCH, self.stack.weights.device):
-            pieces.append(self._outputs(self.averages, member.plan.cast(batch.x).flatten(1).t(), None).float())
+            pieces.append(
+                self._outputs(self.averages, member.plan.cast(batch.x).flatten(1).t().contiguous(), None).float()
+            )
         return torch.cat(pieces, 2)
 
     def _outputs(
@@ -83,7 +82,11 @@ class Products:
         """`(K, C, B)` of `x` `(D, B)` or `(K, D, B)`; `noise` None: in evaluation mode. `seen` gets what each took and gave."""
         x = self._disturbed(-1, x, noise)
         for at, layer in enumerate(self.layers):
-            out = _linear(x, *weights[at]) if isinstance(layer, nn.Linear) else layer(x)
+            if isinstance(layer, nn.Linear):
+                out = _linear(x, *weights[at])
+            else:  # what a linear layer gave is looked at by nobody else
+                is_free = at > 0 and isinstance(self.layers[at - 1], nn.Linear)
+                out = x.relu_() if is_free and isinstance(layer, nn.ReLU) else layer(x)
             if seen is not None:
                 seen.append((x, out))
             x = self._disturbed(at, out, noise)
@@ -112,18 +115,14 @@ class Products:
 
 def _linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """`(K, F, B)` of weights `(K, F, D)`, biases `(K, F)`."""
-    k, features, inputs = weight.shape
-    if x.dim() == 2:
-        flat = weight.reshape(k * features, inputs)
-        out = flat @ x if bias is None else torch.addmm(bias.reshape(-1, 1), flat, x)
-        return out.view(k, features, -1)
+    x = x.expand(len(weight), *x.shape[-2:])
     return torch.bmm(weight, x) if bias is None else torch.baddbmm(bias.unsqueeze(2), weight, x)
 
 
 def _through(layer: nn.Module, above: Tensor, x: Tensor, out: Tensor) -> Tensor:
     """The gradient of what an activation took, by torch's own kernel where it is a common one."""
     if isinstance(layer, nn.ReLU):
-        return torch.ops.aten.threshold_backward(above, out, 0)  # type: ignore[no-any-return]
+        return torch.ops.aten.threshold_backward.grad_input(above, out, 0, grad_input=above)  # type: ignore[no-any-return]
     if isinstance(layer, nn.Tanh):
         return torch.ops.aten.tanh_backward(above, out)  # type: ignore[no-any-return]
     with torch.enable_grad():
