@@ -13,10 +13,11 @@ from torch import Tensor, nn
 
 from data_faults import flipped, found_by, pictures, table, trained_on, warned
 from dressage.clock import work_seconds
-from dressage.preflight.data_labels import contradicted, imbalance_finding, minority_recall
+from dressage.preflight.data_labels import imbalance_finding, minority_recall
 from dressage.preflight.data_order import label_run_evidence
 from dressage.preflight.data_shift import _auc
 from dressage.preflight.known import baselines_of
+from dressage.preflight.wrong_labels import contradicted
 
 
 @pytest.mark.parametrize(("name", "classes"), [("digits", 10), ("breast_cancer", 2), ("wine", 3)])

@@ -14,6 +14,7 @@ from torch import Tensor
 from dressage.clock import work_seconds
 from dressage.findings import Finding
 from dressage.preflight.known import baselines_of, quietly
+from dressage.preflight.wrong_labels import contradicted, noise_share, surest_told
 from dressage.subject import Subject, Task, advance, decided, lab_of, labels_of, outputs_of
 from dressage.subject.baselines import Baselines, row_targets
 from dressage.subject.features import is_tokens
@@ -23,10 +24,6 @@ UNEQUAL = 10.0  # times as many rows of the largest class as of the smallest
 NOT_LEARNED = 0.1  # recall of the smallest class below which it is as good as never named
 ENOUGH = 150  # rows below which "at chance" cannot be told from "weak"
 SIGNAL = 2.6  # standard deviations above permuted targets (p = 0.005) that are a signal, for any of three models
-CORE = 0.3  # the most confidently predicted rows: there, models that are right are almost never contradicted
-FLOOR = 0.03  # share of the core that is contradicted; clean MNIST, digits, wine: 0, Fashion-MNIST 0.012
-FLAT = 0.75  # least ratio of errors, surest fifth to surest half: wrong labels lie evenly, hard rows do not
-HARD, EASY = 0.25, 0.12  # largest error left without the wrong labels, as a share of chance's; Fashion-MNIST has 0.2
 
 
 def class_imbalance(subject: Subject, deadline: float) -> list[Finding]:
@@ -119,7 +116,7 @@ def label_noise(subject: Subject, deadline: float) -> list[Finding]:
         return []
     rows = subject.train.index.numpy()[found.rows[suspects]]
     size, error = len(found.targets), float((said.argmax(1) != found.targets).mean())
-    seen = f"of the {CORE:.0%} of rows on which cross-validated models are surest, {share:.0%} carry another label;"
+    seen = f"labels against cross-validated models: {surest_told(said, found.targets)};"
     seen += f" the error of all {size} rows is {error:.0%}; contradicted by all models: {len(suspects)} rows,"
     seen += f" the surest first {', '.join(map(str, rows[:10].tolist()))}"
     return [
@@ -135,41 +132,6 @@ def label_noise(subject: Subject, deadline: float) -> list[Finding]:
             numbers={"share": share, "suspects": float(len(suspects)), "error": error},
         )
     ]
-
-
-def noise_share(said: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
-    """Share of wrong labels, of out-of-fold probabilities `(N, C)` and labels `(N,)`; 0 where the errors look natural.
-
-    ρ = error of the surest 30 %. It counts when (1) its lower bound is material, (2) the error is as high among
-    the surest fifth as among the surest half, (3) without wrong labels, e = (error − ρ) / (1 − ρ C / (C − 1)),
-    the models would be good, and (4) they beat the largest class clearly: under 9:1 classes that nothing
-    predicts, "always the large one" is flat as well.
-    """
-    wrong = (said.argmax(1) != labels)[np.argsort(-said.max(1), kind="stable")]
-    count, classes = len(wrong), said.shape[1]
-    fifth, core, half = (float(wrong[: int(count * f)].mean()) for f in (0.2, CORE, 0.5))
-    error, chance = float(wrong.mean()), 1 - float(np.bincount(labels).max()) / count
-    even = (classes - 1) / classes
-    left = (error - core) / max(1 - core / even, 0.05)
-    slack = math.sqrt(fifth * (1 - fifth) / max(1, int(count * 0.2)))
-    slack *= left <= EASY * even  # few rows are noisy, and where the rest is easy nothing else is flat
-    natural = _lower_bound(core, int(count * CORE)) < FLOOR or fifth + slack < FLAT * half
-    return 0.0 if natural or left > HARD * even or error > 0.8 * chance else core
-
-
-def contradicted(found: Baselines) -> NDArray[np.int64]:
-    """Rows whose label every model contradicts with the same other class, the surest first.
-
-    Sure is: the other class has at least the mean probability that rows of that class give it.
-    """
-    parts = [found.folds[s.name] for s in found.scores[1:]]
-    mean, labels = np.mean(parts, axis=0), found.targets
-    other = mean.argmax(1)
-    agreed = np.all([p.argmax(1) == other for p in parts], axis=0) & (other != labels)
-    typical = np.array([mean[labels == c, c].mean() if (labels == c).any() else 1.0 for c in range(mean.shape[1])])
-    margin = mean.max(1) - mean[np.arange(len(labels)), labels]
-    rows = np.flatnonzero(agreed & (mean.max(1) >= typical[other]))
-    return rows[np.argsort(-margin[rows], kind="stable")]
 
 
 def _at_chance(found: Baselines) -> bool:
@@ -251,12 +213,6 @@ def _unpaired(where: str, seen: str, gain: float, confidence: float) -> Finding:
         code="order = torch.randperm(len(x)); x, y = x[order], y[order]  # one order for both",
         numbers={"gain": gain},
     )
-
-
-def _lower_bound(share: float, count: int, z: float = 1.64) -> float:
-    """Wilson's lower 95 % bound of a share."""
-    middle = share + z * z / (2 * count)
-    return (middle - z * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))) / (1 + z * z / count)
 
 
 CHECKS = (

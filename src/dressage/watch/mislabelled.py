@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dressage.findings import Finding
-from dressage.preflight.data_labels import noise_share
+from dressage.preflight.wrong_labels import noise_share, surest_told
 from dressage.subject import Task, advance, outputs_of
 from dressage.subject.baselines import row_targets
 from dressage.watch.case import RACED_ROWS, Case
@@ -57,8 +57,8 @@ def mislabelled(case: Case) -> list[Finding]:
             "data.label_noise",
             "warning",
             "targets",
-            f"a copy, trained anew to step {best}, where the validation was best, is contradicted by {share:.0%} of the labels "
-            f"of the validation rows of which it is surest, and by {error:.0%} of all {len(rows)}; from there on the network "
+            f"labels against a copy, trained anew to step {best}, where the validation was best, on validation rows: "
+            f"{surest_told(said, labels.astype(np.int64))}; {error:.0%} of all {len(rows)} do; from there on the network "
             f"learned labels by heart (training metric {gap:.2f} ahead)",
             f"about {share:.0%} of the labels are wrong, and no model can score above what they allow",
             "look at rows that the best network is sure of and the label contradicts; until then smooth the labels, stop early",
@@ -74,7 +74,7 @@ def mislabelled(case: Case) -> list[Finding]:
 def probabilities(outputs: Tensor, task: Task) -> NDArray[np.float64] | None:
     """`(N, C)` of outputs `(N, C)` or, of two classes, one a row; None for another shape. Only their order over rows is used."""
     outputs = outputs.double()
-    if task == "classification" and outputs.ndim == 2 and outputs.shape[1] > 1:
+    if outputs.ndim == 2 and (outputs.shape[1] == 2 or (task == "classification" and outputs.shape[1] > 2)):
         return np.asarray(outputs.softmax(1).numpy())
     if outputs.numel() != len(outputs):
         return None

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from dressage.findings import Finding
-from dressage.preflight.data_labels import contradicted, imbalance_finding, minority_recall, noise_share
+from dressage.preflight.data_labels import imbalance_finding, minority_recall
+from dressage.preflight.wrong_labels import contradicted, noise_share
 from dressage.subject import Task, advance, copy_of, decided, labels_of, outputs_of
 from dressage.subject.baselines import Baselines
 from dressage.watch.aligned import align, fits

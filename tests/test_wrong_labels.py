@@ -1,0 +1,41 @@
+"""Wrong labels of one side: rows of a class called by another name, told from a class that is only hard to tell."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from dressage.preflight.wrong_labels import noise_share, surest_told
+
+
+def judged(
+    overlooked: float, overlap: float, seed: int, rows: int = 1200
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """What is rightly said of two classes on a line, and labels of which a share of class 1 was called 0."""
+    draw = np.random.default_rng(seed)
+    truth = draw.integers(0, 2, rows)
+    z = np.where(truth == 1, 1.0, -1.0) + overlap * draw.standard_normal(rows)
+    labels = np.where((truth == 1) & (draw.random(rows) < overlooked), 0, truth)
+    one = (1 - overlooked) / (1 + np.exp(-2 * z / overlap**2))
+    return np.stack([1 - one, one], 1), labels
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_class_that_was_overlooked_is_told(seed: int) -> None:
+    said, labels = judged(0.35, 0.5, seed)
+    assert 0.1 < noise_share(said, labels) < 0.25
+    assert "class 1" in surest_told(said, labels)
+
+
+@pytest.mark.parametrize("overlap", [0.3, 0.8, 1.2, 2.0])
+def test_classes_that_overlap_are_no_wrong_labels(overlap: float) -> None:
+    assert [noise_share(*judged(0.0, overlap, seed)) for seed in range(5)] == [0.0] * 5
+
+
+def test_a_rare_class_that_is_hard_is_no_wrong_label() -> None:
+    draw = np.random.default_rng(0)
+    truth = (draw.random(3000) < 0.1).astype(np.int64)
+    z = np.where(truth == 1, 1.0, -1.0) + draw.standard_normal(3000)
+    one = 1 / (1 + np.exp(-2 * z))  # as if both were as frequent: most of what it names is wrong
+    assert noise_share(np.stack([1 - one, one], 1), truth) == 0.0
