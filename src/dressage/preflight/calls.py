@@ -160,6 +160,28 @@ def relu_in_place_of(*kinds: str, but: int = -1) -> Callable[[str, int, Callable
     return change
 
 
+def brought_to_size(model: nn.Module, x: Tensor, *kinds: str, but: int = -1) -> Rewired:
+    """The network with what enters calls of these kinds (not call `but`) brought to mean 0 and sd 1, by what it is for `x`."""
+    sizes: dict[int, tuple[Tensor, Tensor]] = {}
+
+    def measure(kind: str, number: int, call: Callable[[], Any], args: tuple[Any, ...]) -> Any:
+        if kind in kinds and number != but and args:
+            sizes[number] = (args[0].detach().mean(), args[0].detach().std().clamp_min(1e-12))
+            return call_of(kind, args[0], sizes[number])
+        return call()
+
+    def change(kind: str, number: int, call: Callable[[], Any], args: tuple[Any, ...]) -> Any:
+        return call_of(kind, args[0], sizes[number]) if number in sizes else call()
+
+    def call_of(kind: str, value: Tensor, size: tuple[Tensor, Tensor]) -> Tensor:
+        function = torch.tanh if kind == "tanh" else torch.sigmoid
+        return function((value - size[0]) / size[1])
+
+    with torch.no_grad():
+        Rewired(model, measure)(x)
+    return Rewired(model, change)
+
+
 def relu_after(numbers: frozenset[int]) -> Callable[[str, int, Callable[[], Any], tuple[Any, ...]], Any]:
     """A change that puts a ReLU after these calls."""
 

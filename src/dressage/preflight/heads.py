@@ -17,7 +17,7 @@ from dressage.preflight.first_loss import rows_sum_to_one
 from dressage.preflight.given import STEPS, Given, gain, given, lab_given, metric_gain, outputs_given, race
 from dressage.preflight.head_size import class_numbers, wrong_size
 from dressage.preflight.result import Seen
-from dressage.subject import Lab, Subject
+from dressage.subject import Lab, Subject, labels_of
 
 ROWS = 256
 
@@ -55,26 +55,44 @@ def heads(subject: Subject, deadline: float) -> list[Finding]:
 
 def _double_softmax(head: _Head) -> Finding | None:
     z, y, loss_fn = head.outputs, head.found.y, head.found.loss_fn
-    if not rows_sum_to_one(z) or not loss_form.takes_logits(loss_fn, y, z.shape):
+    if not loss_form.takes_logits(loss_fn, y, z.shape):
+        return None
+    floor = math.log(1 + (z.shape[1] - 1) / math.e)
+    if rows_sum_to_one(z):
+        said = "each row of outputs sums to 1 and the loss applies softmax again"
+    elif head.subject.task == "classification" and loss_form.close(_surest(head), floor, 1e-3):
+        said = "the loss takes the softmax of outputs twice: the surest right answer costs that much"
+    else:
         return None
 
     def mended(p: Tensor, t: Tensor) -> Tensor:
         return loss_fn(p.clamp_min(1e-12).log(), t)
 
-    found = race(head.lab, replace(head.lab, loss_fn=mended), head.deadline)
-    floor = math.log(1 + (z.shape[1] - 1) / math.e)
+    def once(logits: Tensor, t: Tensor) -> Tensor:
+        return F.cross_entropy(logits, labels_of(t, "classification"))
+
+    other = mended if rows_sum_to_one(z) else once
+    found = race(head.lab, replace(head.lab, loss_fn=other), head.deadline)
     return Finding(
         "loss.double_softmax",
         "warning" if found.gain >= 0.02 else "info",
         "outputs",
-        f"each row of outputs sums to 1 and the loss applies softmax again: it cannot fall below {floor:.3g}; "
+        f"{said}: it cannot fall below {floor:.3g}; "
         f"given the logits it is {max(found.gain, 0):.0%} lower after {STEPS} steps ({found.left:.3g} as it is)",
-        "the network ends in softmax and the loss applies softmax itself",
-        "return the logits: remove the softmax at the end of the network",
+        "softmax is applied before a loss that applies it itself",
+        "give the loss the logits: leave the softmax out",
         code="return logits  # nn.CrossEntropyLoss applies log-softmax",
         confidence=0.98,
         numbers={"floor": floor, "gain": found.gain},
     )
+
+
+def _surest(head: _Head) -> float:
+    """What the surest right answer costs."""
+    labels = labels_of(head.found.y, "classification")
+    if labels.ndim != 1 or head.outputs.ndim != 2:
+        return math.nan
+    return loss_form.value(head.found.loss_fn, 60.0 * F.one_hot(labels, head.outputs.shape[1]).float(), head.found.y)
 
 
 def _logits_as_probs(head: _Head) -> Finding | None:

@@ -9,7 +9,9 @@ from torch import Tensor
 
 from dressage.findings import Finding
 from dressage.preflight.calls import ACTIVATIONS, LINEAR, Call, Rewired, calls_of, relu_after
+from dressage.preflight.equal_units import bare_matrices
 from dressage.preflight.given import given, lab_given, unseen_gain
+from dressage.preflight.reinit import linear_layers
 from dressage.preflight.result import NotChecked, Seen
 from dressage.subject import Subject, first_output
 
@@ -22,13 +24,16 @@ def nonlinearity(subject: Subject, deadline: float) -> list[Finding]:
     if not found.x.is_floating_point():
         raise NotChecked("inputs are no real numbers")
     calls = calls_of(found.model, found.x[:4])
-    layers = [c for c in calls if c.kind in LINEAR]
+    layers = [c for c in calls if c.kind in (*LINEAR, "matmul")]
     if len(layers) < 2:
         return Seen(said=f"{len(layers)} linear layers")
+    multiplied = any(c.kind == "matmul" for c in layers)
+    if multiplied and len(bare_matrices(found.model)) + len(linear_layers(found.model)) < 2:
+        return Seen(said="one trained matrix")
     between = [c for c in calls if c.kind in ACTIVATIONS and c.number < layers[-1].number]
     error = _affine_error(found.model, found.x, layers[-1])
     said = f"{len(layers)} linear layers, {len(between)} activations between them; {error:.2g} from linear"
-    if between or (error > 1e-3 and not _has_pool_only(found.model, calls)):
+    if between or (error > 1e-3 and (multiplied or not _has_pool_only(found.model, calls))):
         return Seen(said=said)
     lab = lab_given(subject)
     numbers = frozenset(c.number for c in layers[:-1])

@@ -18,6 +18,7 @@ from dressage.preflight.result import Seen
 from dressage.subject import Lab, Subject, first_output, generators_kept
 
 HARM = 0.05  # share of the loss that training them too must save
+ORDERS = 4  # of weights, that those which were trained serve better than
 
 
 def parameters(subject: Subject, deadline: float) -> list[Finding]:
@@ -132,17 +133,23 @@ def _outside_optimizer(subject: Subject, names: set[str], deadline: float) -> Fi
 
 
 def _are_trained(lab: Lab, names: set[str], deadline: float) -> bool:
-    """Whether the layers that stand still are worth more than fresh ones: a backbone that is kept on purpose."""
+    """Whether the layers that stand still are worth more than fresh ones: a backbone that is kept on purpose.
 
-    def edit(model: nn.Module, optimizer: Optimizer) -> None:
-        order = torch.Generator().manual_seed(0)
-        with torch.no_grad():  # the same numbers in another order: of the right size, and without what was learned
-            for name, parameter in model.named_parameters():
-                if name in names:
-                    mixed = torch.randperm(parameter.numel(), generator=order).to(parameter.device)
-                    parameter.copy_(parameter.flatten()[mixed].view_as(parameter))
+    Weights that are random too are better than these in another order now and then, but not than each of several orders.
+    """
 
-    return gain(lab.changed(edit), lab, None, deadline) > 0.1
+    def in_order(seed: int) -> Callable[[nn.Module, Optimizer], None]:
+        def edit(model: nn.Module, optimizer: Optimizer) -> None:
+            order = torch.Generator().manual_seed(seed)
+            with torch.no_grad():  # the same numbers in another order: of the right size, and without what was learned
+                for name, parameter in model.named_parameters():
+                    if name in names:
+                        mixed = torch.randperm(parameter.numel(), generator=order).to(parameter.device)
+                        parameter.copy_(parameter.flatten()[mixed].view_as(parameter))
+
+        return edit
+
+    return all(gain(lab.changed(in_order(seed)), lab, None, deadline) > 0.1 for seed in range(ORDERS))
 
 
 def _outside_model(subject: Subject, names: set[str], deadline: float) -> Finding:

@@ -9,13 +9,14 @@ import torch
 from torch import Tensor, nn
 
 from dressage.findings import Finding, Severity
-from dressage.preflight.calls import Rewired, relu_in_place_of
+from dressage.preflight.calls import Rewired, brought_to_size, head_call, relu_in_place_of
+from dressage.preflight.equal_units import alike, redraw_bare, trained, twins
 from dressage.preflight.first_loss import neutral_loss
 from dressage.preflight.given import Given, Race, given, lab_given, outputs_given, race
 from dressage.preflight.reinit import linear_layers, reinitialise, spread_of
 from dressage.preflight.result import Seen
 from dressage.preflight.statistics import LayerStatistics, backward_gain, forward_gain, statistics
-from dressage.subject import Lab, Subject, advance
+from dressage.subject import Lab, Subject
 
 ROWS = 256
 SMALL, LARGE = 0.3, 3.0  # spread of weights (1: keeps the size of a signal) that is looked into; harm decides
@@ -44,10 +45,13 @@ def signals(subject: Subject, deadline: float) -> list[Finding]:
     """Judges the first weights by forward sd, saturated and dead units and backward gain; harm by drawing them anew."""
     start = _start(given(subject, ROWS))
     said = _said(start)
-    if not start.layers or not math.isfinite(start.loss):
+    if not math.isfinite(start.loss):
         return Seen(said=said)
     lab = lab_given(subject)
-    for rule in (_symmetric, _dead, _exploding, _large, _small, _vanishing, _saturated):
+    if finding := alike(lab, deadline):
+        return Seen([finding], said)
+    every = (_symmetric, _dead, _exploding, _large, _small, _vanishing, _saturated)
+    for rule in every if start.layers else (_dead, _saturated):
         if finding := rule(start, lab, deadline):
             return Seen([finding], said)
     return Seen(said=said)
@@ -72,12 +76,17 @@ def _said(start: _Start) -> str:
 
 
 def _redrawn(start: _Start, lab: Lab, deadline: float) -> Race:
-    last = start.layers[-1][0]
+    return race(lab, _anew(start, lab), deadline)
+
+
+def _anew(start: _Start, lab: Lab) -> Lab:
+    """With the weights of its layers, and of matrices outside of layers, drawn anew."""
 
     def edit(model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
-        reinitialise(model, last=dict(model.named_modules())[last])
+        reinitialise(model, last=dict(model.named_modules())[start.layers[-1][0]] if start.layers else None)
+        redraw_bare(model)
 
-    return race(lab, lab.changed(edit), deadline)
+    return lab.changed(edit)
 
 
 def _harm(found: Race, start: _Start, least: float = STUCK) -> Severity:
@@ -87,14 +96,15 @@ def _harm(found: Race, start: _Start, least: float = STUCK) -> Severity:
 
 def _symmetric(start: _Start, lab: Lab, deadline: float) -> Finding | None:
     after: dict[str, Tensor] | None = None
-    everywhere = all(_twins(weight) > 0.5 for _, _, weight in start.layers)
+    everywhere = all(twins(weight) > 0.5 for _, _, weight in start.layers)
     for name, _, weight in start.hidden:
-        twins = _twins(weight)
-        if len(weight) < 2 or twins <= 0.5:
+        equal = twins(weight)
+        if len(weight) < 2 or equal <= 0.5:
             continue
         if after is None:
-            after = _trained(lab, deadline)
-        stays = name in after and _twins(after[name]) > 0.5
+            after = trained(lab, deadline)
+        key = f"{name}.weight".lstrip(".")
+        stays = key in after and twins(after[key]) > 0.5
         if not stays and float(weight.abs().max()) == 0 and not everywhere:
             continue  # a residual branch that starts at zero
         found = _redrawn(start, lab, deadline)
@@ -104,14 +114,14 @@ def _symmetric(start: _Start, lab: Lab, deadline: float) -> Finding | None:
             "model.symmetric_init",
             "warning",
             name,
-            f"{twins:.0%} of the {len(weight)} units have the weights of another one"
+            f"{equal:.0%} of the {len(weight)} units have the weights of another one"
             f"{', and still after 10 steps' if stays else ''}; {found}",
             "units that start equal get equal gradients and stay equal: the layer works like one unit",
             "draw the first weights at random (He or Xavier)",
             edit={"model.init": "he"},
             code=f"nn.init.kaiming_normal_(model.{name}.weight)",
             confidence=0.95 if stays else 0.8,
-            numbers={"equal": twins, "gain": found.gain},
+            numbers={"equal": equal, "gain": found.gain},
         )
     return None
 
@@ -210,11 +220,7 @@ def _vanishing(start: _Start, lab: Lab, deadline: float) -> Finding | None:
     last = start.layers[-1][0]
     ends = max((s.number for s in start.lines if s.name == last), default=-1)
     inner = [s for s in squashing if s.number < ends]
-
-    def edit(model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
-        reinitialise(model, last=dict(model.named_modules())[last])
-
-    other = lab.changed(edit)
+    other = _anew(start, lab)
     if inner:
         head = max((s.number for s in squashing if s.number > ends), default=-1)
         other = replace(other, model=Rewired(other.model, relu_in_place_of("tanh", "sigmoid", but=head)))
@@ -235,14 +241,16 @@ def _vanishing(start: _Start, lab: Lab, deadline: float) -> Finding | None:
 
 
 def _saturated(start: _Start, lab: Lab, deadline: float) -> Finding | None:
-    ends = max((s.number for s in start.lines if s.kind in ("linear", "conv")), default=-1)
-    inner = [s for s in start.lines if s.kind in ("tanh", "sigmoid") and s.number < ends]
-    worst = max(inner, key=lambda s: s.saturated, default=None)
+    head = squashing_head(start.found.model, start.found.x, start.lines)
+    worst = most_saturated(start.lines, head)
     if worst is None or worst.saturated < 0.5:
         return None
     found = _redrawn(start, lab, deadline)
+    if found.gain < HARM:  # not the weights of layers: what else makes the sums large
+        other = _anew(start, lab)
+        other = replace(other, model=brought_to_size(other.model, start.found.x, "tanh", "sigmoid", but=head))
+        found = race(lab, other, deadline, steps=200)
     if found.gain < HARM:
-        head = max((s.number for s in start.lines if s.kind in ("tanh", "sigmoid") and s.number > ends), default=-1)
         other = replace(lab, model=Rewired(lab.model, relu_in_place_of("tanh", "sigmoid", but=head)))
         found = race(lab, other, deadline, steps=200)
     return Finding(
@@ -259,17 +267,17 @@ def _saturated(start: _Start, lab: Lab, deadline: float) -> Finding | None:
     )
 
 
-def _trained(lab: Lab, deadline: float) -> dict[str, Tensor]:
-    """Weights of each linear layer after ten steps."""
-    model = advance(lab, 10, deadline=deadline).model
-    return {} if model is None else {name: weight for name, _, weight in linear_layers(model)}
+def squashing_head(model: nn.Module, x: Tensor, lines: list[LayerStatistics]) -> int:
+    """Number of the call of a tanh or sigmoid behind the last layer, or that gives the outputs themselves; −1 without one."""
+    ends = max((s.number for s in lines if s.kind in ("linear", "conv")), default=-1)
+    squashing = [s.number for s in lines if s.kind in ("tanh", "sigmoid")]
+    if ends >= 0:
+        return max((n for n in squashing if n > ends), default=-1)
+    head = head_call(model, x[:8])
+    return head.number if head is not None and head.number in squashing else -1
 
 
-def _twins(weight: Tensor) -> float:
-    """Share of the rows of `(out, in, ...)` that equal another row up to rounding."""
-    rows = weight.detach().flatten(1).double()
-    size = float(rows.abs().max())
-    if size == 0:
-        return 1.0
-    _, counts = torch.unique((rows / size * 1e5).round(), dim=0, return_counts=True)
-    return 1.0 - float((counts == 1).sum()) / len(rows)
+def most_saturated(lines: list[LayerStatistics], head: int) -> LayerStatistics | None:
+    """The tanh or sigmoid inside the network that has most of its values at its ends."""
+    inner = [s for s in lines if s.kind in ("tanh", "sigmoid") and (head < 0 or s.number < head)]
+    return max(inner, key=lambda s: s.saturated, default=None)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from dressage.subject import Lab
+from dressage.preflight.calls import Rewired, calls_of
+from dressage.subject import Lab, copy_of, generators_kept
 
 LARGER = 32
 """Rows from which batch norm takes sound statistics."""
@@ -73,7 +75,8 @@ def _standardized(lab: Lab) -> Lab | None:
 def _unregularized(lab: Lab) -> Lab | None:
     decays = any(group.get("weight_decay", 0) > 0 for group in lab.optimizer.param_groups)
     drops = any(isinstance(m, nn.modules.dropout._DropoutNd) and m.p > 0.05 for m in lab.model.modules())
-    if not (decays or drops or lab.penalty or lab.after_step):
+    called = not drops and _calls_dropout(lab)
+    if not (decays or drops or called or lab.penalty or lab.after_step):
         return None
 
     def edit(model: nn.Module, optimizer: Optimizer) -> None:
@@ -84,7 +87,20 @@ def _unregularized(lab: Lab) -> Lab | None:
             if isinstance(module, nn.modules.dropout._DropoutNd):
                 module.p = 0.0
 
-    return replace(lab.changed(edit), penalty=None, after_step=None)
+    changed = replace(lab.changed(edit), penalty=None, after_step=None)
+    return replace(changed, model=Rewired(changed.model, _kept_whole)) if called else changed
+
+
+def _calls_dropout(lab: Lab) -> bool:
+    """Whether the network drops units by a plain call, such as `F.dropout(h, 0.5, self.training)`."""
+    model = copy_of(lab.model).train()
+    device = next(model.parameters()).device
+    with generators_kept():
+        return any(c.kind == "dropout" for c in calls_of(model, lab.x[:2].to(device)))
+
+
+def _kept_whole(kind: str, number: int, call: Callable[[], Any], args: tuple[Any, ...]) -> Any:
+    return args[0] if kind == "dropout" and args else call()
 
 
 def _less_momentum(lab: Lab) -> Lab | None:

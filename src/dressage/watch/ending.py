@@ -13,6 +13,7 @@ from dressage.watch.capacity import bottleneck, too_small
 from dressage.watch.case import Case
 from dressage.watch.gap import begun_badly
 from dressage.watch.rules.symptoms import update_ratio
+from dressage.watch.shut import Scores, shut_units
 from dressage.watch.unpaired import unpaired
 
 COLLAPSED = 1e-2
@@ -22,6 +23,8 @@ POINTS = 0.1
 
 BEHIND = 0.2
 """Points behind simple models after going on, that a longer training will hardly make up."""
+MUCH, LONGEST = 8, 2000
+"""Times as many steps that are tried where as many again are too few, and how many at most."""
 ENOUGH = 100
 """Validation rows from which a change of their score is told."""
 
@@ -33,8 +36,23 @@ def at_the_end(case: Case, found: list[Finding]) -> list[Finding]:
     causes = [f for f in found if f.is_harmful and not f.id.startswith(("eval.", "data.leak", "pipe."))]
     if causes:
         return []
+    if collapsed := schedule_collapsed(case):
+        return collapsed  # a loop that stands still has learned as little as one whose pairs are torn
     torn = [] if any(f.is_harmful for f in found) else unpaired(case)
-    return torn or schedule_collapsed(case) or _too_short_or_small(case) or begun_badly(case)
+    return (
+        torn
+        or shut_units(case, lambda lab, steps: _again(case, lab, steps))
+        or _too_short_or_small(case)
+        or begun_badly(case)
+    )
+
+
+def _again(case: Case, lab: Lab, steps: int) -> Scores:
+    """What a lab reaches in so many steps, on training rows and on validation rows where there are enough."""
+    outcome = advance(lab, steps, deadline=case.deadline(5))
+    if outcome.diverged or math.isnan(outcome.metric):
+        return Scores(-math.inf, -math.inf)
+    return Scores(outcome.metric, _on_validation(case, lab, outcome).metric)
 
 
 def _too_short_or_small(case: Case) -> list[Finding]:
@@ -45,9 +63,20 @@ def _too_short_or_small(case: Case) -> list[Finding]:
     after = short[0].numbers["after"]
     if not math.isnan(after) and (narrow := bottleneck(case, after)):
         return narrow
+    if case.was_cut_short():
+        return []
+    return short if _comes_near(case, after) else too_small(case)
+
+
+def _comes_near(case: Case, after: float) -> bool:
+    """Whether going on, or going on much longer, comes near what simple models reach."""
     known = case.baselines
-    is_hopeless = known is not None and known.tells and after < known.best.score - BEHIND
-    return [] if is_hopeless or case.was_cut_short() else short
+    if known is None or not known.tells or not after < known.best.score - BEHIND:
+        return True
+    much = _gone_on(
+        case, "much longer", case.optimizer.param_groups[0].get("lr", 0.0), MUCH * max(120, case.telemetry.step)
+    )
+    return much is not None and not much.diverged and much.metric >= known.best.score - BEHIND
 
 
 def schedule_collapsed(case: Case) -> list[Finding]:
@@ -87,7 +116,7 @@ def too_few_epochs(case: Case) -> list[Finding]:
     if now < 0.1 * highest:
         return []  # it was annealed: its end was meant
     reached = _gone_on(case, "longer", now)
-    if reached is None or not _gains(reached):
+    if reached is None or not (_gains(reached) or _makes_up(case, reached)):
         return []
     return [
         Finding(
@@ -105,19 +134,22 @@ def too_few_epochs(case: Case) -> list[Finding]:
     ]
 
 
-def _gone_on(case: Case, key: str, rate: float) -> Outcome | None:
-    """As many steps again from where the training stands, at a rate; judged on validation rows where there are."""
+def _gone_on(case: Case, key: str, rate: float, steps: int = 0) -> Outcome | None:
+    """As many steps again (or `steps`) from where the training stands, at a rate; judged on validation rows where there are."""
     lab = case.lab(start=False)
     if lab is None:
         return None
     going_on = lab.changed(lambda model, optimizer: _set_rate(optimizer, rate))
-    steps = min(400, max(120, case.telemetry.step))
+    steps = min(LONGEST, steps) if steps else min(400, max(120, case.telemetry.step))
     found = case.proven(f"{key} {case.telemetry.step}", lambda: _judged_on(case, going_on, steps))
     return found if isinstance(found, Outcome) else None
 
 
 def _judged_on(case: Case, lab: Lab, steps: int) -> Outcome:
-    outcome = advance(lab, steps, deadline=case.deadline(5))
+    return _on_validation(case, lab, advance(lab, steps, deadline=case.deadline(5)))
+
+
+def _on_validation(case: Case, lab: Lab, outcome: Outcome) -> Outcome:
     validation = case.subject.validation
     if validation is None or len(validation) < ENOUGH or lab.metric is None or outcome.model is None:
         return outcome  # a few rows move a score by more than what is looked for
@@ -138,6 +170,15 @@ def _gains(outcome: Outcome) -> bool:
     if math.isnan(outcome.metric) or math.isnan(outcome.metric_before):
         return fallen > 0.4
     return outcome.metric - outcome.metric_before > POINTS and fallen > 0.03
+
+
+def _makes_up(case: Case, outcome: Outcome) -> bool:
+    """Whether going on gains half as much, and half of what the network is behind simple models by."""
+    known = case.baselines
+    if known is None or not known.tells or outcome.diverged:
+        return False
+    lag, gained = known.best.score - outcome.metric_before, outcome.metric - outcome.metric_before
+    return lag > max(POINTS / 2, 2 * known.best.error) and gained > max(POINTS / 2, lag / 2)
 
 
 def _told(outcome: Outcome) -> str:

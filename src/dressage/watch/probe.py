@@ -52,7 +52,7 @@ class StepProbe:
         self.named = [(n, p) for n, p in model.named_parameters() if p.requires_grad]
         self.before = [_sample(p.detach()).clone() for _, p in self.named]
         self.gradients: list[Tensor | None] = []
-        self.traced = None if optimizer is None else _smallest(self.named)
+        self.traced = None if optimizer is None else _smallest(self.named, optimizer)
         self.left = _gradient(self.traced)  # what the last step has left there
         self.fresh: list[Tensor] = []
         self.used: Tensor | None = None
@@ -185,10 +185,14 @@ class StepProbe:
         return 0.0
 
 
-def _smallest(named: list[tuple[str, nn.Parameter]]) -> nn.Parameter | None:
-    """The smallest parameter of at least 8 values: a direction of 8 numbers does not agree by chance."""
+def _smallest(named: list[tuple[str, nn.Parameter]], optimizer: Optimizer) -> nn.Parameter | None:
+    """The smallest parameter of at least 8 values: a direction of 8 numbers does not agree by chance.
+
+    One that the optimiser holds: nobody need clear the gradients of others.
+    """
+    held = {id(p) for group in optimizer.param_groups for p in group["params"]}
     wide = [p for _, p in named if p.numel() >= 8 and p.layout == torch.strided]
-    return min(wide, key=lambda p: p.numel(), default=None)
+    return min([p for p in wide if id(p) in held] or wide, key=lambda p: p.numel(), default=None)
 
 
 def _gradient(parameter: nn.Parameter | None) -> Tensor | None:

@@ -24,7 +24,7 @@ def unpaired(case: Case) -> list[Finding]:
     if len(seen.losses) < STEPS or known is None or not known.tells:
         return []
     rates = [p.rate for p in seen.probes]
-    if not update_ratio(seen) > MOVING or not rates or median(rates) < 0.1 * max(rates):
+    if not update_ratio(seen) > MOVING or not rates or min(median(rates), rates[-1]) < 0.1 * max(rates):
         return []
     (_, metric), chance = case.now(), known.constant.score
     found = race(case, STEPS)

@@ -20,6 +20,7 @@ from dressage.watch.noise import noise_scale
 from dressage.watch.order import no_shuffle
 from dressage.watch.outgrown import outgrown
 from dressage.watch.penalty import added_penalty
+from dressage.watch.reason import underfits_for_a_reason
 from dressage.watch.rules.curves import overfit
 from dressage.watch.rules.layers import dead_units, saturated
 from dressage.watch.rules.loop import data_stall, eval_mode_in_training, no_zero_grad
@@ -110,7 +111,8 @@ def _ended(case: Case, found: list[Finding]) -> list[Finding]:
         found = [*found, *_guarded(case, mislabelled)]
     is_explained = any(f.is_harmful and not f.is_symptom for f in found)
     found += [] if is_explained else _guarded(case, added_penalty)
-    return found + _guarded(case, lambda c: at_the_end(c, found))
+    found = found + _guarded(case, lambda c: at_the_end(c, found))
+    return _guarded(case, lambda c: underfits_for_a_reason(c, found)) or found
 
 
 def _guarded(case: Case, rule: Callable[[Case], list[Finding]]) -> list[Finding]:

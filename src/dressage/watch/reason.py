@@ -1,0 +1,53 @@
+"""What was seen of the network from the first, and did little harm in short trials, is the cause where the end is bad."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from dressage.findings import Finding
+from dressage.watch.case import Case
+
+LAG = 0.05
+"""Points by which another simple model has to beat the linear one, for the missing of activations to be a loss."""
+REASONS = (
+    "optim.frozen_params",
+    "model.missing_nonlinearity",
+    "optim.vanishing_gradients",
+    "model.saturated_activation",
+    "model.init_too_small",
+    "model.init_too_large",
+)
+"""In the order in which they are believed: a part that stands still, or a network that is a line, is that with certainty."""
+
+
+def underfits_for_a_reason(case: Case, found: list[Finding]) -> list[Finding]:
+    """The findings, with the reason of an underfitting that stands alone in its place, and the underfitting as a note."""
+    harm = [f for f in found if f.is_harmful and not f.is_symptom]
+    if [f.id for f in harm] != ["eval.underfit"]:
+        return found
+    seen = [f for name in REASONS for f in found if f.id == name and not f.is_harmful and _explains(case, f)]
+    if not seen:
+        return found
+    cause = replace(
+        seen[0],
+        severity="warning",
+        evidence=f"{seen[0].evidence}; {harm[0].evidence}",
+        confidence=max(0.7, seen[0].confidence),
+    )
+    told = [replace(f, severity="info") if f is harm[0] else f for f in found if f is not seen[0]]
+    return [cause, *told]
+
+
+def _explains(case: Case, finding: Finding) -> bool:
+    """Whether it can be the reason: what is frozen by request, or worth keeping, is none; nor lines where lines do best."""
+    if finding.id == "optim.frozen_params":
+        return (
+            "by request" not in finding.where
+            and finding.numbers.get("gain", 0.0) > 0
+            and "on purpose" not in finding.remedy
+        )
+    if finding.id == "model.missing_nonlinearity":
+        known = case.baselines
+        linear = [s.score for s in known.scores if s.name == "linear"] if known is not None else []
+        return known is not None and bool(linear) and known.best.score > linear[0] + LAG
+    return True
