@@ -74,16 +74,20 @@ def test_the_suggestion_lies_between_where_the_loss_falls_and_where_it_rises_and
     assert found.share == pytest.approx(0.75, abs=0.03)
 
 
-def test_a_rate_is_doubled_while_the_end_is_clearly_lower_and_half_a_rung_is_left_below_one_that_is_lost():
+def test_midway_to_the_lowest_rate_that_ends_nearly_as_low_as_the_best_and_well_below_one_that_is_lost():
     def tried(*ends: float, factor: float = 2) -> list[Tried]:
         return [Tried(0.1 * factor**i, end, 60) for i, end in enumerate(ends)]
 
     assert chosen(tried(-1.0, -1.01)) == 0.1, "one per cent is not clear"
-    assert chosen(tried(-1.0, -1.2, -1.1)) == 0.2
-    assert chosen(tried(-1.0, -1.2, math.inf)) == pytest.approx(0.2 / math.sqrt(2))
-    assert chosen(tried(math.inf, math.inf, -0.5, factor=0.5)) == pytest.approx(0.025 / math.sqrt(2))
+    share = (-1.0 - -1.2 * 0.98) / (-1.0 - -1.2)
+    wanted = 0.1 * math.sqrt(2**share)
+    assert chosen(tried(-1.0, -1.2, -1.1)) == pytest.approx(wanted), "between two rungs by a straight line, and midway"
+    near, far = chosen(tried(-1.0, -1.021, -1.0)), chosen(tried(-1.0, -1.019, -1.0))
+    assert near == pytest.approx(far, rel=0.1), "what noise decides changes little"
+    assert chosen(tried(-1.0, -1.2, math.inf)) == pytest.approx(0.1 * math.sqrt(4 / math.sqrt(8)))
+    assert chosen(tried(math.inf, math.inf, -0.5, factor=0.5)) == pytest.approx(0.05 / math.sqrt(8))
     assert chosen(tried(math.inf, math.inf, factor=0.5)) is None
-    assert chosen(tried(-1.0, -2.0, -3.0)) == 0.4
+    assert 0.1 * math.sqrt(2) < chosen(tried(-1.0, -2.0, -3.0)) < 0.2
 
 
 def test_what_is_tried_out_is_the_recipes_schedule_in_miniature(monkeypatch):

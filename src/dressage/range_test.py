@@ -38,7 +38,7 @@ def range_test(
     """Suggests a learning rate for the training that `recipe` describes: the rate grows over mini-batches of a copy.
 
     Over `repeats` orders of the data, `steps` each, it is √(falls · rises) of the mean curve: of the rate up to which half of
-    the loss's fall is done, and the one at which it rises again; then it is doubled while trainings in miniature, with the
+    the loss's fall is done, and the one at which it rises again; then raised as far as trainings in miniature, with the
     recipe's schedule, end clearly lower (`dressage.rates.climb`).
     `rule="halve"`: from `high` the rate is halved until no order diverges. `by="validation"`: the validation loss is
     looked at. `low`, `high`: the rates to sweep; found by a wide sweep where not given. `data`, `y`, `model`: as in `train`.

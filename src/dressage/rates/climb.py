@@ -15,9 +15,10 @@ import numpy as np
 from dressage.rates.sweep import Curve, Training, sweep
 
 STEPS = 60
-ORDERS = 2  # of the data, the same for each rate, so that the rate alone makes the difference
+ORDERS = 4  # of the data, the same for each rate, so that the rate alone makes the difference
 RUNGS = 8  # up or down, a factor of two each
-CLEAR = 0.02  # of the fall, by which the end has to be lower for a rate to be doubled
+CLEAR = 0.02  # of the fall, by which an end may lie above the lowest and count as nearly as low
+AWAY = 2 * math.sqrt(2)  # times lower than one that is lost: a training is longer than what is tried out
 LAST = 5  # of so many parts of a training the last one is its end
 
 
@@ -32,7 +33,10 @@ class Tried:
 
 
 def climb(training: Training, rate: float, orders: int, tick: Callable[[], None]) -> list[Tried]:
-    """Trainings at `rate` and at twice the last one as long as that ends clearly lower; at halves while the first is lost."""
+    """Trainings at `rate` and at twice the last one as long as that ends lower; at halves while the first is lost.
+
+    Where a doubled rate is lost, the one half a rung below it is tried too.
+    """
     tried = [try_out(training, rate, orders, tick)]
     while math.isinf(tried[-1].end) and len(tried) < RUNGS:
         tried.append(try_out(training, tried[-1].rate / 2, orders, tick))
@@ -40,21 +44,36 @@ def climb(training: Training, rate: float, orders: int, tick: Callable[[], None]
         return tried
     while len(tried) < RUNGS:
         tried.append(try_out(training, 2 * tried[-1].rate, orders, tick))
-        if not tried[-1].end < (1 + CLEAR) * tried[-2].end:
+        if math.isinf(tried[-1].end):
+            return [*tried, try_out(training, tried[-1].rate / math.sqrt(2), orders, tick)]
+        if not tried[-1].end < tried[-2].end:
             break
     return tried
 
 
 def chosen(tried: list[Tried]) -> float | None:
-    """The last rate that ended clearly lower; half a rung below it where the next one was lost. None: all were lost."""
-    down = len(tried) > 1 and tried[1].rate < tried[0].rate
-    best = tried[-1] if down or len(tried) == 1 else tried[-2]
-    if not down and len(tried) > 1 and tried[-1].end < (1 + CLEAR) * tried[-2].end:
-        best = tried[-1]
-    if math.isinf(best.end):
+    """Midway between the first rate and the lowest that ends nearly as low as the best; well below one that is lost.
+
+    Nearly: `CLEAR` of the fall above it. It is read between the rungs, and the geometric mean taken of what the sweep and what
+    the trainings in miniature say: where rungs end alike, and noise says which is the best, it moves little. A first rate that
+    is lost says nothing. None: all were lost.
+    """
+    held = sorted((t for t in tried if math.isfinite(t.end)), key=lambda t: t.rate)
+    lost = min((t.rate for t in tried if math.isinf(t.end)), default=math.inf)
+    if not held:
         return None
-    is_close = any(math.isinf(t.end) and t.rate == 2 * best.rate for t in tried)
-    return best.rate / math.sqrt(2) if is_close else best.rate
+    lowest = min(t.end for t in held)
+    rate = min(_reached(held, lowest + CLEAR * abs(lowest)), lost / AWAY)
+    return math.sqrt(tried[0].rate * rate) if math.isfinite(tried[0].end) else rate
+
+
+def _reached(held: list[Tried], height: float) -> float:
+    """The rate at which the ends, between two rungs a straight line over the logarithm of the rate, first lie so low."""
+    after = next(i for i, t in enumerate(held) if t.end <= height)
+    if after == 0:
+        return held[0].rate
+    low, high = held[after - 1], held[after]
+    return float(low.rate * (high.rate / low.rate) ** ((low.end - height) / (low.end - high.end)))
 
 
 def try_out(training: Training, rate: float, orders: int, tick: Callable[[], None]) -> Tried:

@@ -101,7 +101,7 @@ def find(
     if whole is None:
         return RangeTest(None, _nothing(curves, span), "range", by, [], None, readings, curves, taken)
     rates = [rounded(reading.rate) for reading in readings if reading is not None]
-    tried = climb(training, whole.rate, min(ORDERS, repeats), tick)
+    tried = climb(training, whole.rate, ORDERS if repeats > 1 else 1, tick)
     taken += sum(t.steps for t in tried)
     rate = chosen(tried)
     why = f"{_why(whole, rates, len(curves), by)}; {_climbed(tried, rate)}"
