@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from sklearn.datasets import load_diabetes, load_digits
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris, load_wine
 from torch import nn
 
 import dressage
@@ -114,6 +114,31 @@ def test_orders_of_digits_agree_within_a_factor_of_two(optim):
     found = dressage.range_test(x, y=y, recipe={**PLAIN, "optim": {"name": optim}})
     assert found.rate is not None and len(found.rates) == 3
     assert found.spread <= 2, found
+
+
+def suggested_by_other_orders(load, optim: str, monkeypatch) -> list[float]:
+    """The whole test three times, of which no two share an order of the data."""
+    x, y = load(return_X_y=True)
+    begun, found = Training.begun, []
+    for shift in (0, 1000, 2000):
+        moved = lambda t, n, by=shift: begun(t, n + (by if n >= 0 else -by))  # noqa: E731
+        monkeypatch.setattr(Training, "begun", moved)
+        found.append(dressage.range_test(x, y=y, recipe={**PLAIN, "optim": {"name": optim}}).rate)
+    return found
+
+
+@pytest.mark.parametrize("optim", ["adamw", "momentum"])
+def test_three_other_orders_suggest_the_same_within_a_factor_of_two(optim, monkeypatch):
+    found = suggested_by_other_orders(load_diabetes, optim, monkeypatch)
+    assert len(set(found)) > 1 and max(found) / min(found) <= 2, found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("optim", ["adamw", "momentum"])
+@pytest.mark.parametrize("load", [load_digits, load_wine, load_breast_cancer, load_iris])
+def test_three_other_orders_of_other_sets(load, optim, monkeypatch):
+    found = suggested_by_other_orders(load, optim, monkeypatch)
+    assert max(found) / min(found) <= 2, found
 
 
 def test_a_regression_and_the_halving_rule():

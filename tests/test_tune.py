@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -120,6 +121,18 @@ def test_the_first_steps_say_what_they_saw():
     rate = looks.rate(job, 60, own_model=False)
     assert 1e-3 < rate.facts["rate"] < 5e-2 and rate.facts["step_seconds"] > 0
     assert "100 iterations at" in rate.saw[1] and rate.decided.startswith("search around")
+
+
+def test_a_short_range_test_that_sees_nothing_is_followed_by_a_whole_one(monkeypatch):
+    x, y = digits()
+    job, real, asked = prepare(x, {**SMALL, "train": {"epochs": 6, "threads": 1}}, y=y), looks.range_test_of, []
+
+    def test_of(job, **given):
+        asked.append(given.get("repeats", 3))
+        return replace(real(job, **given), rate=None) if asked[-1] == 1 else real(job, **given)
+
+    monkeypatch.setattr(looks, "range_test_of", test_of)
+    assert looks.rate(job, 0.01, own_model=False).goes_on and asked == [1, 3]
 
 
 @pytest.mark.parametrize("epoch", [0.01, 0.5, 5.0, 60.0])
@@ -312,29 +325,35 @@ def test_several_targets_and_the_training_in_the_end(tmp_path, small):
 @pytest.mark.slow
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_killed_at_random_moments_the_training_in_the_end_too_nothing_is_lost(tmp_path, jobs):
-    words = ["--train.epochs", "60", "--train.checkpoint_seconds", "0.1", "--train.threads", "1"]
-    words += ["--watch.diagnose", "false", "--jobs", str(jobs), "--budget", "20s"]
+    words = ["--train.epochs", "60", "--train.checkpoint_seconds", "0.1", "--train.threads", "1", "--plain"]
+    words += ["--watch.diagnose", "false", "--jobs", str(jobs), "--budget", "60s"]
     command = [sys.executable, "-m", "dressage", "tune", "digits", "--out", "t", *words]
-    rng, kept, in_the_end = np.random.default_rng(jobs), dict[Path, bytes](), 0
-    for sitting in range(40):
-        begun = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        until = time.monotonic() + (rng.uniform(4, 14) if in_the_end < 3 else 120)
+    rng, kept = np.random.default_rng(jobs), dict[Path, bytes]()
+    trials, end = "t/*/trials/*/result.json", "t/run/checkpoints/[0-9]*"
+
+    def come(sign: str) -> int:
+        """So many trials are done, or the training in the end has come to that step."""
+        found = list(tmp_path.glob(sign))
+        return len(found) if sign == trials else max((int(p.name) for p in found), default=0)
+
+    for sitting, sign in enumerate([trials] * 4 + [end] * 3 + [""]):
+        before, begun = come(sign) if sign else 0, subprocess.Popen(command, cwd=tmp_path)
+        until = time.monotonic() + 200
         while begun.poll() is None and time.monotonic() < until:
-            trains = (tmp_path / "t/run/recipe.toml").exists()
-            if trains and in_the_end < 3:
-                time.sleep(rng.uniform(0.2, 0.8))
-                in_the_end += 1
+            if sign and come(sign) > before:
+                time.sleep(rng.uniform(0, 0.3))
                 break
             time.sleep(0.02)
+        assert (begun.poll() is None) == bool(sign), f"sitting {sitting} came to its end"
         if begun.poll() is not None:
             break
         os.kill(begun.pid, signal.SIGKILL)
         begun.wait()
         time.sleep(1)  # until workers have seen that nobody is left
         assert all(p.read_bytes() == content for p, content in kept.items()), f"done twice in sitting {sitting}"
-        done = [*tmp_path.glob("t/0*.json"), *tmp_path.glob("t/*/trials/*/result.json")]
+        done = [*tmp_path.glob("t/0*.json"), *tmp_path.glob(trials)]
         kept |= {p: c for p in done if b'"paused"' not in (c := p.read_bytes())}
-    assert begun.returncode == 0 and in_the_end == 3
+    assert begun.returncode == 0
     found = load_tuned(tmp_path / "t")
     assert found.run is not None and found.run.status == "finished"
     dressage.train("digits", recipe=found.recipe, out=tmp_path / "alone")

@@ -64,6 +64,8 @@ def rate(job: Job, budget: float, *, own_model: bool, progress: ShowProgress | N
     whole = MORE * each * (SCOUT + REPEATS * STEPS + LADDER) <= SHARE * budget
     repeats, steps = (REPEATS, STEPS) if whole else (1, FEW)
     found = range_test_of(job, repeats=repeats, steps=steps, own_model=own_model, progress=progress)
+    if found.rate is None and not whole:  # one short sweep may be all noise: nothing is given up for that
+        found = range_test_of(job, own_model=own_model, progress=progress)
     if found.rate is None:
         return Step(
             3,
