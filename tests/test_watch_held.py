@@ -20,7 +20,8 @@ def test_proofs_are_trained_under_the_recipes_penalties_and_constraints(techniqu
     job = prepare(x, merged(SHORT, recipe), y=y)
     lab = case_of(job, own_model=False).lab(start=True)
     assert lab is not None
-    free = next(changed for change, changed in changes(lab) if change.id == "optim.over_regularised")
+    free = next(change for change in changes(lab) if change.id == "optim.over_regularised").edit(lab)
+    assert free is not None
     held, loose = advance(lab, 60), advance(free, 60)
     assert held.metric < 0.5 < 0.9 < loose.metric
     finding = Finding("optim.over_regularised", "warning", "", "", "", "", {"regularize.weight_decay": 1e-4})

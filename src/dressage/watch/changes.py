@@ -37,14 +37,9 @@ class Change:
     """How readily it is believed where several help alike: what is nearer to the data comes first."""
 
 
-def changes(lab: Lab) -> list[tuple[Change, Lab]]:
-    """Every change that applies to a lab, with the changed lab."""
-    found = []
-    for change in CHANGES:
-        changed = change.edit(lab)
-        if changed is not None:
-            found.append((change, changed))
-    return found
+def changes(lab: Lab) -> list[Change]:
+    """Every change that applies to a lab. What it makes of the lab is made again when it is tried: a copy at a time."""
+    return [change for change in CHANGES if change.edit(lab) is not None]
 
 
 def _rate(factor: float) -> Edit:

@@ -29,11 +29,14 @@ def begun_badly(case: Case) -> list[Finding]:
         return []
     gap = case.now()[1] - held  # a network that knows its rows by heart is helped by whatever makes it learn less
     wanted = BEGINNINGS if gap >= POINTS else (*BEGINNINGS, "optim.lr_too_high")
-    tried = [(c, changed) for c, changed in changes(lab) if c.id in wanted]
+    tried = [c for c in changes(lab) if c.id in wanted]
     if not tried:
         return []
     plain = _on_validation(case, lab, lab)
-    for change, changed in tried:
+    for change in tried:
+        changed = change.edit(lab)
+        if changed is None:
+            continue
         reached = _on_validation(case, changed, lab)
         if reached > max(held, plain) + POINTS:
             evidence = (

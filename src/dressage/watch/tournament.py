@@ -61,14 +61,14 @@ def race(case: Case, steps: int, *, only: tuple[str, ...] = ()) -> Race | None:
 
     def run_all() -> Race:
         began = work_seconds()
-        labs = [(c, changed) for c, changed in changes(lab) if not only or c.id in only]
-        share = case.time_left() * 0.6 / (len(SEEDS) * (len(labs) + 1))
+        tried = [c for c in changes(lab) if not only or c.id in only]
+        share = case.time_left() * 0.6 / (len(SEEDS) * (len(tried) + 1))
         wanted = min(LONGEST, max(10, steps))
         control = _run(lab, wanted, began, share)
         # What has fewer steps than the control for lack of time would be judged unfairly: all take as many. One that
         # diverged ended early: the few steps until then are too few to judge by.
         limit = share if control.diverged else math.inf
-        return Race(control, _tried(labs, control, wanted if control.diverged else control.steps, limit))
+        return Race(control, _tried(lab, tried, control, wanted if control.diverged else control.steps, limit))
 
     try:
         found = case.proven(key, run_all)
@@ -89,15 +89,18 @@ def _earlier(case: Case, steps: int, only: tuple[str, ...]) -> Race | None:
     return None
 
 
-def _tried(labs: list[tuple[Change, Lab]], control: Run, steps: int, seconds: float) -> list[tuple[Change, Run]]:
+def _tried(lab: Lab, tried: list[Change], control: Run, steps: int, seconds: float) -> list[tuple[Change, Run]]:
     """A run of each change; a rate still further from the training's own only where the nearer one was no worse."""
     found: list[tuple[Change, Run]] = []
     last: dict[str, float] = {}
-    for change, lab in labs:
+    for change in tried:
         before = last.get(change.id, math.inf)
         if before > control.loss and change.id in last and not control.diverged:
             continue
-        run = _run(lab, steps, math.inf, seconds)
+        changed = change.edit(lab)
+        if changed is None:
+            continue
+        run = _run(changed, steps, math.inf, seconds)
         last[change.id] = run.loss if run.loss <= before else math.inf
         found.append((change, run))
     return found
