@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import unescape
 from pathlib import Path
 
 import numpy as np
@@ -89,6 +90,12 @@ def test_gaps_are_told_of_each_target(tmp_path: Path) -> None:
     own = {t: gaps_of({p: e["each"][t] for p, e in parts.items()}) for t in Y}
     assert run.gaps["each"] == own and run.gaps["said"] == f"digit: {own['digit']['said']}; ink: {own['ink']['said']}"
     assert own["digit"]["unit"] == "share wrong" and own["ink"]["unit"] == "RMSE"
+    page = unescape((run.folder / "report.html").read_text(encoding="utf-8"))
+    section = page[page.index('<section id="limits">') :].partition("</section>")[0]
+    for target, gaps in own.items():
+        place = section.index(f"<h3>{target}</h3>")
+        assert gaps["said"][1:] in section[place:] and all(line[1:] in section[place:] for line in gaps["next"])
+    assert section.count("its noise</td>") == sum(len(gaps["gaps"]) for gaps in own.values())
     unwatched = {**SHORT, "watch": {"diagnose": False}}
     other = dressage.train(X, y=Y, recipe=unwatched, out=tmp_path / "other")
     assert bits(run.folder)["tensors"] == bits(other.folder)["tensors"]

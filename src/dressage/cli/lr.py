@@ -49,7 +49,7 @@ def lr(
     by
         The loss that is looked at: of the training's mini-batches, or of validation rows.
     repeats
-        Orders of the data, each with a suggestion of its own; theirs is the one in the middle.
+        Orders of the data; the suggestion is that of their mean curve, and each says its own too.
     steps
         Steps of each.
     low

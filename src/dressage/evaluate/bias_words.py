@@ -136,7 +136,7 @@ def gaps_of(evaluation: Mapping[str, Any], target_error: float = 0.0) -> dict[st
     if not targets:
         found = diagnose(evaluation, target_error)
         return to_json(found) if found else {}
-    each = {name: gaps for name in targets if (gaps := gaps_of(_of_target(evaluation, name)))}
+    each = {name: gaps for name in targets if (gaps := gaps_of(of_target(evaluation, name)))}
     if not each:
         return {}
     notes = dict.fromkeys(note for gaps in each.values() for note in gaps["notes"])
@@ -148,8 +148,8 @@ def gaps_of(evaluation: Mapping[str, Any], target_error: float = 0.0) -> dict[st
     }
 
 
-def _of_target(evaluation: Mapping[str, Any], target: str) -> dict[str, Any]:
-    """The evaluation of one of several targets, part by part."""
+def of_target(evaluation: Mapping[str, Any], target: str) -> dict[str, Any]:
+    """The evaluation of one of several targets, part by part, as that of one is."""
     parts = {part: e for part, e in evaluation.items() if isinstance(e, Mapping) and target in targets_of(e)}
     return {
         part: {**targets_of(e)[target], **({"network": e["network"]} if "network" in e else {})}
