@@ -74,7 +74,10 @@ def _size(bench: Bench, tasks: Sequence[Task], workers: int) -> int:
     steps = members[0].batches.steps_per_epoch
     size = sum(weights.numel() for weights in members[0].state.weights)
     step = CALLS + 3 * size * members[0].batches.bounds[1] / RATE
-    if misfit(members[0]) or step * steps * sum(task.epoch for task in tasks) < SHORT:
+    if step * steps * sum(task.epoch for task in tasks) < SHORT:
+        return 1
+    if reason := misfit(members[0]):
+        bench.tell(ToldEvent([f"each training alone: {reason}"]))
         return 1
     with threads_kept(int(bench.asked.form["train.threads"])):
         pace = pace_of(members, min(MEMBERS, len(tasks)))

@@ -1,6 +1,7 @@
 """Populations: trainings of one kind that differ in rate, decay, momentum, dropout, smoothing or seed, as one computation.
 
-member: who fits with whom. chain, inputs, loss, products: losses and gradients of K networks at once. stack, update: their
+member: who fits with whom. chain, products: losses and gradients of K chains at once, written out; network, mapped: of other
+networks, by torch.func.vmap. inputs, loss: what both are given. stack, update: their
 numbers as rows of one tensor, moved together. epoch, together: events, and members that leave. pace: how many at once.
 """
 

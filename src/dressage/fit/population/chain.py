@@ -40,13 +40,13 @@ class Chain:
         ]
         return [at for at, n in enumerate(count, start=-1) for _ in range(n)]
 
-    def widths(self) -> list[int]:
-        """Features behind each layer; the last number is that of the input, so that place -1 finds it."""
+    def shapes(self) -> list[tuple[int]]:
+        """Of what is drawn behind each layer for a row; the last is that of the input, so that place -1 finds it."""
         linear = [layer for layer in self.layers if isinstance(layer, nn.Linear)]
         found = [linear[0].in_features]
         for layer in self.layers:
             found.append(layer.out_features if isinstance(layer, nn.Linear) else found[-1])
-        return [*found[1:], found[0]]
+        return [(width,) for width in (*found[1:], found[0])]
 
     @property
     def text(self) -> str:

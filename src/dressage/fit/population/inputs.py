@@ -9,8 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from dressage.augment.batch import Batch
-from dressage.fit.population.chain import Chain, chain_of
-from dressage.fit.population.member import Member
+from dressage.fit.population.member import Form, Member, form_of
 from dressage.fit.step import network_input, seed_noise
 from dressage.layers.dropped import VanillaDropout
 from dressage.layers.noise import GaussianNoise
@@ -25,7 +24,8 @@ class Given:
     y: Tensor
     """`(B, ...)`, or `(K, B, ...)`."""
     noise: dict[int, list[tuple[type[nn.Module], Tensor]]]
-    """By the place of the layer before it: what its outputs are multiplied by, or given in addition, `(1 or K, features, B)`."""
+    """By the place of the layer before it: what its outputs are multiplied by, or given in addition, `(1 or K, features, B)`:
+    rows last."""
     is_shared: bool
     """Whether all see the same rows."""
 
@@ -35,13 +35,13 @@ class Inputs:
 
     def __init__(self, members: Sequence[Member]) -> None:
         self.members = members
-        self.chains = [_chain(member) for member in members]
+        self.forms = [_form(member) for member in members]
         self.noisy_input = any(technique.on_input is not None for technique in members[0].plan.regularize)
-        slots = [chain.slots() for chain in self.chains]
+        slots = [form.slots() for form in self.forms]
         used = [i for i in range(len(slots[0])) if any(each[i] is not None for each in slots)]
-        places, widths = self.chains[0].places(), self.chains[0].widths()
+        places, shapes = self.forms[0].places(), self.forms[0].shapes()
         self.places = [places[i] for i in used]
-        self.widths = [widths[at] for at in self.places]
+        self.shapes = [shapes[at] for at in self.places]
         self.kinds = [next(type(m) for each in slots if (m := each[i]) is not None) for i in used]
         self.slots = [[each[i] for i in used] for each in slots]
         self.readers, self.read_by = _served([self._stream(k) for k in range(len(members))])
@@ -79,9 +79,9 @@ class Inputs:
         seed_noise(self.members[k].plan, step, self.members[k].state.device)
 
     def _drawn(self, k: int, rows: int) -> list[Tensor]:
-        """`(B, features)` of each slot."""
+        """`(B, ...)` of each slot."""
         like = self.members[k].state.weights[0]
-        return [_draw(m, like.new_empty(rows, width)) for m, width in zip(self.slots[k], self.widths, strict=True)]
+        return [_draw(m, like.new_empty(rows, *shape)) for m, shape in zip(self.slots[k], self.shapes, strict=True)]
 
     def _by_place(self, drawn: Sequence[Sequence[Tensor]]) -> dict[int, list[tuple[type[nn.Module], Tensor]]]:
         found: dict[int, list[tuple[type[nn.Module], Tensor]]] = {}
@@ -89,7 +89,7 @@ class Inputs:
             stacked = torch.stack([each[i] for each in drawn])
             if len(drawn) > 1 and self.drawn_by is not None:
                 stacked = stacked.index_select(0, self.drawn_by)
-            found.setdefault(at, []).append((kind, stacked.transpose(1, 2)))
+            found.setdefault(at, []).append((kind, stacked.movedim(1, -1)))
         return found
 
     def _stream(self, k: int) -> Hashable:
@@ -101,10 +101,10 @@ class Inputs:
         return k if self.noisy_input else (self.members[k].plan.noise, *map(_strength, self.slots[k]))
 
 
-def _chain(member: Member) -> Chain:
-    chain = chain_of(member.state.model)
-    assert chain is not None
-    return chain
+def _form(member: Member) -> Form:
+    form = form_of(member)
+    assert not isinstance(form, str)
+    return form
 
 
 def _served(keys: Sequence[Hashable]) -> tuple[list[int], Tensor | None]:
@@ -128,7 +128,7 @@ def _strength(module: nn.Module | None) -> float:
 
 
 def _draw(module: nn.Module | None, out: Tensor) -> Tensor:
-    """What a module draws for `out (B, features)`, by the calls that it makes itself."""
+    """What a module draws for `out (B, ...)`, by the calls that it makes itself."""
     if isinstance(module, GaussianNoise):
         return torch.randn_like(out).mul_(module.std)
     if isinstance(module, VanillaDropout):

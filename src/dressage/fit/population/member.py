@@ -9,6 +9,7 @@ from dressage.data.batches import Batches, StreamedBatches
 from dressage.data.source import Part
 from dressage.fit.plan import Plan
 from dressage.fit.population.chain import Chain, chain_of
+from dressage.fit.population.network import Network, network_of
 from dressage.fit.state import State
 from dressage.recipe import Recipe
 
@@ -18,6 +19,8 @@ EACH_ALONE = ("rmsprop", "adagrad", "adadelta", "nadam")
 """Those whose own step is called for each member."""
 STACKED = ("l2", "l1", "elastic_net", "vanilla_dropout", "activation_noise", "input_noise")
 """Techniques of `regularize` whose strength may differ from member to member."""
+
+Form = Chain | Network
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +47,20 @@ def misfit(member: Member) -> str:
         "its batches are cut into pieces": plan.accumulate > 1,
         "it computes in bf16": plan.autocast is not None,
         f"regularize.techniques has {others[0] if others else ''}": bool(others),
-        "its network is no chain of linear layers and activations": chain_of(state.model) is None,
     }
-    return next((reason for reason, holds in reasons.items() if holds), "")
+    if reason := next((reason for reason, holds in reasons.items() if holds), ""):
+        return reason
+    form = form_of(member)
+    return form if isinstance(form, str) else ""
+
+
+def form_of(member: Member) -> Form | str:
+    """How the network is computed for many members at once, or why it cannot be."""
+    batches = member.batches
+    if chain := chain_of(member.state.model):
+        return chain
+    first = batches.part.rows[:2]
+    return network_of(member.state.model, lambda: member.plan.cast(batches.part.x[first].to(batches.device)))
 
 
 def kin(member: Member) -> tuple[object, ...]:
@@ -54,13 +68,13 @@ def kin(member: Member) -> tuple[object, ...]:
     the strength of penalties, limits of clipping, seeds.
     """
     recipe, batches, plan = member.recipe, member.batches, member.plan
-    optim, chain = recipe.optim, chain_of(member.state.model)
+    optim, form = recipe.optim, form_of(member)
     loss = recipe.loss.model_copy(update={"label_smoothing": 0.0}) if is_smoothed(recipe) else recipe.loss
-    assert isinstance(chain, Chain)
+    assert not isinstance(form, str)
     return (
         (id(batches.part.x), id(batches.part.y), id(batches.part.rows), tuple(batches.bounds), str(batches.device)),
         None if member.validation is None else id(member.validation.rows),
-        (chain.text, recipe.data.model_dump_json(), member.state.weights[0].dtype),
+        (type(form), form.text, recipe.data.model_dump_json(), member.state.weights[0].dtype),
         (optim.name, optim.beta1, optim.beta2, optim.eps, loss.model_dump_json(), recipe.average, plan.average),
         (tuple(_names(recipe)), plan.stop_on_nonfinite, plan.unit, optim.momentum > 0),
         (member.state.epoch, member.state.batch, member.state.step, _begun(member.state)),
@@ -69,8 +83,10 @@ def kin(member: Member) -> tuple[object, ...]:
 
 def sketch(member: Member) -> str:
     """The network's layers and the kinds of noise between them, in words."""
-    chain = chain_of(member.state.model)
-    assert isinstance(chain, Chain)
+    chain = form_of(member)
+    assert not isinstance(chain, str)
+    if isinstance(chain, Network):
+        return chain.text
     return f"{chain.layers} { ({at: [type(m).__name__ for m in each] for at, each in chain.noise.items()}) }"
 
 

@@ -14,6 +14,7 @@ import torch
 
 from dressage.fit.loop import generators_kept
 from dressage.fit.population.member import Member
+from dressage.fit.population.network import stands_for
 from dressage.fit.population.stack import Stack
 from dressage.fit.population.stepper import Stepper
 from dressage.fit.state import new_state
@@ -85,6 +86,7 @@ def _twin(member: Member) -> Member:
     """The same training before its first step, with weights of its own."""
     recipe, old = member.recipe, member.state
     model = copy.deepcopy(old.model)
+    stands_for(model, old.model)
     return replace(member, state=new_state(model, recipe, flat=True), validation=None)
 
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from dressage.data.batches import in_order
+from dressage.fit.population.chain import Chain
 from dressage.fit.population.inputs import Given, Inputs
 from dressage.fit.population.loss import Losses
 from dressage.fit.population.stack import Stack
@@ -33,7 +34,9 @@ class Products:
     def __init__(self, stack: Stack, inputs: Inputs) -> None:
         members = [member for _, member in stack.members]
         self.stack, self.losses = stack, Losses(members)
-        self.layers = inputs.chains[0].layers
+        chain = inputs.forms[0]
+        assert isinstance(chain, Chain)
+        self.layers = chain.layers
         self.first = next(at for at, layer in enumerate(self.layers) if isinstance(layer, nn.Linear))
         self.vanilla = _kept_shares(inputs)
         names = {id(p): name for name, p in stack.states[0].model.named_parameters()}

@@ -9,6 +9,8 @@ from torch import Tensor
 
 from dressage.fit.population.inputs import Inputs
 from dressage.fit.population.loss import metrics_of
+from dressage.fit.population.mapped import Mapped
+from dressage.fit.population.network import Network
 from dressage.fit.population.products import Products
 from dressage.fit.population.stack import Stack
 from dressage.fit.population.update import Update
@@ -59,4 +61,5 @@ class Stepper:
     def take_up(self, stack: Stack) -> None:
         """Goes on with the same members in another stack."""
         self.stack = stack
-        self.products, self.update = Products(stack, self.inputs), Update(stack)
+        kind = Mapped if isinstance(self.inputs.forms[0], Network) else Products
+        self.products, self.update = kind(stack, self.inputs), Update(stack)
