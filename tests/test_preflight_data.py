@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 from torch import nn
 
 from data_faults import found_by, pictures, standard, table, trained_on, warned
+from dressage.preflight.data_columns import leaking_column
 from dressage.preflight.data_rows import codes_of
 from dressage.preflight.data_scale import scale_of
 from dressage.subject import rows_of
@@ -142,3 +144,17 @@ def test_a_law_of_one_variable_and_a_series_are_no_leakage() -> None:
         (walk[:, :10], walk[:, 10:]),
     ):
         assert not found_by(trained_on(inputs, target), "data.leaking_column")
+
+
+@pytest.mark.parametrize("form", ["one-hot", "a channel"])
+def test_a_target_among_the_inputs_is_leakage_in_any_form(form: str) -> None:
+    x, y = table("wine")
+    generator = torch.Generator().manual_seed(0)
+    x = x[:, :4] + torch.randn(len(x), 4, generator=generator)  # what the rest tells is weak
+    told = torch.nn.functional.one_hot(y, 3).float() if form == "one-hot" else y.float()[:, None].expand(-1, 4)
+    leaky, sound = (torch.cat([x, t], 1) for t in (told, torch.zeros_like(told)))
+    shape = (-1, 2, 4) if form == "a channel" else (-1, 7)
+    for inputs, found in ((leaky, {"data.leakage"}), (sound, set())):
+        subject = trained_on(inputs, y, outputs=3)
+        train = rows_of((inputs.reshape(shape), y))
+        assert warned(leaking_column(replace(subject, train=train), math.inf)) == found

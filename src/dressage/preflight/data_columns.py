@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from dressage.findings import Finding
@@ -17,20 +18,22 @@ ALONE = 0.99  # accuracy of a column alone; the best of iris reaches 0.95, of br
 ALONE_R2 = 0.995
 TIMES = 5.0  # times by which all other columns err more
 TRIED = 3  # columns that are looked at closely
+NEARLY = 0.98  # share of what the best column tells of the target, from which another holds the same
+NAMED = 10
 ROWS, COLUMNS = 1000, 4096
 
 
 def leaking_column(subject: Subject, deadline: float) -> list[Finding]:
-    """A column of a table that equals the target or determines it, while the others, though they speak of it, err.
+    """Columns that equal the target or determine it, while the others, though they speak of it, err.
 
-    Nothing for images, sequences, a single column, or a target that only this column speaks of: a law of one
-    variable is no leak.
+    Of series and images each place is a column. Nothing for a target that only these columns speak of: a law of one
+    variable, or of the one place that has to be remembered, is no leak.
     """
     train, task = subject.train, subject.task
-    if train is None or task is None or train.x.ndim != 2 or is_tokens(train.x) or task == "multilabel":
+    if train is None or task is None or is_tokens(train.x) or task == "multilabel" or not len(train):
         return []
     target = row_targets(train, task)
-    if not 3 <= train.x.shape[1] <= COLUMNS or len(train) < 50 or target is None or target[0].size != 1:
+    if not 3 <= train.x[0].numel() <= COLUMNS or len(train) < 50 or target is None or target[0].size != 1:
         return []
     chosen = spread(len(train), ROWS)
     x, y = flat_of(train.x[chosen]), target[chosen.numpy()]
@@ -38,16 +41,12 @@ def leaking_column(subject: Subject, deadline: float) -> list[Finding]:
     y = np.unique(y, return_inverse=True)[1].reshape(-1) if classes else y
     if classes == 1 or classes > 50:
         return []
-    strongest = np.argsort(-_told(x, y, classes), kind="stable")[:TRIED]
-    alone = {int(c): scored(crossed(_stump(classes), x[:, [c]], y), y, task) for c in strongest}
-    bound = ALONE if classes else ALONE_R2
-    given = [c for c, (score, _) in alone.items() if score >= bound]
+    given, (score, own_error) = _given(x, y, task, classes)
     if not given:
         return []
-    rest, error, chance = _rest(train.x[chosen][:, [c for c in range(x.shape[1]) if c not in given]], y, task, classes)
-    best = max(given, key=lambda c: alone[c][0])
-    score = alone[best][0]
-    noise = math.hypot(error, alone[best][1])
+    others = torch.from_numpy(np.delete(x, given, axis=1))
+    rest, error, chance = _rest(others, y, task, classes)
+    noise = math.hypot(error, own_error)
     told_by_others = rest > chance + 3 * error + 0.05
     if not told_by_others or 1 - rest < TIMES * (1 - score) or 1 - rest < 0.01 or score - rest < 2 * noise:
         return []
@@ -57,15 +56,41 @@ def leaking_column(subject: Subject, deadline: float) -> list[Finding]:
         Finding(
             "data.leakage",
             "warning",
-            f"column {', '.join(names)}",
-            f"alone it reaches {unit} {score:.3f}; all other columns together {rest:.3f} ± {error:.3f}",
+            f"column{'s' * (len(names) > 1)} {', '.join(names[:NAMED])}" + (" …" if len(names) > NAMED else ""),
+            f"alone {'it reaches' if len(given) == 1 else 'these reach'} {unit} {score:.3f}; "
+            f"all other columns together {rest:.3f} ± {error:.3f}",
             "a column holds the target itself, or what is known only once the target is",
             "leave it out unless it is known when predicting",
             confidence=0.8,
-            code=f"x = np.delete(x, {given}, axis=1)",
+            code=f"x = np.delete(x, {given[:NAMED]}, axis=1)",
             numbers={"alone": score, "rest": rest},
         )
     ]
+
+
+def _given(x: Array, y: NDArray[np.generic], task: Task, classes: int) -> tuple[list[int], tuple[float, float]]:
+    """Columns each of which alone gives the target, or which do so together, a class each; their score and its error."""
+    told = _told(x, y, classes)
+    strongest = np.argsort(-told, kind="stable")
+    like = strongest[told[strongest] >= NEARLY * told[strongest[0]]]  # a target that is there again and again
+    alone = {int(c): scored(crossed(_stump(classes), x[:, [c]], y), y, task) for c in strongest[:TRIED]}
+    bound = ALONE if classes else ALONE_R2
+    given = [c for c, (score, _) in alone.items() if score >= bound]
+    if given:
+        return sorted({*given, *like.tolist()}), max(alone[c] for c in given)
+    marks = _marks(x, y, classes) if classes > 2 else []
+    together = scored(crossed(_stump(classes), x[:, marks], y), y, task) if marks else (0.0, 0.0)
+    return (marks, together) if together[0] >= bound else ([], together)
+
+
+def _marks(x: Array, y: NDArray[np.generic], classes: int) -> list[int]:
+    """A column for each class but one at least that says whether a row is of it, as those of a one-hot target do."""
+    two_valued = [c for c in range(x.shape[1]) if len(np.unique(x[:, c])) == 2]
+    if len(two_valued) < classes - 1:
+        return []
+    said = [_told(x[:, two_valued], (y == label).astype(np.int64), 2) for label in range(classes)]
+    marks = {two_valued[int(s.argmax())] for s in said if s.max() >= NEARLY}
+    return sorted(marks) if len(marks) >= classes - 1 else []
 
 
 def _told(x: Array, y: NDArray[np.generic], classes: int) -> NDArray[np.float64]:

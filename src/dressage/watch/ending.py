@@ -9,6 +9,7 @@ from torch.optim import Optimizer
 
 from dressage.findings import Finding
 from dressage.subject import Lab, Outcome, advance, outputs_of
+from dressage.watch.by_heart import by_heart
 from dressage.watch.capacity import bottleneck, too_small
 from dressage.watch.case import Case
 from dressage.watch.gap import begun_badly
@@ -29,22 +30,23 @@ ENOUGH = 100
 """Validation rows from which a change of their score is told."""
 
 
-def at_the_end(case: Case, found: list[Finding]) -> list[Finding]:
+def at_the_end(case: Case, known: list[Finding]) -> list[Finding]:
     """Findings of a training that is over, given those that are found already."""
     if case.telemetry.nonfinite is not None:
         return []
-    causes = [f for f in found if f.is_harmful and not f.id.startswith(("eval.", "data.leak", "pipe."))]
+    causes = [f for f in known if f.is_harmful and not f.id.startswith(("eval.", "data.leak", "pipe."))]
     if causes:
         return []
     if collapsed := schedule_collapsed(case):
         return collapsed  # a loop that stands still has learned as little as one whose pairs are torn
-    torn = [] if any(f.is_harmful for f in found) else unpaired(case)
-    return (
+    torn = [] if any(f.is_harmful for f in known) else unpaired(case)
+    found = (
         torn
         or shut_units(case, lambda lab, steps: _again(case, lab, steps))
         or _too_short_or_small(case)
         or begun_badly(case)
     )
+    return found or ([] if any(f.is_harmful for f in known) else by_heart(case))
 
 
 def _again(case: Case, lab: Lab, steps: int) -> Scores:

@@ -1,0 +1,31 @@
+"""Rows learned by heart from the beginning on, where no validation saw a turn."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+import dressage
+from dressage.watch.by_heart import by_heart
+
+
+@pytest.mark.parametrize(("noise", "found"), [(1.5, ["eval.overfit"]), (0.0, [])])
+def test_a_linear_model_is_far_ahead_of_a_network_that_knows_its_rows(noise: float, found: list[str]) -> None:
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(400, 30, generator=generator)
+    y = x @ torch.randn(30, 1, generator=generator) / 3 + noise * torch.randn(400, 1, generator=generator)
+    y = y / y.std()
+    torch.manual_seed(0)
+    wide = nn.Sequential(nn.Linear(30, 256), nn.ReLU(), nn.Linear(256, 1))
+    model = wide if noise else nn.Linear(30, 1)
+    optimizer, loss_fn = torch.optim.Adam(model.parameters(), lr=3e-3 if noise else 3e-2), nn.MSELoss()
+    watch = dressage.watch(model, optimizer, loss_fn, train=(x[:100], y[:100]), val=(x[100:], y[100:]))
+    for _ in range(400):
+        optimizer.zero_grad()
+        loss = loss_fn(model(x[:100]), y[:100])
+        loss.backward()
+        optimizer.step()
+        watch.step(loss)
+    assert [f.id for f in by_heart(watch.case)] == found
+    assert [f.id for f in watch.diagnose() if f.is_harmful] == found, str(watch)
