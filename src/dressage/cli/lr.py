@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
+
+from cyclopts import Parameter
 
 from dressage.cli.options import with_recipe
 from dressage.cli.output import Output, cell, short, table
@@ -17,17 +20,31 @@ if TYPE_CHECKING:
 WIDTH = 64  # characters of the curve
 
 
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Asked:
+    """How the rate is looked for."""
+
+    rule: Literal["range", "halve"] = "range"
+    """range: between where the loss falls and where it rises. halve: a high rate is halved until nothing diverges."""
+    by: Literal["loss", "validation"] = "loss"
+    """The loss that is looked at: of the training's mini-batches, or of validation rows."""
+    repeats: int = 3
+    """Orders of the data; the suggestion is that of their mean curve, and each says its own too."""
+    steps: int = 120
+    """Steps of each."""
+    low: float | None = None
+    """Lowest rate; with --high. Without them a wide sweep finds where something happens."""
+    high: float | None = None
+    """Highest rate; of `--rule halve` the one that is halved first."""
+
+
 @with_recipe
 def lr(
     data: str,
     /,
     *,
-    rule: Literal["range", "halve"] = "range",
-    by: Literal["loss", "validation"] = "loss",
-    repeats: int = 3,
-    steps: int = 120,
-    low: float | None = None,
-    high: float | None = None,
+    asked: Asked | None = None,
     model: str | None = None,
     out: Path | None = None,
     recipe: Recipe,
@@ -44,18 +61,6 @@ def lr(
     ----------
     data
         As for `dressage train`: a folder, a file or a named set.
-    rule
-        range: between where the loss falls and where it rises. halve: a high rate is halved until nothing diverges.
-    by
-        The loss that is looked at: of the training's mini-batches, or of validation rows.
-    repeats
-        Orders of the data; the suggestion is that of their mean curve, and each says its own too.
-    steps
-        Steps of each.
-    low
-        Lowest rate; with --high. Without them a wide sweep finds where something happens.
-    high
-        Highest rate; of `--rule halve` the one that is halved first.
     model
         FILE.py:Name, a network of your own: an nn.Module class, or a function that makes one. The file is run.
     out
@@ -71,18 +76,7 @@ def lr(
         require_name(out)
     network = load_network(model, output)
     with Progress(output) as progress:
-        found = range_test(
-            data,
-            recipe=recipe,
-            model=network,
-            rule=rule,
-            by=by,
-            repeats=repeats,
-            steps=steps,
-            low=low,
-            high=high,
-            progress=progress.opening,
-        )
+        found = range_test(data, recipe=recipe, model=network, **vars(asked or Asked()), progress=progress.opening)
     if out is not None:
         found.save(out)
     text = [*_lines(found, output), *([f"written: {short(out)}"] if out else []), *_next(found, data)]

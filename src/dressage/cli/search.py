@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -24,24 +25,45 @@ BEST = 10
 UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Asked:
+    """What is searched, how, and with what means."""
+
+    space: Annotated[list[str] | None, Parameter(consume_multiple=True, negative="")] = None
+    """PATH=RANGE of each setting: log:A:B, uniform:A:B, integer:A:B or choice:A:B:C; rate, decay and dropout without it."""
+    sampler: str = "random"
+    """random, grid, sobol or optuna."""
+    trials: int | None = None
+    """Trials of the coarse stage; 30 where nothing is said."""
+    epochs: int | None = None
+    """Epochs of a coarse trial; an eighth of a whole training where nothing is said."""
+    subset: int | None = None
+    """Training rows of a coarse trial; 0: all; left out: 10,000 where there are more than twice as many."""
+    stages: str | None = None
+    """All stages, TRIALSxEPOCHS or TRIALSxEPOCHS@ROWS between commas, in place of the three above and of a fine stage."""
+    halving: str = "successive"
+    """successive: the better third goes on at each rung; hyperband: brackets of it; none."""
+    finalists: int = 3
+    """Best trials of the last stage, which are repeated."""
+    repeats: int = 3
+    """Trainings of each with other seeds, from which the noise is known."""
+    budget: str = ""
+    """Time after which no trial is begun, e.g. 90s, 20m or 1.5h."""
+    jobs: int = 0
+    """Processes that train at once; 0: as many as fit and pay for their start."""
+    on: str = ""
+    """ray or ray://HOST:PORT: a cluster that trains in their place; all nodes have to see the folder and the data."""
+    out: Path | None = None
+    """Folder of the search; without it a free name below searches/. One that lies there already is gone on with."""
+
+
 @with_recipe
 def search(
     data: str,
     /,
     *,
-    space: Annotated[list[str] | None, Parameter(consume_multiple=True, negative="")] = None,
-    sampler: str = "random",
-    trials: int | None = None,
-    epochs: int | None = None,
-    subset: int | None = None,
-    stages: str | None = None,
-    halving: str = "successive",
-    finalists: int = 3,
-    repeats: int = 3,
-    budget: str = "",
-    jobs: int = 0,
-    on: str = "",
-    out: Path | None = None,
+    asked: Asked | None = None,
     model: str | None = None,
     recipe: Recipe,
     output: Output | None = None,
@@ -59,32 +81,6 @@ def search(
     ----------
     data
         As for `dressage train`: a folder, a file or a named set.
-    space
-        PATH=RANGE of each setting: log:A:B, uniform:A:B, integer:A:B or choice:A:B:C; rate, decay and dropout without it.
-    sampler
-        random, grid, sobol or optuna.
-    trials
-        Trials of the coarse stage; 30 where nothing is said.
-    epochs
-        Epochs of a coarse trial; an eighth of a whole training where nothing is said.
-    subset
-        Training rows of a coarse trial; 0: all; left out: 10,000 where there are more than twice as many.
-    stages
-        All stages, TRIALSxEPOCHS or TRIALSxEPOCHS@ROWS between commas, in place of the three above and of a fine stage.
-    halving
-        successive: the better third goes on at each rung; hyperband: brackets of it; none.
-    finalists
-        Best trials of the last stage, which are repeated.
-    repeats
-        Trainings of each with other seeds, from which the noise is known.
-    budget
-        Time after which no trial is begun, e.g. 90s, 20m or 1.5h.
-    jobs
-        Processes that train at once; 0: as many as fit.
-    on
-        ray or ray://HOST:PORT: a cluster that trains in their place; all nodes have to see the folder and the data.
-    out
-        Folder of the search; without it a free name below searches/. One that lies there already is gone on with.
     model
         FILE.py:Name, a network of your own: an nn.Module class, or a function that makes one. The file is run.
     """
@@ -92,20 +88,10 @@ def search(
     from dressage.cli.search_progress import SearchProgress
     from dressage.search import search as run_search
 
-    output = output or Output()
-    asked: dict[str, Any] = {"space": space, "sampler": sampler, "trials": trials, "epochs": epochs, "subset": subset}
-    asked |= {
-        "stages": stages,
-        "halving": halving,
-        "finalists": finalists,
-        "repeats": repeats,
-        "jobs": jobs,
-        "on": on,
-        "out": out,
-    }
-    asked |= {"recipe": recipe, "budget": seconds_of(budget), "model": load_network(model, output)}
+    output, given = output or Output(), vars(asked or Asked())
+    given = {**given, "recipe": recipe, "budget": seconds_of(given["budget"]), "model": load_network(model, output)}
     with SearchProgress(output) as progress:
-        found = run_search(data, **asked, on_event=progress, progress=progress.opening)
+        found = run_search(data, **given, on_event=progress, progress=progress.opening)
     _result(found, output)
 
 

@@ -14,13 +14,16 @@ class MissingPackage(DressageError, ImportError):
     """A library that is not installed."""
 
 
-def needed(*names: str, extra: str) -> Any:
-    """The first of the modules whose library is there, those in use before others. Raises MissingPackage."""
+def needed(*names: str, extra: str, where: str = "") -> Any:
+    """The first of the modules whose library is there, those in use before others. Raises MissingPackage.
+
+    `where`: what asked for it, as a person writes it; else the module of dressage that was imported.
+    """
     libraries = {name: name.partition(".")[0] for name in names}
     there = [name for name in names if libraries[name] in sys.modules or find_spec(libraries[name])]
     if not there:
         raise MissingPackage.of(
-            f"dressage.integrations.{extra}",
+            where or f"dressage.integrations.{extra}",
             f"{libraries[names[0]]} is not installed",
             f"expected {' or '.join(libraries.values())}",
             f"pip install 'dressage[{extra}]'",

@@ -16,7 +16,7 @@ from dressage.search.space import Space
 
 def ask(space: Space, n: int, seed: int, told: Told) -> list[Point]:
     """`n` points after those told. TPE (Bergstra et al. 2011) with the constant liar. Raises MissingPackage."""
-    optuna = needed("optuna", extra="optuna")
+    optuna = needed("optuna", extra="optuna", where="sampler optuna")
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)

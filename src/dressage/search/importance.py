@@ -87,6 +87,7 @@ def importance(space: Space, results: Sequence[Result], seed: int = 0) -> Import
         return Importance((), math.nan, len(used), "all trials came out alike: nothing mattered.")
     x, columns = inputs(space, [point_of(space, result.trial.edit) for result in used])
     shares, explained = _bootstrap(x, z, columns, seed)
+    shares = np.minimum(shares, 1.0)  # no share is above the whole: what is measured beyond it is noise of few trials
     low, high = np.quantile(shares, [0.025, 0.975], axis=0)
     weights = [Weight(path, *map(float, w)) for path, *w in zip(columns, shares.mean(0), low, high, strict=True)]
     weights.sort(key=lambda weight: -weight.share)

@@ -43,7 +43,7 @@ _OPEN: dict[str, Bench] = {}
 def on_ray(bench: Bench, stop: Stop, address: str, model: str | None) -> Iterator[tuple[Carry, int]]:
     """Who carries out trials on a cluster, and how many at once. Raises UsageError: no such cluster; MissingPackage."""
     check_address(address)
-    ray = needed("ray", extra="ray")
+    ray = needed("ray", extra="ray", where=f"--on {address}")
     joined = not ray.is_initialized()
     if joined:
         _join(ray, address, bench)
@@ -59,7 +59,7 @@ def check_address(address: str) -> None:
     """Raises UsageError for what is no address, and for one where nobody answers; MissingPackage."""
     if address != "ray":
         _require_listener(address)
-    needed("ray", extra="ray")
+    needed("ray", extra="ray", where=f"--on {address}")
 
 
 def _require_listener(address: str) -> None:
@@ -118,7 +118,7 @@ def _join(ray: Any, address: str, bench: Bench) -> None:
 
 def _require_answer(address: str) -> None:
     """Raises UsageError unless a server of Ray's protocol answers: Ray itself would try for a minute."""
-    grpc = needed("grpc", extra="ray")
+    grpc = needed("grpc", extra="ray", where=f"--on {address}")
     channel = grpc.insecure_channel(address.removeprefix("ray://"))
     try:
         grpc.channel_ready_future(channel).result(timeout=LONGEST)
