@@ -27,6 +27,7 @@ from searches import ARMS, RECIPE, WORKERS
 
 import dressage
 from dressage.search.events import StageEvent, ToldEvent
+from dressage.search.judge import told as judged
 
 NOTES = ["optim.lr=log:1e-6:1e-3", "regularize.weight_decay=log:1e-5:1e5"]
 STAGES, QUICK = "100x5@10000,40x10@10000,20x20", "3x1,2x1"
@@ -58,6 +59,8 @@ def notes(data: str, out: Path, jobs: int, stages: str = STAGES) -> dict[str, An
     )
     begun = [seconds for name, seconds in ends if name == "StageEvent"]
     best = max(r.score for r in found.results if r.counts)
+    if found.verdict is not None:
+        print(*judged(found.verdict), sep="\n")
     print(
         f"coarse: {begun[1] - begun[0]:.0f} s; all: {time.perf_counter() - began:.0f} s; best score of a trial: {best:.4f}"
     )

@@ -14,10 +14,10 @@ from types import SimpleNamespace
 import pytest
 
 from dressage.cli.output import Output
-from dressage.cli.search_progress import SearchProgress
-from dressage.cli.search_time import TimeLeft
+from dressage.cli.search_progress import SearchProgress, left_words
 from dressage.search.asked import Asked, Stage, planned
 from dressage.search.events import KnownEvent, PlanEvent, RunningEvent, StageEvent, ToldEvent, TrialEvent
+from dressage.search.time_left import TimeLeft
 from dressage.search.trial import Moment, Result, Trial
 from dressage.search.work import Task
 from dressage.search.workers import Processes, Worker
@@ -94,7 +94,7 @@ def test_time_left_follows_the_pace() -> None:
     left = TimeLeft(lambda: now[0])
     left.take(PLAN)
     left.take(StageEvent(0, Stage(6, 5), 6))
-    assert math.isnan(left.seconds()) and left.text() == ""
+    assert math.isnan(left.seconds()) and left_words(left.seconds()) == ""
     now[0] = 140.0  # the workers started
     left.take(KnownEvent([done(0)], 6))
     left.take(RunningEvent(trial(1)))
@@ -105,7 +105,7 @@ def test_time_left_follows_the_pace() -> None:
     left.take(TrialEvent(done(1, 5), 2, 6))
     assert left.seconds() == pytest.approx((460 - 100) * 20 / 50)
     left.take(StageEvent(1, Stage(2, 5), 2))  # what was saved by trials that stopped early is gained here
-    assert left.seconds() == pytest.approx(160 * 20 / 50) and left.text() == "1:04 left"
+    assert left.seconds() == pytest.approx(160 * 20 / 50) and left_words(left.seconds()) == "1:04 left"
     left.take(StageEvent(2, None, 6))
     assert left.seconds() == pytest.approx(60 * 20 / 50)
 
@@ -142,7 +142,7 @@ def test_lines_of_a_worker_may_come_in_pieces_and_several_at_once() -> None:
     hands = Processes(bench, None, 1, None)  # type: ignore[arg-type]
     process = SimpleNamespace(stdout=SimpleNamespace(fileno=lambda: read))
     worker = Worker(process, io.BytesIO(), [Task(trial(1), 5), Task(trial(2), 5)])  # type: ignore[arg-type]
-    said = b'{"running": 2, "epoch": 1, "cost": 0.5}\n{"running": 1, "epoch": 2, "cost": NaN}\n{"done": true}\n'
+    said = b'{"running": 2, "epoch": 1, "cost": 0.5, "score": 0.5}\n{"running": 1, "epoch": 2, "cost": NaN, "score": NaN}\n{"done": true}\n'
     for piece in (said[:17], said[17:60], said[60:]):
         os.write(write, piece)
         results = list(hands._answer(worker, deque()))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -114,7 +114,8 @@ def show(folder: Path, output: Output) -> None:
     """A search as far as it has come."""
     from dressage.search import load_search
 
-    _result(load_search(folder), output)
+    found = load_search(folder)
+    _result(found, output, [line for stage in found.stages for line in stage.told])
 
 
 def seconds_of(text: str) -> float:
@@ -127,8 +128,9 @@ def seconds_of(text: str) -> float:
     return float(match[1]) * UNITS[match[2]]
 
 
-def _result(found: Search, output: Output) -> None:
-    output.result(as_dict(found), _lines(found, output))
+def _result(found: Search, output: Output, decided: Iterable[str] = ()) -> None:
+    """What was found; `decided`: after each stage, where it was not told on the way."""
+    output.result(as_dict(found), _lines(found, output, decided))
 
 
 def as_dict(found: Search) -> dict[str, Any]:
@@ -166,7 +168,7 @@ def _trial(r: Result) -> dict[str, Any]:
     }
 
 
-def _lines(found: Search, output: Output) -> Iterator[str]:
+def _lines(found: Search, output: Output, decided: Iterable[str]) -> Iterator[str]:
     from dressage.evaluate.words import metric_name
     from dressage.search.judge import told
     from dressage.search.trial import ranked
@@ -179,8 +181,7 @@ def _lines(found: Search, output: Output) -> Iterator[str]:
     rows = [[r.trial.number, *(cell(r.trial.edit.get(p, "")) for p in paths), r.score, r.cost, r.epoch] for r in shown]
     if rows:
         yield from table(head, rows, output)
-    for stage in found.stages:
-        yield from (cell(line, 400) for line in stage.told)
+    yield from (cell(line, 400) for line in decided)
     if found.verdict is not None:
         yield from (cell(line, 400) for line in told(found.verdict))
     elif found.status == "finished":

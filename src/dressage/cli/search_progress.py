@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from typing import TYPE_CHECKING
 
 from dressage.cli.output import Output, cell, duration
 from dressage.cli.progress import Progress
-from dressage.cli.search_time import TimeLeft
 from dressage.search.events import KnownEvent, PlanEvent, RunningEvent, StageEvent, ToldEvent, TrialEvent
 from dressage.search.pictures.axis import labels
+from dressage.search.time_left import TimeLeft
 from dressage.search.trial import Result, ranked_by_rung
 
 if TYPE_CHECKING:
@@ -95,8 +96,8 @@ class SearchProgress:
         self._running.pop(result.trial.number, None)
         self._count = f"{event.done} of {event.total}"
         if not self._lively:
-            left = f"  {self._left.text()}" if self._left.text() else ""
-            self._output.note(f"{event.done:>4}/{event.total}  {_words(result)}{left}")
+            words = filter(None, [f"{event.done:>4}/{event.total}", _words(result), left_words(self._left.seconds())])
+            self._output.note("  ".join(words))
         self._draw(at_once=event.done == event.total)
 
     def _draw(self, at_once: bool = False) -> None:
@@ -121,7 +122,7 @@ class SearchProgress:
         running = list(self._running.values())[:RUNNING]
         paths = list(dict.fromkeys(p for t in [*(r.trial for r in best), *(e.trial for e in running)] for p in t.edit))
         names = labels(paths)
-        said = ", ".join(filter(None, [f"{self._title}: {self._count}", self._left.text()]))
+        said = ", ".join(filter(None, [f"{self._title}: {self._count}", left_words(self._left.seconds())]))
         table = Table(
             title=said, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0)
         )
@@ -148,6 +149,11 @@ class SearchProgress:
         if self._live is not None:
             self._live.stop()
             self._live = None
+
+
+def left_words(seconds: float) -> str:
+    """`3:20 left`, or nothing where nobody can tell."""
+    return "" if math.isnan(seconds) else f"{duration(seconds)} left"
 
 
 def _words(result: Result) -> str:

@@ -18,7 +18,6 @@ from dressage.search.events import KnownEvent, PlanEvent, SearchEvent, StageEven
 from dressage.search.folder import SearchFolder, Standing
 from dressage.search.found import Search, StageFound
 from dressage.search.judge import judge
-from dressage.search.judge import told as sentences
 from dressage.search.rungs import promoted
 from dressage.search.samplers import sample
 from dressage.search.space import Space, texts_of
@@ -92,9 +91,7 @@ def conduct(c: Conduct) -> Search:
         c.tell(ToldEvent(told))
         space, first = next_space, first + stage.trials
     _repeat(c, first)
-    found = c.found("finished")
-    c.tell(ToldEvent(sentences(found.verdict) if found.verdict else ["No trial counts: all failed or were stopped."]))
-    return found
+    return c.found("finished")
 
 
 def _carry_stage(c: Conduct, number: int, stage: Stage, space: Space, first: int, results: list[Result]) -> None:

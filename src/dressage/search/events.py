@@ -42,11 +42,12 @@ class StageEvent:
 
 @dataclass(frozen=True, slots=True)
 class RunningEvent:
-    """A trial has begun, or has come to the end of an epoch with this validation cost."""
+    """A trial has begun, or has come to the end of an epoch with this validation cost and score."""
 
     trial: Trial
     epoch: int = 0
     cost: float = math.nan
+    score: float = math.nan
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -13,29 +12,29 @@ from dressage.errors import DataError, RunError, UsageError, printable
 from dressage.files import write_atomic
 from dressage.ground import Ground, made_anew, open_ground
 from dressage.jobfile import as_given
-from dressage.models.foreign import Made, spec_of
+from dressage.models.foreign import Made
 from dressage.prepare import ShowProgress, threads_kept
 from dressage.recipe import Recipe, as_recipe, to_toml
 from dressage.remedies import edited
 from dressage.resolve import check_names, name_problems, value_at
 from dressage.search.asked import Asked, Halving, Stage, as_stages, check_halving
-from dressage.search.conduct import Carry, Conduct, Unfinished, conduct
+from dressage.search.conduct import Conduct, Unfinished, conduct
 from dressage.search.events import SearchEvent
 from dressage.search.folder import BEST, SearchFolder
 from dressage.search.found import Search
 from dressage.search.groups import grouped
-from dressage.search.on_ray import check_address, on_ray
+from dressage.search.hands import hands
+from dressage.search.on_ray import check_address
 from dressage.search.page import write_page
 from dressage.search.ranges import Range
 from dressage.search.samplers import check_sampler
 from dressage.search.space import as_space, default_space, texts_of
 from dressage.search.telling import account_of
+from dressage.search.time_left import TimeLeft
 from dressage.search.trial import Result
 from dressage.search.work import Bench
 from dressage.search.worker import require_same
-from dressage.search.workers import Processes, here, how_many
 from dressage.settle import PATHS
-from dressage.stopping import signals
 
 COARSE, FINE = 30, 10
 """Trials of the two stages where nothing is asked."""
@@ -79,7 +78,8 @@ def search(
     optuna. `trials`, `epochs` and `subset` (training rows) are those of the coarse stage; `stages` names all of them,
     `["100x5@10000", "20x20"]`. `halving`: none, successive or hyperband, within a stage. The `finalists` best of the last stage
     are repeated with `repeats` other seeds. `first`: edits by path that are tried before any is drawn. `budget`: seconds after
-    which no trial is begun. `jobs`: processes; 0: as many as fit. `on`: a Ray cluster in their place, `ray` or
+    which no trial is begun. `jobs`: processes; 0: as many as fit,
+    once they are worth their start. `on`: a Ray cluster in their place, `ray` or
     `ray://HOST:PORT`. `out`: folder of the search, `searches/<name>-<n>` without it; one that is there already is gone on with.
     Raises DataError, RecipeError or UsageError before anything is written; Interrupted with what was trained saved.
     """
@@ -169,14 +169,20 @@ def _carried_out(
     bench: Bench, whole: Recipe, model: Made | None, jobs: int, on: str, on_event: OnEvent | None
 ) -> Search:
     """Carries a search out from where it stands, and writes what was found."""
-    place, tell = bench.place, on_event or (lambda event: None)
+    place, left = bench.place, TimeLeft()
+
+    def tell(event: SearchEvent) -> None:
+        left.take(event)
+        if on_event is not None:
+            on_event(event)
+
     bench = replace(bench, tell=tell)
     with place.searching():
         standing = replace(place.standing(), status="running")
         place.stand(standing)
         c = Conduct(bench.asked, place, whole, _nobody, tell, standing, rows=len(bench.ground.rows["train"]))
         try:
-            with _hands(bench, model, jobs, on) as (c.carry, at_once):
+            with hands(bench, model, jobs, on, left) as (c.carry, at_once):
                 c.group = partial(grouped, bench, workers=at_once)
                 found = conduct(c)
             if found.best is not None:
@@ -187,33 +193,6 @@ def _carried_out(
         write_page(account_of(found, c.seconds), place.path)
         place.stand(replace(c.standing, status="finished", seconds=c.seconds))
     return found
-
-
-@contextmanager
-def _hands(bench: Bench, model: Made | None, jobs: int, on: str) -> Iterator[tuple[Carry, int]]:
-    """Who carries out the trials, processes or a cluster where they can open the data and make the network themselves.
-
-    And for how many at once they are grouped: on one machine for those that fit it, however many there are.
-    """
-    spec = spec_of(model)
-    alone = bench.asked.data is None or (model is not None and spec is None)
-    if on and alone:
-        found = "the data or the network was given from Python"
-        repair = "give a path, and a network as FILE.py:Name on the command line"
-        raise UsageError.of(f"--on {on}", found, "expected what every node can open by itself", repair)
-    threads = int(bench.asked.form["train.threads"])
-    count = 1 if alone or on else how_many(bench, threads, jobs)
-    with signals(bench.place.path) as stop:
-        if on:
-            with on_ray(bench, stop, on, spec) as hands:
-                yield hands
-            return
-        fitting = 1 if alone else how_many(bench, threads)
-        if count == 1:
-            yield here(bench, stop), fitting
-            return
-        with Processes(bench, stop, count, spec) as processes:
-            yield processes.carry, fitting
 
 
 def _nobody(tasks: object, may_begin: object) -> Iterator[Result]:

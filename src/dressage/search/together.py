@@ -152,7 +152,7 @@ def _hear(bench: Bench, c: Carried, event: MemberEvent, share: float) -> None:
     if isinstance(event, EpochEvent):
         c.heard = event.epoch
         c.events.append(replace(event, metrics={**event.metrics, "seconds": c.course.seconds + share}))
-        bench.tell(RunningEvent(c.task.trial, event.epoch, c.course.curve[-1].cost))
+        bench.tell(RunningEvent(c.task.trial, event.epoch, *c.course.curve[-1][2:]))
     c.is_over = bool(c.course.reason) or isinstance(event, EndEvent) or event.epoch >= c.task.epoch
 
 

@@ -123,7 +123,7 @@ def _recorded(bench: Bench, trial: Trial, job: Job, epoch: int, stop: Stop) -> R
         def heard(event: Event) -> None:
             course(event)
             if isinstance(event, EpochEvent):
-                bench.tell(RunningEvent(trial, event.epoch, course.curve[-1].cost))
+                bench.tell(RunningEvent(trial, event.epoch, *course.curve[-1][2:]))
 
         record(job, folder, stop, heard, course.seconds, training=course.until(epoch))
         if not (course.reason or course.is_over or job.state.epoch >= epoch):

@@ -42,7 +42,7 @@ def main() -> None:
         with place.working():
             first = told.get()
             bench = open_bench(place, first["data"], first["model"])
-            bench = replace(bench, tell=lambda event: _say(answers, _running(event)))
+            bench = replace(bench, tell=lambda event: _say(answers, running(event)))
             _say(answers, {"ready": True})
             while True:
                 tasks = tasks_of(told.get())
@@ -92,10 +92,11 @@ def _told() -> queue.Queue[dict[str, Any]]:
     return lines
 
 
-def _running(event: RunningEvent | ToldEvent) -> dict[str, Any]:
+def running(event: RunningEvent | ToldEvent) -> dict[str, Any]:
     """As the search takes it; sentences are its own."""
     assert isinstance(event, RunningEvent)
-    return {"running": event.trial.number, "epoch": event.epoch, "cost": event.cost}
+    numbers = {"epoch": event.epoch, "cost": event.cost, "score": event.score}
+    return {"running": event.trial.number, **numbers}
 
 
 def _say(answers: IO[bytes], message: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Who carries out trials on this machine: this process, or as many as fit, each with its own threads and the data opened once.
+"""Processes that carry out the trials of a search, each with its own threads and the data opened once.
 
 A worker is `python -m dressage.search.worker FOLDER`. What passes between it and the search is JSON, a line each; what came of a
 trial lies in the trial's folder. A worker that dies is replaced and its trials are gone on with.
@@ -20,12 +20,11 @@ from dataclasses import asdict, dataclass, field
 from typing import IO, Any
 
 from dressage import errors
-from dressage.data.npz import available_memory
 from dressage.errors import DressageError, Interrupted, RunError, printable
+from dressage.search.beside import Beside
 from dressage.search.events import RunningEvent
 from dressage.search.folder import SearchFolder
 from dressage.search.groups import Group
-from dressage.search.together import carry_out
 from dressage.search.trial import Result
 from dressage.search.work import Bench, Task, fail
 from dressage.stopping import Stop
@@ -38,41 +37,12 @@ ENDING = 6.0
 """Seconds that workers have to save what they train."""
 TICK = 0.2
 """Seconds between two looks at whether somebody asked for the end."""
-BASE = 500 << 20
-"""Bytes of a process with everything imported."""
-
-
-def here(bench: Bench, stop: Stop) -> Callable[[Sequence[Group], Callable[[], bool]], Iterator[Result]]:
-    """Carries out trials in this process, one after the other."""
-
-    def carry(groups: Sequence[Group], may_begin: Callable[[], bool]) -> Iterator[Result]:
-        for group in groups:
-            if not may_begin():
-                return
-            found = carry_out(bench, group, stop)
-            yield from found
-            if len(found) < len(group):
-                raise interrupted(bench.place)
-
-    return carry
 
 
 def interrupted(place: SearchFolder) -> DressageError:
     """What is raised where somebody asked for the end."""
     found, saved = "the search was stopped", "what was trained is saved"
     return Interrupted.of(place.path, found, saved, f"go on with `dressage resume {place.path}`")
-
-
-def how_many(bench: Bench, threads: int, asked: int = 0) -> int:
-    """Processes that fit: by cores and by memory; `asked` where it is given; one on a device that they would share."""
-    if asked:
-        return asked
-    if str(bench.asked.form.get("train.device", "cpu")) != "cpu":
-        return 1
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    x = bench.ground.source.x
-    each = BASE + 3 * int(x.nbytes)
-    return max(1, min(cores // max(1, threads), available_memory() // each))
 
 
 @dataclass(slots=True)
@@ -85,6 +55,11 @@ class Worker:
     is_ready: bool = False
     half: bytes = b""
     """Of a line that has not come whole yet."""
+
+    def fileno(self) -> int:
+        """Where its answers come."""
+        assert self.process.stdout is not None
+        return self.process.stdout.fileno()
 
     def say(self, message: dict[str, Any]) -> None:
         """A line to it; one that has died is noticed when it is listened to."""
@@ -103,6 +78,24 @@ class Worker:
         how = f"ended by signal {-code}" if code < 0 else f"ended with code {code}"
         return printable(f"its process {how}" + (f" ({lines[-1][:200]})" if lines else ""))
 
+    def wish_end(self) -> None:
+        """Asks it to save what it trains, and to end; one without a trial may be importing for seconds yet, and is killed."""
+        self.process.send_signal(signal.SIGKILL if self.group is None else signal.SIGTERM)
+
+    def end(self, until: float) -> None:
+        """Waits for it until then; after that it is killed."""
+        try:
+            self.process.wait(max(0.0, until - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        for pipe in (self.process.stdin, self.process.stdout, self.log):
+            try:
+                if pipe is not None:
+                    pipe.close()
+            except BrokenPipeError:
+                pass
+
 
 @dataclass(slots=True)
 class Processes:
@@ -112,7 +105,9 @@ class Processes:
     stop: Stop
     count: int
     model: str | None
-    workers: list[Worker] = field(default_factory=list)
+    pay: Callable[[], bool] = lambda: True
+    """Whether they are worth their start; until then one trains beside the search."""
+    workers: list[Worker | Beside] = field(default_factory=list)
     deaths: dict[int, int] = field(default_factory=dict)
     """By the number of the first trial of a group."""
 
@@ -122,16 +117,10 @@ class Processes:
     def __exit__(self, *error: object) -> None:
         """Asks those that train to save it, and ends all."""
         for worker in self.workers:
-            # One without a trial has nothing to save, and may be importing for seconds yet.
-            worker.process.send_signal(signal.SIGKILL if worker.group is None else signal.SIGTERM)
+            worker.wish_end()
         until = time.monotonic() + ENDING
         for worker in self.workers:
-            try:
-                worker.process.wait(max(0.0, until - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                worker.process.kill()
-                worker.process.wait()
-            _close(worker)
+            worker.end(until)
         self.workers = []
 
     def carry(self, groups: Sequence[Group], may_begin: Callable[[], bool]) -> Iterator[Result]:
@@ -145,8 +134,7 @@ class Processes:
                 raise interrupted(self.bench.place)
 
     def _hand_out(self, waiting: deque[Group], may_begin: Callable[[], bool]) -> None:
-        while len(self.workers) < min(self.count, len(waiting) + sum(bool(w.group) for w in self.workers)):
-            self.workers.append(self._started())
+        self._call(len(waiting) + sum(worker.group is not None for worker in self.workers))
         for worker in self.workers:
             if waiting and worker.is_ready and worker.group is None:
                 if not may_begin():
@@ -155,18 +143,30 @@ class Processes:
                 worker.group = waiting.popleft()
                 worker.say({"tasks": [to_json(task) for task in worker.group]})
 
-    def _heard(self) -> list[Worker]:
+    def _call(self, wanted: int) -> None:
+        """Starts as many as are wanted and fit; once the first is ready, the thread that trained meanwhile ends."""
+        if not self.pay():
+            if not self.workers:
+                self.workers.append(Beside(self.bench).begin())
+            return
+        others = [worker for worker in self.workers if isinstance(worker, Worker)]
+        self.workers += [self._started() for _ in range(min(self.count, wanted) - len(others))]
+        if any(worker.is_ready for worker in others):
+            for worker in [w for w in self.workers if isinstance(w, Beside) and w.group is None]:
+                self.workers.remove(worker)
+                worker.wish_end()
+                worker.end(time.monotonic() + ENDING)
+
+    def _heard(self) -> list[Worker | Beside]:
         """Workers that have something to say, or have died."""
         with selectors.DefaultSelector() as selector:
             for worker in self.workers:
-                assert worker.process.stdout is not None
-                selector.register(worker.process.stdout, selectors.EVENT_READ, worker)
+                selector.register(worker, selectors.EVENT_READ, worker)
             return [key.data for key, _ in selector.select(TICK)]
 
-    def _answer(self, worker: Worker, waiting: deque[Group]) -> Iterator[Result]:
-        assert worker.process.stdout is not None
+    def _answer(self, worker: Worker | Beside, waiting: deque[Group]) -> Iterator[Result]:
         # Not by lines: for what a buffer holds, nobody would be woken.
-        heard = os.read(worker.process.stdout.fileno(), 1 << 16)
+        heard = os.read(worker.fileno(), 1 << 16)
         if not heard:
             yield from self._died(worker, waiting)
             return
@@ -174,14 +174,14 @@ class Processes:
         for line in lines:
             yield from self._said(worker, json.loads(line))
 
-    def _said(self, worker: Worker, said: dict[str, Any]) -> Iterator[Result]:
+    def _said(self, worker: Worker | Beside, said: dict[str, Any]) -> Iterator[Result]:
         """What comes of one line."""
         if "error" in said:
             raise raised(said)
         if "running" in said:
             trials = [task.trial for task in worker.group or () if task.trial.number == said["running"]]
             for trial in trials:
-                self.bench.tell(RunningEvent(trial, said["epoch"], said["cost"]))
+                self.bench.tell(RunningEvent(trial, said["epoch"], said["cost"], said["score"]))
             return
         if said.get("ready"):
             worker.is_ready = True
@@ -194,11 +194,11 @@ class Processes:
                 raise interrupted(self.bench.place)
             yield result
 
-    def _died(self, worker: Worker, waiting: deque[Group]) -> Iterator[Result]:
+    def _died(self, worker: Worker | Beside, waiting: deque[Group]) -> Iterator[Result]:
         """Its trials are gone on with by another; after some deaths they count as failed."""
         self.workers.remove(worker)
         group, words = worker.group, worker.last_words()
-        _close(worker)
+        worker.end(time.monotonic())
         number = group[0].trial.number if group else STARTING
         self.deaths[number] = self.deaths.get(number, 0) + 1
         if self.deaths[number] < DEATHS:
@@ -237,12 +237,3 @@ def raised(said: dict[str, Any]) -> Exception:
     if isinstance(kind, type) and issubclass(kind, DressageError):
         return kind(str(said["error"]))
     return RuntimeError(str(said["error"]))
-
-
-def _close(worker: Worker) -> None:
-    for pipe in (worker.process.stdin, worker.process.stdout, worker.log):
-        try:
-            if pipe is not None:
-                pipe.close()
-        except BrokenPipeError:
-            pass

@@ -6,7 +6,6 @@ import math
 import time
 from collections.abc import Callable, Sequence
 
-from dressage.cli.output import duration
 from dressage.search.events import KnownEvent, PlanEvent, RunningEvent, StageEvent, TrialEvent
 from dressage.search.trial import Trial
 
@@ -54,10 +53,9 @@ class TimeLeft:
         now = self._clock()
         return max(0.0, min(left * (now - self._began) / self._own, self._ends - now))
 
-    def text(self) -> str:
-        """`3:20 left`, or nothing."""
-        left = self.seconds()
-        return "" if math.isnan(left) else f"{duration(left)} left"
+    def spent(self) -> float:
+        """Seconds since the first trial began to train; NaN where none has."""
+        return self._clock() - self._began if self._is_told else math.nan
 
     def _reached(self, trial: Trial, epoch: int) -> None:
         before = self._epochs.get(trial.number, epoch if self._is_told else 0)  # what it begins with was trained before
