@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from dressage.fit import EndEvent, EpochEvent, fit
 from dressage.ground import Ground, open_ground
 from dressage.recipe import Recipe
 from dressage.remedies import edited
-from dressage.search.events import TrialEvent
+from dressage.search.events import RunningEvent
 
 RECIPE: dict[str, Any] = {
     "model": {"name": "mlp", "width": 50, "depth": 1, "norm": "none"},
@@ -34,10 +35,11 @@ ROWS, EPOCHS, TRIALS = 10_000, 10, 100
 WORKERS = 2
 
 
-def ground_of(data: str) -> tuple[Ground, Recipe]:
-    """The data, opened as each search opens it, and the recipe that all vary."""
+@cache
+def ground_of(data: str, seed: int) -> tuple[Ground, Recipe]:
+    """The data, opened and split as each search does it, and the recipe that all vary."""
     torch.set_num_threads(1)
-    written = Recipe.model_validate({**RECIPE, "data": {"subset": ROWS}})
+    written = Recipe.model_validate({**RECIPE, "seed": seed, "data": {"subset": ROWS}})
     written = edited(written, {"train.epochs": EPOCHS, "train.refit": False, "watch.diagnose": False})
     form = {"train.precision": "float32", "train.memory_format": "contiguous", "train.threads": 1}
     ground = open_ground(data, None, written, None, None, None)
@@ -76,22 +78,22 @@ class Reached(Exception):
 
 
 def by_dressage(data: str, target: float, limit: float, seed: int) -> tuple[float, float]:
-    """Coarse on a quarter of the rows, then finer with halving within. Seconds and the best accuracy."""
+    """Coarse by an epoch, then finer in ranges that narrow, halving within. Seconds and the best accuracy."""
     began, best, seconds = processor_seconds(), 0.0, 0.0
     space = {path: f"log:{low}:{high}" for path, (low, high) in SAME.items()}
 
     def tell(event: object) -> None:
         nonlocal best, seconds
-        if isinstance(event, TrialEvent) and event.result.counts:
-            best = max(best, event.result.score)
+        if isinstance(event, RunningEvent) and event.score > best:
+            best = event.score
         seconds = processor_seconds() - began
         if best >= target or seconds > limit:
             raise Reached
 
-    stages = f"40x4@{ROWS // 4},24x{EPOCHS}@{ROWS},36x{EPOCHS}@{ROWS}"
+    stages = f"30x1@{ROWS},24x{EPOCHS}@{ROWS},24x{EPOCHS}@{ROWS},22x{EPOCHS}@{ROWS}"
     with tempfile.TemporaryDirectory() as folder, suppress(Reached):
         dressage.search(
-            data, recipe=RECIPE, space=space, stages=stages, seed=seed, finalists=1, repeats=0, jobs=WORKERS,
+            data, recipe=RECIPE, space=space, stages=stages, seed=seed, finalists=4, repeats=0,
             out=Path(folder) / "search", on_event=tell,
         )  # fmt: skip
     return seconds if best >= target else float("inf"), best
@@ -138,7 +140,7 @@ def _study(way: str, journal: str, seed: int) -> Any:
 def _optuna_worker(way: str, journal: str, data: str, seed: int, best: Any, over: Any, number: int) -> None:
     import optuna
 
-    ground, written = ground_of(data)
+    ground, written = ground_of(data, seed)
     study = _study(way, journal, seed + 1000 * number)
 
     def objective(trial: Any) -> float:
@@ -177,7 +179,7 @@ def by_ray(data: str, target: float, limit: float, seed: int) -> tuple[float, fl
         )
 
         def trained(point: dict[str, float]) -> None:
-            ground, written = ground_of(data)
+            ground, written = ground_of(data, seed)
             for epoch, score in scores(ground, written, point):
                 with file.open("a") as lines:
                     lines.write(f"{score}\n")

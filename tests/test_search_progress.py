@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import math
 import os
 import re
@@ -142,7 +143,8 @@ def test_lines_of_a_worker_may_come_in_pieces_and_several_at_once() -> None:
     hands = Processes(bench, None, 1, None)  # type: ignore[arg-type]
     process = SimpleNamespace(stdout=SimpleNamespace(fileno=lambda: read))
     worker = Worker(process, io.BytesIO(), [Task(trial(1), 5), Task(trial(2), 5)])  # type: ignore[arg-type]
-    said = b'{"running": 2, "epoch": 1, "cost": 0.5, "score": 0.5}\n{"running": 1, "epoch": 2, "cost": NaN, "score": NaN}\n{"done": true}\n'
+    lines = ({"running": 2, "epoch": 1, "cost": 0.5}, {"running": 1, "epoch": 2, "cost": math.nan}, {"done": True})
+    said = b"".join(json.dumps({**line, "score": 0.5}).encode() + b"\n" for line in lines)
     for piece in (said[:17], said[17:60], said[60:]):
         os.write(write, piece)
         results = list(hands._answer(worker, deque()))

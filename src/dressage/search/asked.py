@@ -19,7 +19,10 @@ from dressage.search.trial import Trial
 Halving = Literal["none", "successive", "hyperband"]
 HALVINGS: tuple[str, ...] = get_args(Halving)
 FIRST = 2
-"""Epochs of a rung at least: after one, a warm-up has hardly ended."""
+"""Epochs of a rung at least where an epoch has few steps: after one, a warm-up has hardly ended."""
+STEPS = 50
+"""Steps of an epoch after which it tells enough of a trial: then one is a rung. Of 192 trials of ten epochs with 100 steps each,
+the twelve best were among the best sixteen after one epoch (`experiments/searches.py`)."""
 MOST = 100_000
 """Trials, and epochs, of a stage."""
 _STAGE = re.compile(r"(\d{1,9})x(\d{1,9})(?:@(\d{1,12}))?", re.ASCII)
@@ -59,13 +62,15 @@ class Asked:
     stages: tuple[str, ...]
     halving: Halving
     finalists: int
-    """Trials of the last stage that are repeated."""
+    """Trials that come to the end of each stage at least; those of the last are repeated."""
     repeats: int
     """Runs of each with other seeds."""
     budget: float
     """Seconds of trials, beyond which none is begun; 0: as long as it takes."""
     first: tuple[Mapping[str, Any], ...] = ()
     """Edits that the first stage tries before it draws any."""
+    shortest: tuple[int, ...] = ()
+    """Epochs of the shortest rung of each stage; FIRST where nothing is said."""
 
     @property
     def written(self) -> Recipe:
@@ -89,7 +94,7 @@ class Asked:
 
     def to_json(self) -> dict[str, Any]:
         """As `from_json` takes it."""
-        lists = {name: list(getattr(self, name)) for name in ("space", "stages", "first")}
+        lists = {name: list(getattr(self, name)) for name in ("space", "stages", "first", "shortest")}
         return {**asdict(self), **lists}
 
 
@@ -113,7 +118,10 @@ def from_json(found: Mapping[str, Any], where: object) -> Asked:
     first = found.get("first", [])
     if not isinstance(first, list) or not all(isinstance(edit, dict) for edit in first):
         raise RunError.of(where, "has no usable first", "expected what a search wrote", "copy it again")
-    taken: dict[str, Any] = {"first": tuple(first)}
+    shortest = found.get("shortest", [])
+    if not isinstance(shortest, list) or not all(epochs in (1, FIRST) for epochs in shortest):
+        raise RunError.of(where, "has no usable shortest", "expected what a search wrote", "copy it again")
+    taken: dict[str, Any] = {"first": tuple(first), "shortest": tuple(shortest)}
     taken |= {name: tuple(found[name]) if kind is list else found[name] for name, kind in kinds.items()}
     asked = Asked(**taken)
     as_stages(asked.stages)
@@ -144,25 +152,36 @@ def check_halving(name: str) -> None:
         )
 
 
-def brackets(trials: int, stage: Stage, way: str, least: int = 1) -> list[list[Rung]]:
-    """The rungs of so many trials of a stage, by bracket; where there is one bracket, `least` trials come to its end."""
-    if way == "hyperband":
-        return shared(trials, stage.epochs)
-    rungs = halving(trials, stage.epochs, first=FIRST) if way == "successive" else [Rung(trials, stage.epochs)]
-    return [[Rung(max(rung.trials, min(least, trials)), rung.epochs) for rung in rungs]]
+def brackets(asked: Asked, number: int, trials: int) -> list[list[Rung]]:
+    """The rungs of so many trials of stage `number`, by bracket; as many as are repeated in the end come to its last one.
+
+    Ranges narrow by them, and where several train as one computation they take hardly longer than one by itself.
+    """
+    epochs = asked.plan[number].epochs
+    if asked.halving == "hyperband":
+        return shared(trials, epochs)
+    first = asked.shortest[number] if number < len(asked.shortest) else FIRST
+    rungs = halving(trials, epochs, first=first) if asked.halving == "successive" else [Rung(trials, epochs)]
+    least = min(asked.finalists, trials)
+    return [[Rung(max(rung.trials, least), rung.epochs) for rung in rungs]]
+
+
+def shortest_rungs(plan: Iterable[Stage], rows: int, batch: int) -> tuple[int, ...]:
+    """Epochs of the shortest rung of each stage; `rows`: all training rows, `batch`: of a step."""
+    steps = (min(stage.rows or rows, rows) / batch for stage in plan)
+    return tuple(1 if count >= STEPS else FIRST for count in steps)
 
 
 def planned(asked: Asked, rows: int) -> list[float]:
     """Rows times epochs of each stage, and of the repeats in the end, if no trial stops early; `rows`: all training rows."""
-    samples, last = [], len(asked.plan) - 1
+    samples = []
     for number, stage in enumerate(asked.plan):
-        least = asked.finalists if number == last else 1
         epochs = 0
-        for bracket in brackets(stage.trials, stage, asked.halving, least):
+        for bracket in brackets(asked, number, stage.trials):
             before = [0, *(rung.epochs for rung in bracket)]
             epochs += sum(rung.trials * (rung.epochs - start) for rung, start in zip(bracket, before, strict=False))
         samples.append(float(epochs * min(stage.rows or rows, rows)))
-    final = asked.plan[last]
+    final = asked.plan[-1]
     repeats = min(asked.finalists, final.trials) * asked.repeats * final.epochs
     return [*samples, float(repeats * min(final.rows or rows, rows))]
 

@@ -107,7 +107,7 @@ def _carry_stage(c: Conduct, number: int, stage: Stage, space: Space, first: int
             edits += [as_edit(c.whole, point) for point in points]
         begin = first + stage.trials - left
         trials = [Trial(begin + i, number, edit, c.asked.seed, stage.epochs) for i, edit in enumerate(edits)]
-        _by_rungs(c, stage, trials, results)
+        _by_rungs(c, trials, results)
         left -= size
 
 
@@ -117,10 +117,9 @@ def _best_before(c: Conduct, stage: Stage) -> list[Mapping[str, object]]:
     return [r.trial.edit for r in before[: math.ceil(CARRIED * stage.trials)]] if stage.trials > 1 else []
 
 
-def _by_rungs(c: Conduct, stage: Stage, trials: Sequence[Trial], results: list[Result]) -> None:
+def _by_rungs(c: Conduct, trials: Sequence[Trial], results: list[Result]) -> None:
     """Carries trials from rung to rung; at each barrier the best of a bracket go on."""
-    least = c.asked.finalists if trials[0].stage == len(c.asked.plan) - 1 else 1
-    rungs, live, rest = brackets(len(trials), stage, c.asked.halving, least), list[list[Trial]](), list(trials)
+    rungs, live, rest = brackets(c.asked, trials[0].stage, len(trials)), list[list[Trial]](), list(trials)
     for bracket in rungs:
         live.append(rest[: bracket[0].trials])
         rest = rest[bracket[0].trials :]

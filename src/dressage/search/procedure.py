@@ -17,7 +17,7 @@ from dressage.prepare import ShowProgress, threads_kept
 from dressage.recipe import Recipe, as_recipe, to_toml
 from dressage.remedies import edited
 from dressage.resolve import check_names, name_problems, value_at
-from dressage.search.asked import Asked, Halving, Stage, as_stages, check_halving
+from dressage.search.asked import Asked, Halving, Stage, as_stages, check_halving, shortest_rungs
 from dressage.search.conduct import Conduct, Unfinished, conduct
 from dressage.search.events import SearchEvent
 from dressage.search.folder import BEST, SearchFolder
@@ -114,6 +114,9 @@ def search(
             repeats=repeats,
             budget=float(budget),
             first=tuple(first),
+            shortest=shortest_rungs(
+                plan, min(len(ground.rows["train"]), whole.data.subset or 10**12), whole.train.batch_size
+            ),
         )
         place = _placed(asked, whole, out)
         bench = Bench(asked, place, replace(ground, form=asked.form))

@@ -27,8 +27,7 @@ def account_of(search: Search, seconds: float = 0.0) -> Account:
 
 def _stage(search: Search, number: int, found: StageFound) -> StageAccount:
     stage, asked = found.stage, search.asked
-    least = asked.finalists if number == len(asked.plan) - 1 else 1
-    rungs = brackets(stage.trials, stage, asked.halving, least)
+    rungs = brackets(asked, number, stage.trials)
     halved = [
         " → ".join(f"{rung.trials} to epoch {rung.epochs}" for rung in bracket)
         for bracket in rungs
