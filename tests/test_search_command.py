@@ -27,6 +27,7 @@ def test_what_is_printed(done: tuple[Path, Answer]) -> None:
     assert found["low"] <= found["mean"] <= found["high"] and found["best"]["stage"] == 1
     assert Path(found["recipe"]).is_file() and found["command"] == f"dressage train iris --recipe {found['recipe']}"
     assert "stage 2 of 2: 4 trials of 4 epochs" in answer.err and "4/4  trial" in answer.err
+    assert "is best" not in answer.err  # the verdict is the result, and told once
 
 
 def test_the_last_line_names_the_command_that_trains_the_winner(done: tuple[Path, Answer], tmp_path: Path) -> None:
@@ -82,6 +83,14 @@ def test_bad_words_are_one_line_and_write_nothing(words: tuple[str, ...], said: 
     answer = call("search", "iris", *words, "--out", tmp_path / "s")
     assert answer.code == 2 and len(answer.errors) >= 1 and said in answer.err, answer.err
     assert "Traceback" not in answer.err and not (tmp_path / "s").exists()
+
+
+def test_what_was_decided_is_told_once_and_shown_again(tmp_path: Path) -> None:
+    words = ("iris", "--space", "optim.lr=log:1e-3:1", "--stages", "5x1,1x1", "--repeats", 0, "--train.batch_size", 32)
+    answer, shown = call("search", *words, "--out", tmp_path / "s"), call("show", tmp_path / "s")
+    decided = [line for line in shown.out.splitlines() if line.startswith("optim.lr: ")]
+    assert answer.code == 0 and len(decided) == 1, answer.err
+    assert decided[0] in answer.err and decided[0] not in answer.out
 
 
 def test_no_folder_of_a_search(tmp_path: Path) -> None:

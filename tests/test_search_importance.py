@@ -54,6 +54,19 @@ def test_shares_of_a_known_function() -> None:
     assert importance(space, trials(space, 100, 0.02)) == found
 
 
+def test_no_share_is_above_the_whole() -> None:
+    """Of few trials that one setting orders, a shuffle may cost more than twice the variance of those left out."""
+    space = as_space(["optim.lr=log:1e-5:1e-1"])
+    for seed in range(3):
+        (weight,) = importance(space, trials_of_one(space, seed)).weights
+        assert weight.low <= weight.share <= weight.high <= 1
+
+
+def trials_of_one(space: Space, seed: int) -> list[Result]:
+    points = sample(space, "random", 12, seed)
+    return [result(i, space["optim.lr"].unit(p["optim.lr"]), as_edit(Recipe(), p)) for i, p in enumerate(points)]
+
+
 def test_shares_by_hand() -> None:
     draw = np.random.default_rng(0)
     x, z = draw.random((30, 4)), draw.random(30)

@@ -128,7 +128,7 @@ def test_time_left_is_not_beyond_the_budget_and_needs_no_word_from_within() -> N
     [
         ("none", ("6x5@4", "2x10"), [6 * 5 * 4, 2 * 10 * 10, 2 * 3 * 10 * 10]),
         ("none", ("6x5@400", "4x10"), [6 * 5 * 10, 4 * 10 * 10, 3 * 3 * 10 * 10]),
-        ("successive", ("9x18", "1x1"), [(9 * 2 + 3 * 4 + 1 * 12) * 10, 10, 1 * 3 * 10]),
+        ("successive", ("9x18", "1x1"), [(9 * 2 + 3 * 4 + 3 * 12) * 10, 10, 1 * 3 * 10]),
     ],
 )
 def test_what_is_planned_by_hand(halving: str, stages: tuple[str, ...], wanted: list[float]) -> None:
