@@ -181,3 +181,13 @@ def test_a_bad_end_is_explained_by_what_was_seen_at_first() -> None:
     assert underfits_for_a_reason(case, [harm, asked]) == [harm, asked]
     other = Finding("optim.lr_too_high", "warning", "", "", "", "")
     assert underfits_for_a_reason(case, [harm, seen, other]) == [harm, seen, other]
+
+
+def test_a_penalty_on_the_live_weights_inside_of_the_loss() -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(6, 48), nn.ReLU(), nn.Linear(48, 1))
+
+    def loss_fn(z: Tensor, y: Tensor) -> Tensor:
+        return F.mse_loss(z[:, 0], y) + 0.05 * sum(p.abs().sum() for p in model.parameters())
+
+    assert harmful(looped(model, adam(model), loss_fn, numbers())) == ["optim.over_regularised"]

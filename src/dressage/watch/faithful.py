@@ -89,6 +89,7 @@ FORMS: tuple[Form, ...] = (
     _sigmoid,
     _sigmoid_like_targets,
 )
+PLAIN = FORMS[: FORMS.index(_softmax)]
 ON_THE_WAY: tuple[Callable[[Tensor], Tensor], ...] = (
     lambda z: z,
     lambda z: z.softmax(-1),
@@ -130,7 +131,7 @@ def find_form(model: nn.Module, loss_fn: Loss, x: Tensor, y: Tensor, told: float
         was.train(model.training)
         outputs = first_output(was(x))
         best: tuple[float, Form] | None = None
-        for form in FORMS:
+        for form in PLAIN if looks_beside(loss_fn, outputs, y) else FORMS:
             try:
                 loss = float(loss_fn(*form(outputs, y)).float().mean())
             except Exception:  # a form that the loss cannot take
@@ -157,17 +158,30 @@ def hidden_penalty(model: nn.Module, loss_fn: Loss, x: Tensor, y: Tensor, told: 
     with torch.no_grad(), generators_kept():
         was.train(model.training)
         outputs = first_output(was(x))
+    if looks_beside(loss_fn, outputs, y):
+        return "the loss has a gradient beside that of the outputs"
+    found = [float(loss.detach().float().mean()) for loss in _plain_losses(loss_fn, outputs, y)]
+    return _added(max(found), told) if found else ""
+
+
+def looks_beside(loss_fn: Loss, outputs: Tensor, y: Tensor) -> bool:
+    """Whether the loss has a gradient beside that of its outputs: it looks at live parameters, and is not the same twice.
+
+    Then that one of many forms gives the loss that was told would be an accident.
+    """
+    return any(loss.requires_grad for loss in _plain_losses(loss_fn, outputs, y))
+
+
+def _plain_losses(loss_fn: Loss, outputs: Tensor, y: Tensor) -> list[Tensor]:
+    """The loss in every form that it takes in which nothing is done to the outputs."""
     found = []
-    for form in FORMS[: FORMS.index(_softmax)]:
+    for form in PLAIN:
         try:
             with torch.enable_grad():
-                loss = loss_fn(*form(outputs.detach(), y))
+                found.append(loss_fn(*form(outputs.detach(), y)))
         except Exception:  # a form that the loss cannot take
             continue
-        if loss.requires_grad:
-            return "the loss has a gradient beside that of the outputs"
-        found.append(float(loss.float().mean()))
-    return _added(max(found), told) if found else ""
+    return found
 
 
 def added_to(loss_fn: Loss, given: Tensor, targets: Tensor, told: float) -> str:
