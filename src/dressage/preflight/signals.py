@@ -16,6 +16,7 @@ from dressage.preflight.given import Given, Race, given, lab_given, outputs_give
 from dressage.preflight.reinit import linear_layers, reinitialise, spread_of
 from dressage.preflight.result import Seen
 from dressage.preflight.statistics import LayerStatistics, backward_gain, forward_gain, statistics
+from dressage.preflight.unrolled import exploding_through_time
 from dressage.subject import Lab, Subject
 
 ROWS = 256
@@ -48,7 +49,8 @@ def signals(subject: Subject, deadline: float) -> list[Finding]:
     if not math.isfinite(start.loss):
         return Seen(said=said)
     lab = lab_given(subject)
-    if finding := alike(lab, deadline):
+    finding = alike(lab, deadline) or exploding_through_time(start.found, start.neutral, lab, deadline)
+    if finding:
         return Seen([finding], said)
     every = (_symmetric, _dead, _exploding, _large, _small, _vanishing, _saturated)
     for rule in every if start.layers else (_dead, _saturated):

@@ -13,6 +13,7 @@ REASONS = (
     "optim.frozen_params",
     "model.missing_nonlinearity",
     "optim.vanishing_gradients",
+    "optim.exploding_gradients",
     "model.saturated_activation",
     "model.init_too_small",
     "model.init_too_large",
