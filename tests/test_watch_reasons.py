@@ -191,3 +191,28 @@ def test_a_penalty_on_the_live_weights_inside_of_the_loss() -> None:
         return F.mse_loss(z[:, 0], y) + 0.05 * sum(p.abs().sum() for p in model.parameters())
 
     assert harmful(looped(model, adam(model), loss_fn, numbers())) == ["optim.over_regularised"]
+
+
+class Echo(nn.Module):
+    """A state that is multiplied by one matrix at each step."""
+
+    def __init__(self, gain: float) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.inward, self.back, self.out = nn.Linear(2, 24), nn.Linear(24, 24, bias=False), nn.Linear(24, 1)
+        nn.init.orthogonal_(self.back.weight, gain)
+
+    def forward(self, x: Tensor) -> Tensor:
+        state = torch.zeros(len(x), 24)
+        for step in x.unbind(1):
+            state = torch.relu(self.inward(step) + self.back(state))
+        return self.out(state).squeeze(1)
+
+
+@pytest.mark.parametrize(("gain", "named"), [(2.0, ["optim.exploding_gradients"]), (1.0, [])])
+def test_a_state_that_is_multiplied_again_and_again(gain: float, named: list[str]) -> None:
+    x = torch.randn(200, 16, 2, generator=torch.Generator().manual_seed(5))
+    y = x[:, :, 0].mean(1)
+    model = Echo(gain)
+    found = dressage.preflight(model, adam(model, 1e-3), nn.MSELoss(), train=(x, y), only=["signals"]).findings
+    assert [f.id for f in found if f.is_harmful] == named
