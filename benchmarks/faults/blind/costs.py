@@ -98,8 +98,8 @@ def letters_loss(z: Tensor, y: Tensor) -> Tensor:
 def told(watch: Watch, fault: bool) -> float:
     """A softmax before the loss over 27 letters; what is scored is the bits."""
     model = Reader(fault)
-    opt = AdamW(model.parameters(), lr=4e-3)
-    return main(watch, model, opt, letters_loss, sets.letters(rows=2500), 4, score=letter_gain)
+    opt = AdamW(model.parameters(), lr=8e-3)
+    return main(watch, model, opt, letters_loss, sets.letters(rows=3000), 8, score=letter_gain)
 
 
 @case(
@@ -187,7 +187,7 @@ def bandit(watch: Watch, fault: bool) -> float:
     opt = Adam(policy.parameters(), lr=4e-3)
     w = watch(policy, opt, train=(d.x, d.y), val=(d.xv, d.yv), metric=accuracy)
     base = 0.0
-    for step in range(600):
+    for step in range(1300):
         rows = torch.randint(len(d.x), (32,))
         choice = torch.distributions.Categorical(logits=policy(d.x[rows]))
         arm = choice.sample()
@@ -231,7 +231,7 @@ def column_row(watch: Watch, fault: bool) -> float:
 
     d = D.Split(*((t - 42000) / 6000 for t in sets.load()))
     model = InColumns() if fault else LoadGRU()
-    return main(watch, model, Adam(model.parameters(), lr=8e-3), nn.MSELoss(), d, 20, 32, r2)
+    return main(watch, model, Adam(model.parameters(), lr=8e-3), nn.MSELoss(), d, 45, 32, r2)
 
 
 @case("loss.shape_broadcast", "own_pseudo_huber", also="eval.underfit")

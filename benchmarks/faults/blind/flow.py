@@ -42,7 +42,7 @@ def echo(watch: Watch, fault: bool) -> float:
     """A ReLU that feeds itself for 48 hours, with weights a little above one."""
     d = D.Split(*((t - 42000) / 6000 for t in sets.load(700, 48)))
     net = Echo(1.7 if fault else 0.9)
-    return main(watch, net, Adam(net.parameters(), lr=3e-3), nn.MSELoss(), d, 12, 32, r2)
+    return main(watch, net, Adam(net.parameters(), lr=3e-3), nn.MSELoss(), d, 30, 32, r2)
 
 
 class Tower(nn.Module):
@@ -117,7 +117,7 @@ def marked(watch: Watch, fault: bool) -> float:
 @case(
     "optim.no_zero_grad",
     "name_without_its_brackets",
-    also="optim.lr_too_high optim.momentum_too_high",
+    also="optim.lr_too_high optim.momentum_too_high optim.exploding_gradients",
     source="https://thecodeforge.io/ml-ai/pytorch-training-loop/",
 )
 def brackets(watch: Watch, fault: bool) -> float:
@@ -145,7 +145,11 @@ def brackets(watch: Watch, fault: bool) -> float:
     return score_of(net, d.xt, d.yt)
 
 
-@case("optim.no_zero_grad", "cleared_before_the_inner_loop", also="optim.lr_too_high optim.momentum_too_high")
+@case(
+    "optim.no_zero_grad",
+    "cleared_before_the_inner_loop",
+    also="optim.lr_too_high optim.momentum_too_high optim.exploding_gradients",
+)
 def before_the_loop(watch: Watch, fault: bool) -> float:
     """The gradients are cleared once an epoch; each of its batches steps on all before it."""
     d = D.standard(sets.houses(), targets=True)

@@ -91,7 +91,7 @@ def four_at_a_time(watch: Watch, fault: bool) -> float:
 @case(
     "eval.eval_mode_in_training",
     "after_the_first_look",
-    also="data.unscaled_inputs optim.lr_too_high",
+    also="data.unscaled_inputs optim.lr_too_high optim.exploding_gradients model.dead_relu",
     source="https://github.com/facebookresearch/clevr-iep/pull/22",
 )
 def first_look(watch: Watch, fault: bool) -> float:
@@ -108,6 +108,7 @@ def first_look(watch: Watch, fault: bool) -> float:
 @case(
     "eval.preprocess_mismatch",
     "clothes_tested_in_bytes",
+    also="data.split_shift",
     source="https://thecodeforge.io/ml-ai/tensorflow-keras-image-classification/",
 )
 def in_bytes(watch: Watch, fault: bool) -> float:
@@ -127,7 +128,7 @@ def in_bytes(watch: Watch, fault: bool) -> float:
     return score_of(net, d.xt, d.yt)
 
 
-@case("eval.preprocess_mismatch", "houses_scaled_from_nought_to_one")
+@case("eval.preprocess_mismatch", "houses_scaled_from_nought_to_one", also="data.split_shift")
 def other_scaler(watch: Watch, fault: bool) -> float:
     """Standardised for training; the script that predicts has a min-max scaler of its own."""
     raw = sets.houses()

@@ -30,7 +30,7 @@ def letters_high(watch: Watch, fault: bool) -> float:
     """A rate that a word table took under plain descent, in a transformer under AdamW and without warm-up."""
     net = Reader(False)
     opt = AdamW(net.parameters(), lr=0.2 if fault else 0.01)
-    return main(watch, net, opt, letters_loss, sets.letters(rows=2500), 4, score=letter_gain)
+    return main(watch, net, opt, letters_loss, sets.letters(rows=3000), 7, score=letter_gain)
 
 
 @case("optim.lr_too_high", "colour_pictures_with_momentum", also=HIGH)
@@ -84,7 +84,7 @@ def betas(watch: Watch, fault: bool) -> float:
 def two_rounds(watch: Watch, fault: bool) -> float:
     d = D.Split(*((t - 42000) / 6000 for t in sets.load()))
     net = LoadGRU()
-    return main(watch, net, Adam(net.parameters(), lr=3e-3), nn.MSELoss(), d, 2 if fault else 20, 32, r2)
+    return main(watch, net, Adam(net.parameters(), lr=5e-3), nn.MSELoss(), d, 2 if fault else 45, 32, r2)
 
 
 @case("optim.too_few_epochs", "topics_after_two_looks", also="optim.lr_too_low eval.underfit")

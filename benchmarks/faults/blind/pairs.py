@@ -74,7 +74,12 @@ def tone_net(classes: int = 6, width: int = 16) -> nn.Sequential:
     )  # fmt: skip
 
 
-@case("data.shuffled_labels", "pictures_listed_1_10_11", source="https://1000bd.com/Article/Index/1422869")
+@case(
+    "data.shuffled_labels",
+    "pictures_listed_1_10_11",
+    also="eval.overfit",
+    source="https://1000bd.com/Article/Index/1422869",
+)
 def listed(watch: Watch, fault: bool) -> float:
     """The files were read in the order of their names, 1, 10, 100, 1000, 1001; the labels in the order of numbers."""
     d = D.scaled(D.images("mnist", 1500))

@@ -23,7 +23,10 @@ def kept_word(promised: float, held: float) -> float:
 
 
 @case(
-    "data.leakage", "copied_the_few_before_the_split", source="https://bitsfolio.com/smote-data-leakage-validation-set/"
+    "data.leakage",
+    "copied_the_few_before_the_split",
+    also="data.duplicates eval.overfit",
+    source="https://bitsfolio.com/smote-data-leakage-validation-set/",
 )
 def copied(watch: Watch, fault: bool) -> float:
     """Those who leave were drawn again until they were as many; the twin splits first and then draws."""

@@ -105,11 +105,15 @@ def load_raw(watch: Watch, fault: bool) -> float:
     if not fault:
         d = sets.over(d, lambda x: (x - 42000) / 6000)
     net = LoadGRU()
-    until(epochs_of(watch, net, Adam(net.parameters(), lr=8e-3), nn.MSELoss(), d, r2, size=48), 25)
+    until(epochs_of(watch, net, Adam(net.parameters(), lr=8e-3), nn.MSELoss(), d, r2, size=48), 60)
     return score_of(net, d.xt, d.yt, r2)
 
 
-@case("data.all_positive_inputs", "spectra_on_a_high_baseline", also="data.unscaled_inputs optim.lr_too_low")
+@case(
+    "data.all_positive_inputs",
+    "spectra_on_a_high_baseline",
+    also="data.unscaled_inputs model.saturated_activation",
+)
 def baseline(watch: Watch, fault: bool) -> float:
     """Absorbances of 6 and a little more; what tells the substances apart is the little."""
     d = sets.spectra(offset=6.0)
@@ -117,7 +121,7 @@ def baseline(watch: Watch, fault: bool) -> float:
         mean = d.x.mean(0)
         d = sets.over(d, lambda x: x - mean)
     net = nn.Sequential(nn.Linear(60, 32), nn.Tanh(), nn.Linear(32, 4))
-    until(epochs_of(watch, net, SGD(net.parameters(), lr=0.02), nn.CrossEntropyLoss(), d, accuracy), 25)
+    until(epochs_of(watch, net, SGD(net.parameters(), lr=0.02), nn.CrossEntropyLoss(), d, accuracy), 60)
     return score_of(net, d.xt, d.yt)
 
 
