@@ -1,7 +1,7 @@
 """Time of a step of one training: alone, together with others of its kind, and by plain vmap; medians of interleaved rounds, in
 processor time of the one thread that all have: what else the machine does adds to the time on the wall.
 
-    ./dev bench population [small large] [--rounds 9] [--json]
+    ./dev bench population [small large norm conv] [--rounds 9] [--json]
 
 alone: dressage's own loop (`fit`). together: `fit_together`, with its events. vmap: `torch.func.vmap` of `grad_and_value` of
 `functional_call` over all weights, torch's fused optimiser on the stacked tensors, batches by an index: what one writes from
@@ -29,35 +29,43 @@ from dressage.models import build_model
 from dressage.recipe import Recipe
 
 CASES = {
-    "small": (64, 50, 32, 1_797, (4, 16, 64)),
-    "large": (3072, 50, 100, 5_000, (2, 4, 8, 16)),
+    "small": ((64,), {"width": 50, "depth": 1}, 32, 1_797, (4, 16, 64)),
+    "large": ((3072,), {"width": 50, "depth": 1}, 100, 5_000, (2, 4, 8, 16)),
+    "norm": ((64,), {"width": 50, "depth": 2, "norm": "layer"}, 32, 1_797, (4, 16, 64)),
+    "conv": (
+        (1, 8, 8),
+        {"name": "convnet", "width": 8, "depth": 1, "norm": "group(groups=2)"},
+        32,
+        1_797,
+        (4, 16),
+    ),
 }
-"""Inputs, hidden units, batch, rows, members. All with ten outputs."""
+"""Shape of a row, network, batch, rows, members. All with ten outputs."""
 SECONDS = 0.15  # of steps of one way in a round
 Advance = Callable[[int], None]
 
 
 def part(case: str) -> Part:
-    inputs, _, _, rows, _ = CASES[case]
+    shape, _, _, rows, _ = CASES[case]
     generator = torch.Generator().manual_seed(0)
-    x = torch.randn(rows, inputs, generator=generator)
+    x = torch.randn(rows, *shape, generator=generator)
     return Part("train", x, torch.randint(0, 10, (rows,), generator=generator), torch.arange(rows))
 
 
 def member(case: str, data: Part, optim: str, k: int) -> Member:
     """The k-th of those that differ in their rate, their decay and their first weights."""
-    inputs, width, batch, _, _ = CASES[case]
+    shape, network, batch, _, _ = CASES[case]
     recipe = Recipe.model_validate(
         {
             "train": {"epochs": 100_000, "batch_size": batch},
             "schedule": {"name": "constant"},
-            "model": {"width": width, "depth": 1},
+            "model": network,
             "optim": {"name": optim, "lr": 1e-3 * (1 + k / 100)},
             "regularize": {"weight_decay": 1e-3 * (1 + k)},
         }
     )
     torch.manual_seed(k)
-    model = build_model(recipe.model, (inputs,), 10, 0.0)
+    model = build_model(recipe.model, shape, 10, 0.0)
     batches = Batches(data, batch, 0)
     plan = make_plan(recipe, batches.steps_per_epoch, 10, lambda x: x)
     return Member(recipe, new_state(model, recipe, flat=True), batches, plan)
@@ -93,9 +101,9 @@ def together(case: str, data: Part, optim: str, count: int) -> Advance:
 
 def by_vmap(case: str, data: Part, optim: str, count: int) -> Advance:
     """As in torch's tutorial on ensembles."""
-    inputs, width, batch, rows, _ = CASES[case]
-    section = Recipe.model_validate({"model": {"width": width, "depth": 1}}).model
-    models = [build_model(section, (inputs,), 10, 0.0) for _ in range(count)]
+    shape, network, batch, rows, _ = CASES[case]
+    section = Recipe.model_validate({"model": network}).model
+    models = [build_model(section, shape, 10, 0.0) for _ in range(count)]
     weights, _ = stack_module_state(models)
     leaves = list(weights.values())
     kind = torch.optim.AdamW if optim == "adamw" else torch.optim.SGD

@@ -161,3 +161,22 @@ def test_stopped_or_not_and_by_one_process_or_two_the_same_bits(
         hits += 1
     assert hits >= 2
     assert everything(searched(out, FAST, monkeypatch).folder) == expected
+
+
+@pytest.mark.parametrize(("norm", "line"), [("layer", "trainings as one computation"), ("batch", "keeps statistics")])
+def test_other_networks_go_together_or_it_says_why_not(
+    norm: str, line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    short = {**ASKED, "stages": "4x2@80", "repeats": 2}
+    short["recipe"] = {**ASKED["recipe"], "model": {"width": 16, "depth": 1, "norm": norm}}
+    short["space"] = {"optim.lr": "log:1e-3:0.1", "regularize.dropout": "uniform:0.1:0.4"}
+    monkeypatch.setattr(groups, "SHORT", 0)
+    found: list[Search] = []
+    told: list[str] = []
+    for pace in (FAST, SLOW):
+        monkeypatch.setattr(groups, "pace_of", lambda members, most, pace=pace: pace)
+        hear = (lambda e: told.extend(e.lines if isinstance(e, ToldEvent) else [])) if pace is FAST else None
+        found.append(dressage.search("iris", **short, out=tmp_path / str(len(found)), jobs=1, on_event=hear))
+    assert any(line in each for each in told)
+    for a, b in zip(found[0].results, found[1].results, strict=True):
+        assert a.cost == pytest.approx(b.cost, rel=1e-3)
