@@ -5,6 +5,10 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
+import time
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -12,8 +16,9 @@ import pytest
 import dressage
 from command import call, process
 from dressage.ensemble import Ensemble, resume
-from dressage.errors import Interrupted, RunError
+from dressage.errors import Interrupted, RunError, UsageError
 from dressage.fit import EpochEvent
+from same import bits
 
 QUICK = {"seed": 3, "train": {"epochs": 3}, "watch": {"diagnose": False}}
 ROWS = 150
@@ -83,3 +88,79 @@ def test_the_command_as_a_process(two: Ensemble, tmp_path: Path) -> None:
         wrong = call("ensemble", *(["iris", *words] if words else []))
         assert wrong.code == 2 and len(wrong.errors) == 1
     assert {"mean", "greedy", "soup"} <= {entry["name"] for entry in call("list", "combine", "--json").json["entries"]}
+
+
+def test_the_same_again_goes_on_and_another_is_refused(two: Ensemble) -> None:
+    kept = {p: p.stat().st_mtime_ns for p in two.folder.rglob("*.json")}
+    again = dressage.ensemble("iris", members=2, recipe=QUICK, out=two.folder)
+    assert again.evaluation == two.evaluation
+    assert kept == {p: p.stat().st_mtime_ns for p in two.folder.rglob("*.json")}, "nothing is left to do"
+    with pytest.raises(UsageError, match=r"holds another ensemble \(members 3, was 2\)"):
+        dressage.ensemble("iris", members=3, recipe=QUICK, out=two.folder)
+
+
+def test_data_that_cannot_be_read_is_refused_before_the_first_member(tmp_path: Path) -> None:
+    answer = call("ensemble", tmp_path / "nowhere.csv", "--out", tmp_path / "e")
+    assert answer.code == 3 and len(answer.errors) == 1 and "member" not in answer.err, answer.err
+    assert not (tmp_path / "e").exists()
+
+
+def test_the_page_says_what_the_ensemble_gained(two: Ensemble) -> None:
+    page = (two.folder / "report.html").read_text(encoding="utf-8")
+    told = unescape(page)
+    assert "<script" not in page and "http" not in page.replace("www.w3", "").replace("http-equiv", "")
+    gained = two.facts["gained"]
+    assert f"{gained['value']:+.4f}" in told and f"over {gained['n']} rows" in told
+    assert f"{100 * two.facts['diversity']['disagreement']:.1f} %" in told and "Ambiguity" in told
+    for k, member in enumerate(two.facts["of"]):
+        assert f'<a href="members/{k}/report.html">members/{k}</a>' in page
+        assert f"{member['scores']['test']['score']:.3f}" in told
+    assert page.count('fill-opacity="1"') == 2 and str(two.folder.parent) not in page
+    score = two.evaluation["test"]["metrics"]["accuracy"]
+    assert f"{score['low']:.3f}–{score['high']:.3f}" in told
+
+
+def test_a_page_of_several_targets_and_of_names_that_are_markup(tmp_path: Path) -> None:
+    rows = [
+        "a,<b>kind</b>,size",
+        *(f"{i % 7},{'<i>x' if i % 7 > 3 else 'y'},{i % 5 + 0.5 * (i % 3)}" for i in range(120)),
+    ]
+    (tmp_path / "two.csv").write_text("\n".join(rows))
+    recipe = {**QUICK, "data": {"target": "<b>kind</b>,size"}}
+    made = dressage.ensemble(tmp_path / "two.csv", members=2, recipe=recipe, out=tmp_path / "e")
+    page = (made.folder / "report.html").read_text(encoding="utf-8")
+    assert "<b>kind" not in page and "<i>x" not in page
+    assert "&lt;b&gt;kind" in page and "size: R²" in page
+
+
+@pytest.mark.slow
+def test_killed_inside_a_members_training_the_same_command_goes_on(tmp_path: Path) -> None:
+    words = [
+        "digits",
+        "--members",
+        "2",
+        "--train.epochs",
+        "30",
+        "--train.checkpoint_seconds",
+        "0.1",
+        "--train.threads",
+        "1",
+    ]
+    words += ["--watch.diagnose", "false", "--plain"]
+    command = [sys.executable, "-m", "dressage", "ensemble", *words, "--out", "killed"]
+    for place in ("members/0/checkpoints/[0-9]*", "members/1/checkpoints/[0-9]*", "members/1/refit/checkpoints/[0-9]*"):
+        begun = subprocess.Popen(command, cwd=tmp_path)
+        until = time.monotonic() + 120
+        while not list((tmp_path / "killed").glob(place)) and begun.poll() is None and time.monotonic() < until:
+            time.sleep(0.01)
+        assert begun.poll() is None, f"it came to its end before {place}"
+        os.kill(begun.pid, signal.SIGKILL)
+        begun.wait()
+    assert Ensemble(tmp_path / "killed").status == "interrupted"
+    done = (tmp_path / "killed/members/0/evaluation.json").stat().st_mtime_ns
+    for place in ("killed", "whole"):
+        assert process("ensemble", *words, "--out", place, cwd=tmp_path).code == 0
+    assert (tmp_path / "killed/members/0/evaluation.json").stat().st_mtime_ns == done, "trained twice"
+    for k in (0, 1):
+        assert bits(tmp_path / f"killed/members/{k}") == bits(tmp_path / f"whole/members/{k}")
+    assert Ensemble(tmp_path / "killed").evaluation == Ensemble(tmp_path / "whole").evaluation

@@ -322,12 +322,26 @@ def test_several_targets_and_the_training_in_the_end(tmp_path, small):
     assert again.run is not None and again.run.status == "finished", "killed before its first step"
 
 
+IN_SIZES_OF_ITS_OWN = """
+import sys
+import dressage
+from dressage.search.tune import rounds, sizes
+from dressage.search.tune.sizes import Size
+
+if __name__ == "__main__":  # workers read this too
+    sizes.coarse = lambda pace, left: Size(4, 1, 0, 1e4)
+    sizes.fine = lambda pace, left, before: Size(4, 3, 0, 1e4)
+    sizes.final = lambda pace, left: (2, 6, 1)
+    rounds.ROUNDS = 1
+    recipe = {"train": {"epochs": 40, "threads": 1, "checkpoint_seconds": 0.2}, "watch": {"diagnose": False}}
+    dressage.tune("digits", recipe=recipe, budget=1e4, jobs=int(sys.argv[1]), out="t")
+"""
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_killed_at_random_moments_the_training_in_the_end_too_nothing_is_lost(tmp_path, jobs):
-    words = ["--train.epochs", "60", "--train.checkpoint_seconds", "0.1", "--train.threads", "1", "--plain"]
-    words += ["--watch.diagnose", "false", "--jobs", str(jobs), "--budget", "60s"]
-    command = [sys.executable, "-m", "dressage", "tune", "digits", "--out", "t", *words]
+    command = [sys.executable, "-c", IN_SIZES_OF_ITS_OWN, str(jobs)]
     rng, kept = np.random.default_rng(jobs), dict[Path, bytes]()
     trials, end = "t/*/trials/*/result.json", "t/run/checkpoints/[0-9]*"
 

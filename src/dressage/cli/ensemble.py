@@ -47,7 +47,7 @@ def ensemble(
     data
         Where the data of the runs is now, if it has been moved.
     out
-        Folder of the ensemble, made new; without it a free name below ensembles/.
+        Folder of the ensemble; without it a free name below ensembles/. One of the same that lies there is gone on with.
     model
         FILE.py:Name, for networks of your own.
     """
@@ -102,19 +102,21 @@ def show(made: Ensemble, output: Output) -> None:
 
 def lines(made: Ensemble, output: Output) -> Iterator[str]:
     """The same for people."""
+    from dressage.ensemble.page import NAME
+    from dressage.ensemble.words import against_best, between
     from dressage.evaluate import sentence
 
     facts = made.facts
     yield from (cell(text, 400) for text in facts["told"])
     yield from member_table(facts, output)
-    for line in facts["lines"]:
-        ends = " and ".join(cell(end, 60) for end in line["ends"])
-        yield f"between {ends}: the error rises by {line['barrier']:.3f}, the loss by {line['loss_barrier']:.3f}"
+    yield from map(between, facts["lines"])
     for part in ("validation", "out_of_bag", "test"):
         if part in made.evaluation:
             text = cell(sentence(made.evaluation[part]).replace("out_of_bag", "out-of-bag"), 300)
             yield output.bold(text) if part == "test" else text
     yield from against_best(facts)
+    if (made.folder / NAME).is_file():
+        yield f"report: {short(made.folder / NAME)}"
     yield f"next: dressage predict {short(made.folder)} NEW_DATA"
 
 
@@ -127,16 +129,3 @@ def member_table(facts: dict[str, Any], output: Output) -> list[str]:
         for m in facts["of"]
     ]
     return table(head, rows, output)
-
-
-def against_best(facts: dict[str, Any]) -> Iterator[str]:
-    """The ensemble beside its best member, and how much the members differ."""
-    gain, differ = facts["gained"], facts["diversity"]
-    best = cell(facts["of"][gain["best"]]["name"], 60)
-    if gain["low"] is not None:
-        said = "better" if gain["low"] > 0 else "worse" if gain["high"] < 0 else "cannot be told from it"
-        limits = f"95 % interval {gain['low']:+.4f} to {gain['high']:+.4f}, paired bootstrap over {gain['n']:,} rows"
-        yield f"against its best member ({best}): {gain['value']:+.4f} ({limits}): {said}"
-    if "disagreement" in differ:
-        yield f"two members give different classes to {100 * differ['disagreement']:.1f} % of the rows"
-    yield f"ambiguity {differ['ambiguity']:.4f}: squared error that the mean has less than its members on average"

@@ -35,10 +35,10 @@ def evaluate(
     model
         FILE.py:Name, for a run that was trained with a network of your own.
     """
-    from dressage.cli.ensemble import against_best
     from dressage.cli.load import load_run
     from dressage.cli.result import limits
     from dressage.ensemble import Ensemble
+    from dressage.ensemble.words import against_best
     from dressage.evaluate import gaps_of, metric_name, sentence
 
     output = output or Output()

@@ -19,7 +19,7 @@ from dressage.ensemble.put_together import Whole, lay_down, put_together
 from dressage.ensemble.rules import catalogue as rules
 from dressage.ensemble.ways import catalogue as ways
 from dressage.errors import Diverged, DressageError, Interrupted, RecipeError, RunError, UsageError, printable
-from dressage.files import read_json, write_json
+from dressage.files import from_json, read_json, to_json, write_json
 from dressage.fit import Event
 from dressage.jobfile import as_given
 from dressage.models.foreign import Made
@@ -73,20 +73,24 @@ def ensemble(
     `what`: runs (a list of Run or of their folders; or one that kept snapshots), or data as `train` takes it, with `y`. Of data,
     `members` (5) are trained `by` seeds, bagging or snapshots (`dressage list members`), by one `recipe`.
     `combine`: how their answers become one (`dressage list combine`). `data`: where the data of the runs is, if they were
-    trained on arrays. `out`: folder of the ensemble, made new; without it one below `ensembles/`. `tell` gets lines for people.
+    trained on arrays. `out`: folder of the ensemble; one of the same that lies there is gone on with; without it a new one below
+    `ensembles/`. `tell` gets lines for people.
     Raises RunError for runs that do not go together and weights that a barrier keeps apart, else as `train`.
     """
     rules.check(combine)
     rules.build(combine)
-    if out is not None:
-        RunFolder.require_free(Path(out))
     telling = Telling(on_event, progress, tell)
     if runs := runs_in(what, model):
+        if out is not None:
+            RunFolder.require_free(Path(out))
         if members is not None or by is not None or recipe is not None:
             found, expected = "members, by or recipe given beside runs", "runs are trained already"
             raise UsageError.of("ensemble", found, expected, "leave them out, or give data")
         return _of_runs(runs, combine, data, y, model, out, telling)
     asked = _asked(what, members, by, combine, recipe, model)
+    if out is not None and (Path(out) / ENSEMBLE).is_file():
+        _require_same(Path(out), asked)
+        return resume(out, what, y=y, model=model, on_event=on_event, progress=progress, tell=tell)
     name = Path(asked["data"]).stem if asked["data"] else "data"
     place = _place(out, name)
     with place.writing():
@@ -165,6 +169,20 @@ def _asked(
     return {"data": as_given(data), "members": count, "by": way, "combine": combine, "recipe": dumped}
 
 
+def _require_same(place: Path, asked: Mapping[str, Any]) -> None:
+    """Raises UsageError where another ensemble lies there."""
+    then, now = read_json(place / ENSEMBLE, LIMIT).get("asked"), from_json(to_json(asked), "what is asked")
+    if then == now:
+        return
+    known = then if isinstance(then, Mapping) else {}
+    other = [
+        f"{n} {printable(now[n], 80)}, was {printable(known[n], 80)}" for n in now if n in known and now[n] != known[n]
+    ]
+    found = f"holds another ensemble ({'; '.join(other[:3])})" if other else "holds an ensemble of runs"
+    repair = f"choose another place with --out, or go on with it by `dressage resume {place}`"
+    raise UsageError.of(place, found, "expected a new folder", repair)
+
+
 def _carry_out(
     place: RunFolder, asked: Mapping[str, Any], data: object, y: object, model: Made | None, telling: Telling
 ) -> Ensemble:
@@ -194,8 +212,9 @@ def _carry_out(
 def _trained(
     place: Path, asked: Mapping[str, Any], data: object, y: object, model: Made | None, telling: Telling
 ) -> tuple[list[Run], list[str]]:
-    """The members that could be trained, and which could not."""
+    """The members that could be trained, and which could not; data that cannot be read is refused before the first."""
     written = as_recipe(asked["recipe"])
+    open_data(data, written.data, y=y, progress=telling.progress)
     edits = ways.build(asked["by"]).edits(written.seed, asked["members"])
     runs, told = list[Run](), list[str]()
     for k, edit in enumerate(edits):

@@ -24,6 +24,7 @@ from dressage.ensemble.judging import (
     out_of_bag,
 )
 from dressage.ensemble.members import Member, Trained, held_out, keep
+from dressage.ensemble.page import write_page
 from dressage.ensemble.rules import Rule
 from dressage.ensemble.rules import catalogue as rules
 from dressage.ensemble.soup import souped
@@ -137,6 +138,7 @@ def lay_down(place: RunFolder, whole: Whole) -> None:
     file = place.path / ENSEMBLE
     before = read_json(file, LIMIT) if file.is_file() else {}
     write_json(place.path / "evaluation.json", dict(whole.judged))
+    write_page(place.path, whole.facts, whole.judged)
     write_json(file, {**before, **whole.facts, "members": stored})
     place.set_status("finished")
 
