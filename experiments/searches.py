@@ -180,10 +180,13 @@ def by_ray(data: str, target: float, limit: float, seed: int) -> tuple[float, fl
 
         def trained(point: dict[str, float]) -> None:
             ground, written = ground_of(data, seed)
+            epoch = 0
             for epoch, score in scores(ground, written, point):
                 with file.open("a") as lines:
                     lines.write(f"{score}\n")
                 tune.report({"score": score, "training_iteration": epoch})
+            if not epoch:  # it ended within its first epoch, and Ray wants to hear of every trial
+                tune.report({"score": 0.0, "training_iteration": 1})
 
         class Stopper(tune.Stopper):  # type: ignore[misc]
             def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
