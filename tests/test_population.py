@@ -6,11 +6,13 @@ import copy
 
 import pytest
 import torch
+from torch import nn
 
 from dressage.data.batches import Batches
 from dressage.data.source import Part
 from dressage.fit import EndEvent, EpochEvent, StepEvent, fit, make_plan, new_state
 from dressage.fit.population import Member, Pace, StepsEvent, fit_together, kin, misfit, products, update
+from dressage.fit.population.update import Update
 from dressage.measured import pace_of
 from dressage.models import build_model
 from dressage.recipe import Recipe
@@ -157,6 +159,14 @@ def test_so_in_a_regression(loss):
     assert_same(recipes, parts(regression=True), outputs=2)
 
 
+def test_activations_one_after_another(monkeypatch):
+    def made(section, shape, outputs, dropout):
+        return nn.Sequential(nn.ReLU(), nn.Linear(*shape, 8), nn.Tanh(), nn.ReLU(), nn.Linear(8, outputs), nn.ReLU())
+
+    monkeypatch.setattr("test_population.build_model", made)
+    assert_same([written(optim={"lr": r}, seed=i) for i, r in enumerate(RATES)], parts())
+
+
 def test_in_float32_within_rounding():
     recipes = [written(optim={"lr": r}, regularize={"dropout": 0.2, "weight_decay": 0.1}) for r in RATES]
     assert_same(recipes, parts(torch.float32), within=2e-3)
@@ -177,6 +187,26 @@ def test_a_member_that_breaks_leaves_and_says_where_and_the_others_go_on():
         for name, tensor in m.state.tensors()["model"].items():
             torch.testing.assert_close(tensor, lone.state.tensors()["model"][name], rtol=EQUAL, atol=EQUAL)
     assert [ends[0].reason for _, _, ends in told] == ["epochs", "nonfinite", "epochs", "nonfinite"]
+
+
+@pytest.mark.parametrize("lr", [1e200, 0.02])
+def test_the_stack_is_compacted_when_a_member_dies_or_is_dropped(lr, monkeypatch):
+    sizes: list[tuple[int, ...]] = []
+    taken = Update.__call__
+
+    def counted(self, losses, rates):
+        sizes.append((len(losses), *self.stack.weights.shape[:1], *self.stack.grads.shape[:1], *self.moved.shape[:1]))
+        return taken(self, losses, rates)
+
+    monkeypatch.setattr(Update, "__call__", counted)
+    recipes = [written(optim={"name": "adamw", "lr": r}) for r in (0.01, lr, 0.03)]
+    dropped: set[int] = set()
+    for number, event in fit_together([member(r, parts()) for r in recipes], dropped):
+        if lr < 1 and isinstance(event, EpochEvent) and number == 1:
+            dropped.add(1)
+    of_all = [size for size in sizes if size[0] == 3]
+    assert 0 < len(of_all) < len(sizes) and sizes[: len(of_all)] == of_all, "never as many again"
+    assert {size[:3] for size in sizes} == {(3, 3, 3), (2, 2, 2)} and sizes[-1] == (2, 2, 2, 2)
 
 
 def test_a_member_that_is_dropped_is_trained_no_further():

@@ -24,8 +24,6 @@ class Rates(NamedTuple):
     """`(K,)` float64."""
     column: Tensor
     """`(K, 1)`."""
-    kept: tuple[Tensor | None, ...]
-    """Of each flat buffer what adamw's decay leaves of it, `(K, 1)`."""
 
 
 class Update:
@@ -45,12 +43,13 @@ class Update:
         self.average = members[0].plan.average
         self.clock = stack.counters["step"][0, 0] if "step" in stack.counters else None
         self.move = self._way()
+        self.moved = torch.empty_like(stack.weights) if self.move == self._adapt else stack.weights[:0]
+        """Room for the steps of adam."""
 
     def at(self, rates: Tensor) -> list[Rates]:
         """The steps of an epoch at rates `(steps, K)`."""
         columns = rates.to(self.stack.weights).unsqueeze(2)
-        kept = [(1 - columns * d).unbind() if d is not None else [None] * len(rates) for d in self.decay]
-        return [Rates(*step) for step in zip(rates.unbind(), columns.unbind(), zip(*kept, strict=True), strict=True)]
+        return [Rates(*step) for step in zip(rates.unbind(), columns.unbind(), strict=True)]
 
     def __call__(self, losses: Tensor, rates: Rates) -> Tensor:
         """Moves the members; their losses `(K,)` with what penalties cost."""
@@ -103,17 +102,18 @@ class Update:
         weights.addcmul_(grads, rates.column, value=-1)
 
     def _adapt(self, rates: Rates) -> None:
-        """torch's fused Adam at rate 1 on zeros gives −m̂/(√v̂ + ε) of all members; each then goes by its own rate."""
-        stack, group = self.stack, self.stack.states[0].optimizer.param_groups[0]
-        if self.name == "adam":
+        """torch's fused Adam at rate 1 takes m̂/(√v̂ + ε) from 0, of adamw from −λθ; each member then goes by its own rate."""
+        stack, group, moved = self.stack, self.stack.states[0].optimizer.param_groups[0], self.moved
+        is_decoupled = self.name == "adamw"
+        if not is_decoupled:
             self._decay_in_gradient()
-        else:
-            for span, kept in zip(stack.spans, rates.kept, strict=True):
-                if kept is not None:
-                    stack.weights[:, span].mul_(kept)
+        for span, decay in zip(stack.spans, self.decay, strict=True):
+            if decay is not None and is_decoupled:
+                torch.mul(stack.weights[:, span], -decay, out=moved[:, span])
+            else:
+                moved[:, span].zero_()
         assert self.clock is not None
         stack.counters["step"].add_(1)
-        moved = torch.zeros_like(stack.weights)
         torch._fused_adam_(
             [moved],
             [stack.grads],
