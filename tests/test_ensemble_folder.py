@@ -135,22 +135,12 @@ def test_a_page_of_several_targets_and_of_names_that_are_markup(tmp_path: Path) 
 
 @pytest.mark.slow
 def test_killed_inside_a_members_training_the_same_command_goes_on(tmp_path: Path) -> None:
-    words = [
-        "digits",
-        "--members",
-        "2",
-        "--train.epochs",
-        "30",
-        "--train.checkpoint_seconds",
-        "0.1",
-        "--train.threads",
-        "1",
-    ]
+    words = "digits --members 2 --train.epochs 12 --train.checkpoint_seconds 0.3 --train.threads 1".split()
     words += ["--watch.diagnose", "false", "--plain"]
     command = [sys.executable, "-m", "dressage", "ensemble", *words, "--out", "killed"]
     for place in ("members/0/checkpoints/[0-9]*", "members/1/checkpoints/[0-9]*", "members/1/refit/checkpoints/[0-9]*"):
         begun = subprocess.Popen(command, cwd=tmp_path)
-        until = time.monotonic() + 120
+        until = time.monotonic() + 200
         while not list((tmp_path / "killed").glob(place)) and begun.poll() is None and time.monotonic() < until:
             time.sleep(0.01)
         assert begun.poll() is None, f"it came to its end before {place}"
