@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -135,8 +136,8 @@ def test_a_page_of_several_targets_and_of_names_that_are_markup(tmp_path: Path) 
 
 @pytest.mark.slow
 def test_killed_inside_a_members_training_the_same_command_goes_on(tmp_path: Path) -> None:
-    words = "digits --members 2 --train.epochs 12 --train.checkpoint_seconds 0.3 --train.threads 1".split()
-    words += ["--watch.diagnose", "false", "--plain"]
+    options = "--train.epochs 12 --train.checkpoint_seconds 0.3 --train.threads 1 --watch.diagnose false --plain"
+    words = ["digits", "--members", "2", *shlex.split(options)]
     command = [sys.executable, "-m", "dressage", "ensemble", *words, "--out", "killed"]
     for place in ("members/0/checkpoints/[0-9]*", "members/1/checkpoints/[0-9]*", "members/1/refit/checkpoints/[0-9]*"):
         begun = subprocess.Popen(command, cwd=tmp_path)
