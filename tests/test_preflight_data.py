@@ -158,3 +158,12 @@ def test_a_target_among_the_inputs_is_leakage_in_any_form(form: str) -> None:
         subject = trained_on(inputs, y, outputs=3)
         train = rows_of((inputs.reshape(shape), y))
         assert warned(leaking_column(replace(subject, train=train), math.inf)) == found
+
+
+def test_rows_that_repeat_or_hang_together_do_not_make_a_column_leak() -> None:
+    x = torch.randn(60, 6, generator=torch.Generator().manual_seed(0))
+    y = x[:, :2].sum(1, keepdim=True) + 0.3 * torch.randn(60, 1, generator=torch.Generator().manual_seed(1))
+    often = torch.arange(60).repeat_interleave(12)
+    visits = torch.cat([x[often], torch.randn(720, 3, generator=torch.Generator().manual_seed(2))], 1)
+    for inputs in (x[often], visits):
+        assert not leaking_column(trained_on(inputs, y[often]), math.inf)
