@@ -47,10 +47,38 @@ def heads(subject: Subject, deadline: float) -> list[Finding]:
     sized = wrong_size(subject, found, head.outputs, deadline)
     if sized is not None:
         return Seen([sized], said)
-    for rule in (_double_softmax, _logits_as_probs, _one_unit_softmax, _class_activation, _range, _classes_by_distance):
+    for rule in (
+        _over_rows,
+        _double_softmax,
+        _logits_as_probs,
+        _one_unit_softmax,
+        _class_activation,
+        _range,
+        _classes_by_distance,
+    ):
         if finding := rule(head):
             return Seen([finding], said)
     return Seen(said=said)
+
+
+def _over_rows(head: _Head) -> Finding | None:
+    """A softmax along the batch: each class shares 1 out among the rows, and no row gets probabilities."""
+    z, y = head.outputs, head.found.y
+    if head.ends_in is None or head.ends_in.kind not in ("softmax", "log_softmax") or z.ndim != 2 or len(z) < 8:
+        return None
+    shares = z if head.ends_in.kind == "softmax" else z.exp()
+    if rows_sum_to_one(shares) or not bool(((shares.sum(0) - 1).abs() < 1e-3).all()):
+        return None
+    labels = labels_of(y, "classification")
+    if head.subject.task != "classification" or labels.ndim != 1:
+        return None
+    other = Rewired(head.lab.model, skipping(head.ends_in.number))
+    mended = replace(head.lab, model=other, loss_fn=lambda p, t: F.cross_entropy(p, labels_of(t, "classification")))
+    points, was, after = metric_gain(head.lab, mended, head.deadline)
+    told = f"the columns of outputs sum to 1, not the rows: {head.ends_in.kind} is taken along the batch"
+    shown = f"; with logits and cross-entropy a copy comes to {after:.3g} where it comes to {was:.3g}"
+    own = gain(head.lab, mended, mended.loss_fn, head.deadline)
+    return _activation(head, told + shown, "a softmax over the rows of a batch", max(points, own))
 
 
 def _double_softmax(head: _Head) -> Finding | None:

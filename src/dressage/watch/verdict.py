@@ -40,7 +40,7 @@ EXPLAINS = {
         "model.wrong_output_size",
         "model.init_too",
     ),
-    "model.wrong_output_activation": ("data.target_unscaled", "eval.underfit"),
+    "model.wrong_output_activation": ("data.target_unscaled", "eval.underfit", "data.leakage"),
     "data.shuffled_labels": ("data.label_noise", "eval.", "optim.", "model."),
     "data.label_noise": ("eval.overfit",),
     "data.duplicates": ("eval.overfit",),
