@@ -85,7 +85,7 @@ def _saturated(case: Case, lab: Lab, lines: list[LayerStatistics], go_on: Contin
 
 
 def _has_nearer_cause(case: Case) -> bool:
-    """Whether inputs or first weights are of a size that saturates: these are asked about by themselves."""
+    """Whether first weights are of a size that saturates: these are asked about by themselves."""
     start = case.lab(start=True)
     return start is not None and any(c.id in ("data.unscaled_inputs", "model.init_too_large") for c in changes(start))
 
