@@ -14,6 +14,8 @@ from dressage.watch.widen import LEAST_WIDTH, WIDER, narrowest, widened
 POINTS = 0.05
 LAG = 0.1
 """Points behind a simple model that are no accident of when the training ended."""
+FAR, SOME = 0.3, 30
+"""Points behind that need no long continuations to be believed, and the steps that these have taken at least."""
 LONG = 100
 """Steps from which a training, and the continuations that were tried in its place, can be called settled."""
 
@@ -37,7 +39,7 @@ def too_small(case: Case) -> list[Finding]:
     return [
         Finding(
             "eval.underfit",
-            "warning" if settled and case.was_raced(LONG) else "info",
+            "warning" if settled and (case.was_raced(LONG) or (lag >= FAR and case.was_raced(SOME))) else "info",
             "training",
             f"training metric {metric:.3f} after {case.telemetry.step} steps; {known.best.name} "
             f"reaches {known.best.score:.3f} on rows that it has not seen",
