@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import shutil
-import signal
-import subprocess
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -35,7 +31,6 @@ from dressage.search.tune.procedure import go_on, load_tuned
 from dressage.search.tune.sizes import Pace, Size
 from dressage.search.tune.steps import Step, from_json
 from dressage.search.tune.words import edit_text, score_text
-from same import bits
 
 SMALL = {"train": {"epochs": 6}, "model": {"width": 32, "depth": 1}, "watch": {"diagnose": False}}
 
@@ -223,40 +218,6 @@ def test_a_step_file_is_read_back_and_a_damaged_one_is_refused(tmp_path):
         TuneFolder.open(tmp_path).asked()
 
 
-def test_killed_and_gone_on_with_no_trial_is_run_twice(tmp_path):
-    words = ["tune", "digits", "--budget", "15s", "--out", "t", "--no-train", "--jobs", "1", "--train.epochs", "4"]
-    command = [sys.executable, "-m", "dressage", *words]
-    begun = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    until = time.monotonic() + 100
-    while (
-        len(list(tmp_path.glob("t/coarse/trials/*/result.json"))) < 3
-        and begun.poll() is None
-        and time.monotonic() < until
-    ):
-        time.sleep(0.02)
-    os.kill(begun.pid, signal.SIGKILL)
-    begun.wait()
-    done = {
-        p: p.stat().st_mtime_ns
-        for p in tmp_path.glob("t/*/trials/*/result.json")
-        if json.loads(p.read_text())["state"] == "done"
-    }
-    steps = {p: p.read_bytes() for p in tmp_path.glob("t/0*.json")}
-    assert done and len(steps) == 3
-    here = Path.cwd()
-    os.chdir(tmp_path)
-    try:
-        answer = call("resume", "t", "--json")
-    finally:
-        os.chdir(here)
-    assert answer.code == 0, answer.err
-    assert answer.json["edit"] is not None and [s["number"] for s in answer.json["steps"]][:4] == [1, 2, 3, 4]
-    assert all(p.stat().st_mtime_ns == t for p, t in done.items()), "a trial was run twice"
-    assert all(p.read_bytes() == content for p, content in steps.items()), "a step was taken twice"
-    shown = call("show", tmp_path / "t")
-    assert shown.code == 0 and "4. coarse" in shown.out and "best.toml" in shown.out
-
-
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -320,55 +281,3 @@ def test_several_targets_and_the_training_in_the_end(tmp_path, small):
     (tmp_path / "t" / "run" / "status.json").write_text('{"format": 1, "status": "running", "step": 0}')
     again = go_on(tmp_path / "t")
     assert again.run is not None and again.run.status == "finished", "killed before its first step"
-
-
-IN_SIZES_OF_ITS_OWN = """
-import sys
-import dressage
-from dressage.search.tune import rounds, sizes
-from dressage.search.tune.sizes import Size
-
-if __name__ == "__main__":  # workers read this too
-    sizes.coarse = lambda pace, left: Size(4, 1, 0, 1e4)
-    sizes.fine = lambda pace, left, before: Size(4, 3, 0, 1e4)
-    sizes.final = lambda pace, left: (2, 6, 1)
-    rounds.ROUNDS = 1
-    recipe = {"train": {"epochs": 40, "threads": 1, "checkpoint_seconds": 0.2}, "watch": {"diagnose": False}}
-    dressage.tune("digits", recipe=recipe, budget=1e4, jobs=int(sys.argv[1]), out="t")
-"""
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("jobs", [1, 2])
-def test_killed_at_random_moments_the_training_in_the_end_too_nothing_is_lost(tmp_path, jobs):
-    command = [sys.executable, "-c", IN_SIZES_OF_ITS_OWN, str(jobs)]
-    rng, kept = np.random.default_rng(jobs), dict[Path, bytes]()
-    trials, end = "t/*/trials/*/result.json", "t/run/checkpoints/[0-9]*"
-
-    def come(sign: str) -> int:
-        """So many trials are done, or the training in the end has come to that step."""
-        found = list(tmp_path.glob(sign))
-        return len(found) if sign == trials else max((int(p.name) for p in found), default=0)
-
-    for sitting, sign in enumerate([trials] * 4 + [end] * 3 + [""]):
-        before, begun = come(sign) if sign else 0, subprocess.Popen(command, cwd=tmp_path)
-        until = time.monotonic() + 200
-        while begun.poll() is None and time.monotonic() < until:
-            if sign and come(sign) > before:
-                time.sleep(rng.uniform(0, 0.3))
-                break
-            time.sleep(0.02)
-        assert (begun.poll() is None) == bool(sign), f"sitting {sitting} came to its end"
-        if begun.poll() is not None:
-            break
-        os.kill(begun.pid, signal.SIGKILL)
-        begun.wait()
-        time.sleep(1)  # until workers have seen that nobody is left
-        assert all(p.read_bytes() == content for p, content in kept.items()), f"done twice in sitting {sitting}"
-        done = [*tmp_path.glob("t/0*.json"), *tmp_path.glob(trials)]
-        kept |= {p: c for p in done if b'"paused"' not in (c := p.read_bytes())}
-    assert begun.returncode == 0
-    found = load_tuned(tmp_path / "t")
-    assert found.run is not None and found.run.status == "finished"
-    dressage.train("digits", recipe=found.recipe, out=tmp_path / "alone")
-    assert bits(tmp_path / "alone") == bits(tmp_path / "t" / "run"), "as if it had never been killed"
