@@ -25,7 +25,7 @@ LATTICE = 20  # distinct rows below which repeats say nothing
 
 
 def leaked_rows(subject: Subject, deadline: float) -> list[Finding]:
-    """Validation rows that are training rows too, exactly or nearly, beyond what independent draws would give."""
+    """Validation rows that are training rows too, exactly or nearly, beyond what independent draws would give; or of groups that flatter."""
     train, held = subject.train, subject.validation
     if train is None or held is None or train.x.shape[1:] != held.x.shape[1:] or train.x[0].numel() == 0:
         return []
@@ -233,6 +233,6 @@ def _one_sided(train: Rows, repeated: NDArray[np.bool_], task: Task | None) -> b
 
 
 CHECKS = (
-    ("data.leakage", "validation rows that are training rows too", leaked_rows),
+    ("data.leakage", "validation rows that are training rows too, or of the same groups", leaked_rows),
     ("data.duplicates", "training rows that repeat others", duplicates),
 )
