@@ -25,7 +25,7 @@ LATTICE = 20  # distinct rows below which repeats say nothing
 
 
 def leaked_rows(subject: Subject, deadline: float) -> list[Finding]:
-    """Validation rows that are training rows too, exactly or nearly, beyond what independent draws would give; or of groups that flatter."""
+    """Validation rows that are training rows too, beyond what independent draws would give, or of groups that flatter."""
     train, held = subject.train, subject.validation
     if train is None or held is None or train.x.shape[1:] != held.x.shape[1:] or train.x[0].numel() == 0:
         return []
