@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 import dressage
+from dressage.subject import Task
 from dressage.watch.mislabelled import probabilities
 
 WRONG = 0.35
@@ -70,3 +71,9 @@ def test_probabilities_of_each_form() -> None:
     assert np.allclose(many, e / e.sum(), rtol=1e-12)
     assert np.allclose(one, [[1 / (1 + np.exp(3)), 1 / (1 + np.exp(-3))]])
     assert probabilities(torch.zeros(2, 3, 4), "classification") is None
+
+
+@pytest.mark.parametrize("task", ["classification", "binary"])
+def test_two_outputs_of_two_classes_are_read_whatever_the_task_is_called(task: Task) -> None:
+    said = probabilities(torch.tensor([[0.0, 2.0], [1.0, 0.0]]), task)
+    assert said is not None and said.argmax(1).tolist() == [1, 0]
