@@ -10,6 +10,8 @@ from torch import Tensor
 
 from ..data import Split, cached, split
 
+PASSAGE = 250  # letters
+
 
 @cached
 def houses(rows: int = 900, seed: int = 11) -> Split:
@@ -58,16 +60,25 @@ def order(rows: int = 1600, length: int = 12) -> Split:
 
 @cached
 def letters(length: int = 24, rows: int = 4000) -> Split:
-    """Windows of scikit-learn's own descriptions of its sets: `(N, T)` letters, `(N, T)` the letters that follow."""
+    """Windows of scikit-learn's own descriptions of its sets: `(N, T)` letters, `(N, T)` the letters that follow.
+
+    Each part has passages of its own, so that no window of one lies in another, or overlaps one that does.
+    """
     from sklearn import datasets
 
     loads = (datasets.load_wine, datasets.load_breast_cancer, datasets.load_iris, datasets.load_linnerud)
     text = "".join(load()["DESCR"] for load in loads).lower()
     text = " ".join("".join(c if "a" <= c <= "z" else " " for c in text).split())
     ids = np.array([0 if c == " " else ord(c) - 96 for c in text])
-    starts = np.random.default_rng(15).integers(0, len(ids) - length - 1, rows)
-    windows = ids[starts[:, None] + np.arange(length + 1)[None]]
-    return split(windows[:, :-1], windows[:, 1:])
+    draw = np.random.default_rng(15)
+    passages = draw.permutation(len(ids) // PASSAGE)[:, None] * PASSAGE + np.arange(PASSAGE - length)[None]
+    parts = []
+    for some in np.split(passages, [int(0.6 * len(passages)), int(0.8 * len(passages))]):
+        count = min(some.size, rows * len(some) // len(passages))
+        starts = draw.choice(some.flatten(), count, replace=False)
+        windows = torch.from_numpy(ids[starts[:, None] + np.arange(length + 1)[None]]).long()
+        parts += [windows[:, :-1].contiguous(), windows[:, 1:].contiguous()]
+    return Split(*parts)
 
 
 @cached
