@@ -153,6 +153,16 @@ def test_a_training_far_too_short_for_its_rate() -> None:
     assert harmful(looped(model, optimizer, nn.MSELoss(), numbers(), steps=40)) == ["optim.too_few_epochs"]
 
 
+def test_a_short_training_whose_rate_was_led_to_nothing_was_meant_so() -> None:
+    """Its last probe lies before the end, where the rate was still a quarter of the highest."""
+    model = nn.Sequential(nn.Linear(6, 48), nn.ReLU(), nn.Linear(48, 1), nn.Flatten(0))
+    optimizer = torch.optim.SGD(model.parameters(), 1.5e-2)
+    scheduler = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, 40)
+    watch = looped(model, optimizer, nn.MSELoss(), numbers(), steps=40, scheduler=scheduler)
+    assert watch.telemetry.probes[-1].rate > 0.2 * watch.telemetry.probes[0].rate
+    assert "optim.too_few_epochs" not in harmful(watch)
+
+
 def test_a_loss_that_falls_away_from_its_targets_slowly() -> None:
     model = nn.Sequential(nn.Linear(6, 48), nn.ReLU(), nn.Linear(48, 1), nn.Flatten(0))
     optimizer = torch.optim.SGD(model.parameters(), 1e-4)

@@ -114,7 +114,9 @@ def too_few_epochs(case: Case) -> list[Finding]:
     if not math.isnan(ratio) and ratio < 3e-5:
         return []  # at that rate no length would do
     highest = max((p.rate for p in case.telemetry.probes), default=0.0)
-    now = case.telemetry.probes[-1].rate if case.telemetry.probes else highest
+    now = min(
+        [p.rate for p in case.telemetry.probes[-1:]] + [float(case.optimizer.param_groups[0].get("lr", math.inf))]
+    )
     if now < 0.1 * highest:
         return []  # it was annealed: its end was meant
     reached = _gone_on(case, "longer", now)
