@@ -7,6 +7,7 @@ from dressage.subject.continuation import advance as advance
 from dressage.subject.continuation import compare as compare
 from dressage.subject.continuation import judged as judged
 from dressage.subject.continuation import lab_of as lab_of
+from dressage.subject.continuation import metric_of as metric_of
 from dressage.subject.rows import Rows as Rows
 from dressage.subject.rows import rows_of as rows_of
 from dressage.subject.subject import Subject as Subject

@@ -169,13 +169,13 @@ def judged(lab: Lab, model: nn.Module) -> tuple[float, float]:
         loss = float(lab.loss_fn(outputs, y).float().mean())
         metric = math.nan
         if lab.metric is not None and outputs.isfinite().all():
-            metric = _metric(lab.metric, outputs, y)
+            metric = metric_of(lab.metric, outputs, y)
     for module, mode in zip(model.modules(), was, strict=True):
         module.training = mode
     return loss, metric
 
 
-def _metric(metric: Metric, outputs: Tensor, y: Tensor) -> float:
+def metric_of(metric: Metric, outputs: Tensor, y: Tensor) -> float:
     """NaN for outputs that the metric is not made for."""
     try:
         return metric.of(outputs, y)

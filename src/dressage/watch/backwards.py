@@ -57,7 +57,9 @@ def learned_backwards(case: Case) -> list[Finding]:
 def _avoided(outputs: Tensor, before: Tensor, y: Tensor, task: Task) -> str:
     """Against answers of the same shares that know nothing of the rows: one that names a rare class always is no worse."""
     labels, said, first = labels_of(y, task), decided(outputs, task), decided(before, task)
-    if labels.ndim != 1 or labels.shape != said.shape or int(labels.min()) < 0 or labels.is_floating_point():
+    if labels.ndim != 1 or labels.shape != said.shape or labels.is_floating_point():
+        return ""
+    if min(int(labels.min()), int(said.min())) < 0:
         return ""
     count = int(max(labels.max(), said.max())) + 1
     shares = [torch.bincount(v, minlength=count).double() / len(v) for v in (labels.long(), said.long())]

@@ -13,7 +13,7 @@ from dressage.clock import work_seconds
 from dressage.findings import Finding
 from dressage.preflight.known import baselines_of
 from dressage.preflight.loss_form import asks_for_means
-from dressage.subject import Lab, Rows, Subject, copy_of, judged, labels_of, outputs_of
+from dressage.subject import Lab, Rows, Subject, copy_of, judged, labels_of, metric_of, outputs_of
 from dressage.subject.baselines import Baselines
 from dressage.subject.subject import Loss
 from dressage.subject.task import default_metric, task_of
@@ -231,7 +231,7 @@ class Case:
         if rows is None or metric is None:
             return float("nan")
         rows = rows.head(RACED_ROWS)
-        return metric.of(outputs_of(copy_of(self.model), rows.x).cpu(), rows.y)
+        return metric_of(metric, outputs_of(copy_of(self.model), rows.x).cpu(), rows.y)
 
     def naive_loss(self) -> float:
         """Loss of a guess by class shares, −Σ p log p, in a classification by cross-entropy; NaN elsewhere."""

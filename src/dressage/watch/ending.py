@@ -8,7 +8,7 @@ from dataclasses import replace
 from torch.optim import Optimizer
 
 from dressage.findings import Finding
-from dressage.subject import Lab, Outcome, advance, outputs_of
+from dressage.subject import Lab, Outcome, advance, metric_of, outputs_of
 from dressage.watch.by_heart import by_heart
 from dressage.watch.capacity import bottleneck, too_small
 from dressage.watch.case import Case
@@ -90,7 +90,7 @@ def schedule_collapsed(case: Case) -> list[Finding]:
     if gone is None or highest <= 0 or rates[-1][1] >= COLLAPSED * highest or last - gone < max(20, 0.2 * last):
         return []
     reached = _gone_on(case, "collapsed", highest)
-    if reached is None or not _gains(reached):
+    if reached is None or not _gains(case, reached):
         return []
     return [
         Finding(
@@ -120,7 +120,7 @@ def too_few_epochs(case: Case) -> list[Finding]:
     if now < 0.1 * highest:
         return []  # it was annealed: its end was meant
     reached = _gone_on(case, "longer", now)
-    if reached is None or not (_gains(reached) or _makes_up(case, reached)):
+    if reached is None or not (_gains(case, reached) or _makes_up(case, reached)):
         return []
     return [
         Finding(
@@ -158,7 +158,7 @@ def _on_validation(case: Case, lab: Lab, outcome: Outcome) -> Outcome:
     if validation is None or len(validation) < ENOUGH or lab.metric is None or outcome.model is None:
         return outcome  # a few rows move a score by more than what is looked for
     rows = validation.head(2048)
-    after = lab.metric.of(outputs_of(outcome.model, rows.x).cpu(), rows.y)
+    after = metric_of(lab.metric, outputs_of(outcome.model, rows.x).cpu(), rows.y)
     return replace(outcome, metric_before=case.validation_metric(), metric=after)
 
 
@@ -167,12 +167,13 @@ def _set_rate(optimizer: Optimizer, rate: float) -> None:
         group["lr"] = rate
 
 
-def _gains(outcome: Outcome) -> bool:
+def _gains(case: Case, outcome: Outcome) -> bool:
+    """Whether going on brings much: of the metric, or, where there is none, of what the loss was at first."""
     if outcome.diverged:
         return False
     fallen = (outcome.before - outcome.after) / max(abs(outcome.before), 1e-12)
     if math.isnan(outcome.metric) or math.isnan(outcome.metric_before):
-        return fallen > 0.4
+        return fallen > 0.4 and outcome.before - outcome.after > POINTS * abs(case.telemetry.first())
     return outcome.metric - outcome.metric_before > POINTS and fallen > 0.03
 
 

@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 
 from dressage.findings import Finding
-from dressage.subject import Lab, advance, outputs_of
+from dressage.subject import Lab, advance, metric_of, outputs_of
 from dressage.watch.aligned import way
 from dressage.watch.case import RACED_ROWS, Case
 from dressage.watch.changes import changes
@@ -72,4 +72,4 @@ def _on_validation(case: Case, lab: Lab, original: Lab) -> float:
     outcome = advance(lab, min(400, max(100, case.telemetry.step)), deadline=case.deadline(4))
     if outcome.model is None or outcome.diverged:
         return -math.inf
-    return metric.of(outputs_of(outcome.model, rows.x).cpu(), rows.y)
+    return metric_of(metric, outputs_of(outcome.model, rows.x).cpu(), rows.y)

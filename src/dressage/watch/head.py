@@ -90,6 +90,8 @@ def headed(lab: Lab, task: str, classes: int) -> Lab | None:
     for place, module in leaves[leaves.index((name, last)) + 1 :]:
         if isinstance(module, HEADS):
             put(model, place, nn.Identity())
+    if _is_flattened(model, lab.x[:2], outputs):
+        model = _Rows(model, outputs)
     loss: Callable[[Tensor, Tensor], Tensor]
     if task in ("classification", "binary"):
         loss = lambda z, y: F.cross_entropy(z, labels_of(y, task))  # type: ignore[arg-type] # noqa: E731
@@ -99,6 +101,23 @@ def headed(lab: Lab, task: str, classes: int) -> Lab | None:
         loss = lambda z, y: F.mse_loss(z.reshape(len(y), -1), y.reshape(len(y), -1).float())  # noqa: E731
     metric = default_metric("classification" if task == "binary" else task)  # type: ignore[arg-type]
     return replace(lab, model=model, loss_fn=loss, metric=metric)
+
+
+class _Rows(nn.Module):
+    """A network that made one number a row into a list, with `outputs` numbers a row: `(N, outputs)`."""
+
+    def __init__(self, inner: nn.Module, outputs: int) -> None:
+        super().__init__()
+        self.inner, self.outputs = inner, outputs
+
+    def forward(self, x: Tensor) -> Tensor:
+        return first_output(self.inner(x)).reshape(-1, self.outputs)
+
+
+def _is_flattened(model: nn.Module, x: Tensor, outputs: int) -> bool:
+    with torch.no_grad(), generators_kept():
+        found = first_output(copy_of(model).eval()(x))
+    return outputs > 1 and found.shape == (len(x) * outputs,)
 
 
 def _at(lab: Lab, rate: float) -> Lab:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from dressage.findings import Finding
 from dressage.preflight.known import baselines_of
-from dressage.subject import Subject, copy_of, outputs_of
+from dressage.subject import Subject, copy_of, metric_of, outputs_of
 from dressage.subject.baselines import Baselines
 from dressage.watch.case import BASELINE_SECONDS, RACED_ROWS, Case
 from dressage.watch.changes import LARGER, Change
@@ -66,7 +66,7 @@ def _behind(case: Case, name: str, subject: Subject) -> str:
     if not isinstance(known, Baselines) or not known.tells or subject.train is None or subject.metric is None:
         return ""
     rows = subject.train.head(RACED_ROWS)
-    metric = subject.metric.of(outputs_of(copy_of(subject.model), rows.x).cpu(), rows.y)
+    metric = metric_of(subject.metric, outputs_of(copy_of(subject.model), rows.x).cpu(), rows.y)
     if not metric < known.best.score - max(POINTS, 2 * known.best.error):
         return ""
     unit = subject.metric.name

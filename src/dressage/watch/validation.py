@@ -12,7 +12,7 @@ from torch import Tensor
 from dressage.findings import Finding
 from dressage.preflight.data_labels import imbalance_finding, minority_recall
 from dressage.preflight.wrong_labels import contradicted, noise_share
-from dressage.subject import Task, advance, copy_of, decided, labels_of, outputs_of
+from dressage.subject import Task, advance, copy_of, decided, labels_of, metric_of, outputs_of
 from dressage.subject.baselines import Baselines
 from dressage.watch.aligned import align, fits
 from dressage.watch.case import RACED_ROWS, Case
@@ -46,7 +46,9 @@ def prepared_otherwise(case: Case) -> list[Finding]:
     if as_seen is None:
         return []
     chosen = slice(0, RACED_ROWS)
-    scores = [metric.of(outputs_of(copy_of(case.model), x[chosen]).cpu(), rows.y[chosen]) for x in (rows.x, as_seen.x)]
+    scores = [
+        metric_of(metric, outputs_of(copy_of(case.model), x[chosen]).cpu(), rows.y[chosen]) for x in (rows.x, as_seen.x)
+    ]
     if not scores[0] > scores[1] + POINTS:
         return []
     return [
