@@ -68,6 +68,38 @@ def test_rows_that_stand_alone_are_no_groups(kind: str) -> None:
     assert groups_of(torch.tensor(x).float()) is None
 
 
+@pytest.mark.parametrize("kind", ["missing together", "idle", "few clusters and strays"])
+def test_a_huge_part_and_rows_alone_are_no_groups(kind: str) -> None:
+    draw = np.random.default_rng(4)
+    x, often = draw.standard_normal((600, 8)), draw.random(600) < 0.7
+    if kind == "missing together":
+        x[often, :2] = 0
+    if kind == "idle":
+        x[often] = 0.01 * draw.standard_normal((often.sum(), 8))
+    if kind == "few clusters and strays":
+        x = np.r_[30 * x[draw.integers(0, 5, 570)] + 0.01 * draw.standard_normal((570, 8)), 30 * x[570:]]
+    assert groups_of(torch.tensor(x).float()) is None
+
+
+@pytest.mark.parametrize("count", [20, 60])
+def test_persons_who_come_more_or_less_often_are_groups(count: int) -> None:
+    for seed in range(3):
+        draw = np.random.default_rng(seed)
+        who = np.repeat(np.arange(count), 1 + draw.poisson(7, count))
+        x = draw.standard_normal((count, 8))[who] + 0.05 * draw.standard_normal((len(who), 8))
+        found = groups_of(torch.tensor(x).float())
+        assert found is not None and found.count == count
+
+
+@pytest.mark.parametrize("is_mixed", [True, False])
+def test_stores_are_found_in_whatever_order_their_rows_stand(is_mixed: bool) -> None:
+    draw = np.random.default_rng(5)
+    who = np.repeat(np.arange(30), 60)
+    x = np.c_[draw.standard_normal((30, 2))[who], draw.standard_normal((1800, 5))]
+    found = groups_of(torch.tensor(x[draw.permutation(1800)] if is_mixed else x).float())
+    assert found is not None and found.count == 30
+
+
 def test_persons_in_both_splits_are_leakage_where_they_flatter() -> None:
     x, y = persons(80, 8)
     assert told(x, y, mixed=True) == ["data.leakage"]

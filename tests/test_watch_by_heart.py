@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 import dressage
-from dressage.watch.by_heart import _behind_simple_models, _beyond_its_best
+from dressage.watch.by_heart import _ahead, _behind_simple_models, _beyond_its_best
 
 
 @pytest.mark.parametrize(("noise", "found"), [(1.5, ["eval.overfit"]), (0.0, [])])
@@ -30,3 +30,20 @@ def test_a_linear_model_and_a_shorter_training_tell_of_rows_known_by_heart(noise
     assert [f.id for f in _behind_simple_models(watch.case)] == found
     assert [f.id for f in _beyond_its_best(watch.case)] == found
     assert [f.id for f in watch.diagnose() if f.is_harmful] == found, str(watch)
+
+
+def test_of_several_labels_a_row_decisions_are_compared_and_not_their_raw_outputs() -> None:
+    x = torch.randn(400, 6, generator=torch.Generator().manual_seed(0))
+    y = (x[:, :4] > 0).float()
+    model = nn.Linear(6, 4)
+    with torch.no_grad():
+        model.weight.copy_(40 * torch.eye(4, 6))  # right in every label, with outputs of some tens
+        model.bias.zero_()
+    optimizer, loss_fn = torch.optim.SGD(model.parameters(), lr=1e-3), nn.BCEWithLogitsLoss()
+    watch = dressage.watch(model, optimizer, loss_fn, train=(x[:200], y[:200]), val=(x[200:], y[200:]))
+    known, rows = watch.case.baselines, watch.case.subject.validation
+    assert known is not None and rows is not None
+    said = known.validation_outputs["linear"]
+    ahead, error = _ahead(watch.case, rows, known, "linear")
+    assert ahead == pytest.approx(((said > 0.5) == (y[200:].numpy() > 0.5)).mean() - 1)
+    assert 0 < error < 0.02

@@ -15,6 +15,8 @@ LEAST = 20
 """Groups below which they may as well be the clusters of a law."""
 SHARED = 2.5
 """Rows a group, on average, from which rows are said to hang together."""
+HUGE = 0.25
+"""Share of the rows above which a group is what a fill-in value or a state of rest makes."""
 GAP = 1.44
 """Times by which the way to another group exceeds that to the next row of the own one."""
 EMPTY = 0.1
@@ -23,6 +25,8 @@ STATIC = 2
 """Columns that repeat in the same rows, so that they tell of what stays the same."""
 LEVELS = 12
 """Values of a column up to which it is a kind and no measure."""
+LOOKED_AT = 500
+"""Rows from which that is told."""
 MEASURES = 3
 """Columns of many values that are needed: in fewer, rows lie close by chance."""
 STEPS, STEEP = 3, 0.7
@@ -68,9 +72,9 @@ def groups_of(x: Tensor) -> Groups | None:
 
 
 def _measures(flat: Array) -> NDArray[np.int64]:
-    """Columns of more than a few values."""
-    varied = [c for c in range(flat.shape[1]) if len(np.unique(flat[:500, c])) > LEVELS]
-    return np.array(varied, dtype=np.int64)
+    """Columns of more than a few values, among rows from everywhere: files may be sorted."""
+    some = np.sort(flat[:: -(-len(flat) // LOOKED_AT)], axis=0)
+    return np.flatnonzero((some[1:] != some[:-1]).sum(0) >= LEVELS).astype(np.int64)
 
 
 def _static(flat: Array) -> Groups | None:
@@ -79,7 +83,7 @@ def _static(flat: Array) -> Groups | None:
     kept: dict[bytes, NDArray[np.int64]] = {}
     for column in range(flat.shape[1]):
         _, first, inverse = np.unique(flat[:, column], return_index=True, return_inverse=True)
-        if not _are_groups(len(first), len(flat)):
+        if not _are_groups(inverse.reshape(-1)):
             continue
         order = np.argsort(np.argsort(first, kind="stable"), kind="stable")
         numbers = order[inverse.reshape(-1)].astype(np.int64)
@@ -111,13 +115,17 @@ def _tight(x: Tensor, flat: Array, measures: NDArray[np.int64]) -> Groups | None
         return None
     own = np.unique(fcluster(tree, at, "distance"), return_inverse=True)[1].reshape(-1)
     count = int(own.max()) + 1
-    if not _are_groups(count, len(first)) or _is_lattice(points, own, count):
+    if not _are_groups(own) or _is_lattice(points, own, count):
         return None
     return Groups(own[codes].astype(np.int64), "lie in clusters far tighter than their distance from each other")
 
 
-def _are_groups(count: int, rows: int) -> bool:
-    return count >= LEAST and rows >= SHARED * count
+def _are_groups(own: NDArray[np.int64]) -> bool:
+    """Whether the parts are many, of several rows as a rule, and none is huge."""
+    sizes = np.bincount(own)
+    if len(sizes) < LEAST or len(own) < SHARED * len(sizes):
+        return False
+    return bool(np.median(sizes) >= 2 and sizes.max() <= HUGE * len(own))
 
 
 def _gap(ways: NDArray[np.float64]) -> float | None:

@@ -125,6 +125,11 @@ def _ahead(case: Case, rows: Rows, known: Baselines, name: str) -> tuple[float, 
         labels = known.classes[np.clip(targets, 0, None)]
         right = decided(outputs, case.subject.task).flatten().numpy() == labels
         gain = (said.argmax(1) == targets).astype(float) - right
+    elif case.subject.task == "multilabel":
+        own, truth = decided(outputs, "multilabel").reshape(len(outputs), -1).numpy(), targets > 0.5
+        if own.shape != truth.shape:
+            return math.nan, math.nan
+        gain = ((said > 0.5) == truth).mean(1) - (own == truth).mean(1)
     else:
         own = outputs.reshape(len(outputs), -1).double().numpy()
         if own.shape != targets.shape:
