@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -152,6 +153,27 @@ class Keeping(nn.Linear):
         return super().forward(x * self.mask)
 
 
+class KeepingAnArray(nn.Linear):
+    def __init__(self) -> None:
+        super().__init__(12, 3)
+        self.mask = np.ones(12)
+
+    def forward(self, x):
+        return super().forward(x * torch.from_numpy(self.mask))
+
+
+class Overwriting(nn.Linear):
+    """Its dropout changes what its head is given too."""
+
+    def __init__(self) -> None:
+        super().__init__(12, 12)
+        self.drop, self.head = nn.Dropout(0.5, inplace=True), nn.Linear(12, 3)
+
+    def forward(self, x):
+        first = super().forward(x)
+        return self.head(self.drop(first) + first)
+
+
 class Remembering(nn.Linear):
     """Its outputs depend on how often it was asked."""
 
@@ -167,6 +189,8 @@ UNFIT = {
     "draws noise of its own": lambda: Drawing(12, 3),
     "does not go through torch.func.vmap": lambda: Looking(12, 3),
     "keeps a tensor that is no parameter": Keeping,
+    "keeps an array that is no parameter": KeepingAnArray,
+    "changes what it is given": Overwriting,
     "gives something else": lambda: Remembering(12, 3),
     "gives (2, 3, 1) for two rows": lambda: nn.Sequential(nn.Linear(12, 3), nn.Unflatten(1, (3, 1))),
 }
@@ -183,6 +207,68 @@ def test_what_cannot_be_mapped_says_why(reason):
     told = misfit(Member(recipe, new_state(model, recipe, flat=True), batches, plan, validation))
     assert reason in told
     assert torch.equal(found, torch.get_rng_state()) and model.training
+    assert not isinstance(model, Remembering) or model.count == 0, "the user's own network was not asked"
+
+
+class Unused(nn.Module):
+    """One of its layers is left out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm, self.used, self.left = nn.LayerNorm(12), nn.Linear(12, 3), nn.Linear(5, 2)
+
+    def forward(self, x):
+        return self.used(self.norm(x))
+
+
+def test_a_layer_that_is_left_out_decays_as_it_does_alone(monkeypatch):
+    monkeypatch.setattr("test_population.build_model", lambda *_: Unused())
+    for name in ("adamw", "adam", "momentum", "rmsprop"):
+        assert_same([written(optim={"name": name, "lr": r}, regularize={"weight_decay": 0.1}) for r in RATES], parts())
+
+
+class Reordered(nn.Module):
+    """Reads its columns in an order that is kept in some way."""
+
+    def __init__(self, kept) -> None:
+        super().__init__()
+        self.kept, self.norm, self.linear = kept, nn.LayerNorm(12), nn.Linear(12, 3)
+
+    def forward(self, x):
+        order = self.kept.get("order", [torch.arange(12)]) if isinstance(self.kept, dict) else self.kept
+        return self.linear(self.norm(x[:, order[0] if isinstance(order[0], torch.Tensor) else order]))
+
+
+@pytest.mark.parametrize(
+    "keep",
+    [
+        lambda order: order,
+        lambda order: {"order": tuple(order)},
+        lambda order: [torch.tensor(order)],
+        lambda order: {"order": [torch.tensor(order)], "all": range(2)},
+    ],
+)
+def test_members_that_keep_other_values_are_no_kin(keep, monkeypatch):
+    def made(order: list[int]) -> Member:
+        monkeypatch.setattr("test_population.build_model", lambda *_: Reordered(keep(order)))
+        return member(written(), of)
+
+    of, order = parts(), torch.randperm(12, generator=torch.Generator().manual_seed(0)).tolist()
+    mine, other = made(order), made(order[::-1])
+    assert not misfit(mine) and not misfit(other)
+    assert kin(mine) != kin(other) and kin(mine) == kin(mine)
+
+
+def test_members_that_keep_the_same_values_are_kin(monkeypatch):
+    def made() -> Member:
+        kept = {"order": [3, 1, 2, 0], "name": F.relu, "kind": nn.ReLU, "dtype": torch.float64}
+        network = nn.Sequential(nn.LayerNorm(12), nn.Linear(12, 3))
+        network.kept = kept
+        monkeypatch.setattr("test_population.build_model", lambda *_: network)
+        return member(written(), of)
+
+    of = parts()
+    assert kin(made()) == kin(made())
 
 
 def test_networks_that_are_other_functions_are_no_kin():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -134,6 +135,12 @@ def asked(**given: Any) -> Asked:
 def test_a_rung_of_one_epoch_where_it_has_steps_enough() -> None:
     assert shortest_rungs([Stage(9, 9, 2500), Stage(9, 9, 5000), Stage(9, 9)], 10_000, 100) == (2, 1, 1)
     assert brackets(asked(), 0, 24) == [[Rung(24, 3), Rung(8, 10)]]
+    assert brackets(asked(), 1, 9) == [[Rung(9, 3), Rung(3, 10)]]
+    early = replace(asked(), stages=("20x18", "9x10"))
+    assert brackets(early, 0, 20)[0][-1] == Rung(2, 18), (
+        "a search that knows of none goes on by the rungs it began with"
+    )
+    assert brackets(replace(early, shortest=(2, 2)), 0, 20)[0][-1] == Rung(3, 18)
     assert brackets(asked(shortest=(1, 2)), 0, 24) == [[Rung(24, 1), Rung(8, 3), Rung(3, 10)]]
     assert brackets(asked(shortest=(1, 2)), 1, 9) == [[Rung(9, 3), Rung(3, 10)]]
 

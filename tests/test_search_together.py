@@ -6,6 +6,7 @@ import os
 import signal
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,12 +14,13 @@ import pytest
 
 import dressage
 from dressage.errors import Interrupted
-from dressage.fit.population import Pace
+from dressage.fit.population import Member, Pace, measure
 from dressage.search import Search, go_on, groups
 from dressage.search.events import RunningEvent, ToldEvent, TrialEvent
 from dressage.search.folder import SearchFolder
 from dressage.store.folder import RunFolder
 from dressage.store.reader import read_history
+from test_population import member, parts, written
 from test_search_kills import everything
 
 SPACE = {
@@ -105,6 +107,37 @@ def test_one_that_is_stopped_within_goes_on(alone: Search, tmp_path: Path, monke
     kept = SearchFolder.open(tmp_path / "search")
     assert kept.standing().status == "interrupted"
     assert_same(go_on(tmp_path / "search", jobs=1), alone)
+
+
+def sized(monkeypatch: pytest.MonkeyPatch, dropouts: tuple[float, ...]) -> tuple[int, list[str]]:
+    """What `_size` makes of trainings with layer norm that differ in dropout, and what it tells."""
+    of, told = parts(), list[str]()
+    bench = SimpleNamespace(
+        asked=SimpleNamespace(form={"train.threads": 1}, budget=0), tell=lambda e: told.extend(e.lines)
+    )
+    tasks = [SimpleNamespace(trial=SimpleNamespace(seed=i), epoch=4) for i in range(len(dropouts))]
+
+    def made(_: object, task: Any) -> Member:
+        dropout = {"dropout": dropouts[task.trial.seed]}
+        return member(written(model={"norm": "layer"}, regularize=dropout, seed=task.trial.seed), of)
+
+    monkeypatch.setattr(groups, "member_of", made)
+    monkeypatch.setattr(groups, "SHORT", 0)
+    return groups._size(bench, tasks, 1), told  # type: ignore[arg-type]
+
+
+def test_only_those_of_one_kin_are_measured_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(groups, "pace_of", measure)
+    size, told = sized(monkeypatch, (0.2, 0.0, 0.2, 0.3))
+    assert size in (1, 2, 4) and "measured here" in told[0]
+
+
+def test_what_cannot_be_measured_is_trained_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(members: object, most: int) -> Pace:
+        raise RuntimeError("not implemented for Half\nmore")
+
+    monkeypatch.setattr(groups, "pace_of", failing)
+    assert sized(monkeypatch, (0.2, 0.2)) == (1, ["each training alone: not implemented for Half"])
 
 
 def test_where_it_is_no_faster_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -162,7 +162,9 @@ def brackets(asked: Asked, number: int, trials: int) -> list[list[Rung]]:
         return shared(trials, epochs)
     first = asked.shortest[number] if number < len(asked.shortest) else FIRST
     rungs = halving(trials, epochs, first=first) if asked.halving == "successive" else [Rung(trials, epochs)]
-    least = min(asked.finalists, trials)
+    # A search that began before `shortest` was written goes on by the rungs it began with.
+    is_last = number == len(asked.plan) - 1
+    least = min(asked.finalists if asked.shortest or is_last else 1, trials)
     return [[Rung(max(rung.trials, least), rung.epochs) for rung in rungs]]
 
 

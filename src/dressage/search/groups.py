@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from dressage.errors import DataError, RecipeError
 from dressage.files import to_json
-from dressage.fit.population import Pace, misfit
+from dressage.fit.population import Pace, kin, misfit
 from dressage.fit.population.epoch import LOOK
 from dressage.measured import pace_of
 from dressage.prepare import threads_kept
@@ -79,8 +79,14 @@ def _size(bench: Bench, tasks: Sequence[Task], workers: int) -> int:
     if reason := misfit(members[0]):
         bench.tell(ToldEvent([f"each training alone: {reason}"]))
         return 1
-    with threads_kept(int(bench.asked.form["train.threads"])):
-        pace = pace_of(members, min(MEMBERS, len(tasks)))
+    own = kin(members[0])
+    members = [member for member in members if not misfit(member) and kin(member) == own]
+    try:
+        with threads_kept(int(bench.asked.form["train.threads"])):
+            pace = pace_of(members, min(MEMBERS, len(tasks)))
+    except (RuntimeError, ValueError, ArithmeticError, MemoryError) as error:  # each alone tells whose fault it is
+        bench.tell(ToldEvent([f"each training alone: {(str(error).splitlines() or [repr(error)])[0]}"]))
+        return 1
     most = _most(pace, steps, tasks[0].epoch, bench.asked.budget)
     pace = replace(pace, together={k: s for k, s in pace.together.items() if k <= most})
     size = pace.best(len(tasks), workers)

@@ -41,7 +41,9 @@ class Mapped:
         with torch.enable_grad():
             outputs = self._outputs(leaves, kinds, noise, given.x, given.is_shared)
         losses, above = self.losses(outputs.detach().transpose(1, 2), given.y, given.is_shared)
-        grads = torch.autograd.grad(outputs, list(leaves.values()), above.transpose(1, 2))
+        given_back = above.transpose(1, 2)
+        # What the forward leaves out has the gradient 0, as alone: its decay goes on.
+        grads = torch.autograd.grad(outputs, list(leaves.values()), given_back, materialize_grads=True)
         torch._foreach_copy_(self.grads, grads)
         return losses
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import FunctionType
 from weakref import WeakKeyDictionary
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
@@ -16,8 +18,10 @@ from dressage.layers.noise import GaussianNoise
 NOISE = (nn.Dropout, GaussianNoise)
 CLOSE = {torch.float32: 1e-3, torch.float64: 1e-9}
 """How near the outputs of members must come to those of the network itself."""
-PLAIN = (bool, int, float, str, tuple, type(None))
-"""Attributes of a module that its function may depend on."""
+BASE = frozenset(vars(nn.Module()))
+"""Attributes that every module has."""
+PLAIN = (bool, int, float, complex, str, bytes, torch.dtype, torch.device, type(None))
+"""Values that are what they show."""
 Given = Sequence[tuple[type[nn.Module], Tensor]]
 
 
@@ -49,6 +53,8 @@ class Network:
     """The noise of the network itself, in the order in which it is drawn."""
     sizes: list[tuple[int, ...]] = field(default_factory=list)
     """Of what each is given, for a row."""
+    text: str = ""
+    """The same for networks that are the same functions of weights and noise."""
 
     def slots(self) -> list[nn.Module | None]:
         """The noise in the order in which it is drawn."""
@@ -61,13 +67,6 @@ class Network:
     def shapes(self) -> list[tuple[int, ...]]:
         """Of what is drawn for a row, by place."""
         return self.sizes
-
-    @property
-    def text(self) -> str:
-        """The same for networks that are the same functions of weights and noise."""
-        plain = [{k: v for k, v in vars(m).items() if isinstance(v, PLAIN)} for m in self.skeleton.modules()]
-        told = [{k: v for k, v in each.items() if k != "training"} for each in plain]
-        return f"{self.skeleton} {told} {[type(m).__name__ for m in self.calls]} {self.sizes}"
 
     def __call__(self, weights: Mapping[str, Tensor], noise: Given, x: Tensor) -> Tensor:
         """Outputs of one member."""
@@ -92,18 +91,20 @@ def stands_for(other: nn.Module, model: nn.Module) -> None:
 
 
 def _tried(model: nn.Module, rows: Callable[[], Tensor]) -> Network | str:
-    names = [name for name, module in model.named_modules() for v in vars(module).values() if isinstance(v, Tensor)]
-    if names:
-        return f"its module {names[0] or 'network'} keeps a tensor that is no parameter"
+    named = list(model.named_modules())
+    for kind, what in ((Tensor, "a tensor"), (np.ndarray, "an array")):
+        if names := [name for name, module in named if any(isinstance(v, kind) for v in vars(module).values())]:
+            return f"its module {names[0] or 'network'} keeps {what} that is no parameter"
     if stateful := [name for name, _ in model.named_buffers()]:
         return f"its network keeps statistics or constants ({stateful[0]})"
+    if any(type(module) is nn.Dropout and module.inplace for _, module in named):
+        return "its dropout changes what it is given"
     found = torch.default_generator.get_state()
     try:
-        return _network(model, rows())
+        return _network(copy.deepcopy(model), rows())  # the network itself is the user's, and may count its calls
     except Exception as error:  # whatever a network does that vmap has no rule for
-        return (
-            f"its network does not go through torch.func.vmap ({str(error).splitlines()[0] if str(error) else error!r})"
-        )
+        said = (str(error).splitlines() or [repr(error)])[0]
+        return f"its network does not go through torch.func.vmap ({said})"
     finally:
         torch.default_generator.set_state(found)
 
@@ -137,7 +138,28 @@ def _network(model: nn.Module, x: Tensor) -> Network | str:
         expected, _evaluated(model, x)
     ):
         return "its network gives something else under torch.func.vmap"
+    network.text = _text(network)
     return network
+
+
+def _text(network: Network) -> str:
+    modules = [m for m in network.skeleton.modules() if not isinstance(m, Drawn)]
+    own = [{k: v for k, v in vars(m).items() if k not in BASE} for m in modules]
+    kinds = [type(m) for m in network.calls]
+    return " ".join([str(network.skeleton), *map(_told, ([type(m) for m in modules], own, kinds, network.sizes))])
+
+
+def _told(value: object) -> str:
+    """The same for values that are the same; what cannot be looked into is like nothing but itself."""
+    if isinstance(value, PLAIN):
+        return repr(value)
+    if isinstance(value, list | tuple | set | frozenset):
+        return f"{type(value).__name__}({', '.join(map(_told, value))})"
+    if isinstance(value, Mapping):
+        return f"{type(value).__name__}({', '.join(f'{_told(k)}: {_told(v)}' for k, v in value.items())})"
+    if isinstance(value, FunctionType | type) and "<" not in value.__qualname__:
+        return f"{value.__module__}.{value.__qualname__}"
+    return f"{type(value).__name__} {id(value)}"
 
 
 def _watch(network: Network, model: nn.Module, x: Tensor, noisy: Sequence[str]) -> bool:
@@ -150,22 +172,14 @@ def _watch(network: Network, model: nn.Module, x: Tensor, noisy: Sequence[str]) 
         network.sizes.append(tuple(given[0].shape[1:]))
         apart = apart or len(given[0]) != len(x) or not given[0].is_contiguous()
 
-    mode = model.training
     handles = [model.get_submodule(name).register_forward_pre_hook(look) for name in noisy]
-    try:
-        with torch.no_grad():
-            model.train()(x)
-    finally:
-        model.train(mode)
-        for handle in handles:
-            handle.remove()
+    with torch.no_grad():
+        model.train()(x)
+    for handle in handles:
+        handle.remove()
     return apart
 
 
 def _evaluated(model: nn.Module, x: Tensor) -> Tensor:
-    mode = model.training
-    try:
-        with torch.no_grad():
-            return model.eval()(x)  # type: ignore[no-any-return]
-    finally:
-        model.train(mode)
+    with torch.no_grad():
+        return model.eval()(x)  # type: ignore[no-any-return]
