@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,10 +14,12 @@ from html import unescape
 from pathlib import Path
 
 import pytest
+from sklearn.datasets import load_iris
 
 import dressage
 from command import call, process
 from dressage.ensemble import Ensemble, resume
+from dressage.ensemble.page import render
 from dressage.errors import Interrupted, RunError, UsageError
 from dressage.fit import EpochEvent
 from same import bits
@@ -73,6 +76,82 @@ def test_a_damaged_file_is_refused(two: Ensemble, tmp_path: Path, damage: dict[s
     assert answer.code == 2 and said in answer.errors[0] and len(answer.errors) == 1
 
 
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        ({"of": []}, "'of' is damaged"),
+        ({"of": [{"name": "a", "weight": 1.0, "scores": {"test": {"score": "x", "loss": 0.1}}}]}, "'of' is damaged"),
+        ({"of": [{"name": "a", "weight": 1.0, "scores": {}}, 7]}, "'of' is damaged"),
+        ({"gained": {}}, "'gained' is damaged"),
+        ({"gained": {"best": 99, "low": None}}, "'gained' is damaged"),
+        ({"gained": {"best": 0, "value": 0.1, "low": 0.0, "high": None, "n": 30}}, "'gained' is damaged"),
+        ({"diversity": {"disagreement": 0.1}}, "'diversity' is damaged"),
+        ({"diversity": []}, "'diversity' is damaged"),
+        ({"lines": [{}]}, "'lines' is damaged"),
+        ({"lines": [{"ends": "ab", "barrier": 0.0, "loss_barrier": 0.0}]}, "'lines' is damaged"),
+        ({"told": 7}, "'told' is damaged"),
+    ],
+)
+def test_damaged_facts_are_refused_where_they_are_told(
+    two: Ensemble, tmp_path: Path, damage: dict[str, object], said: str
+) -> None:
+    copy = shutil.copytree(two.folder, tmp_path / "copy", ignore=shutil.ignore_patterns("members"))
+    known = json.loads((copy / "ensemble.json").read_text())
+    (copy / "ensemble.json").write_text(json.dumps({**known, **damage}))
+    for command in ("evaluate", "resume"):
+        answer = call(command, copy)
+        assert answer.code == 2 and said in answer.errors[0] and len(answer.errors) == 1, answer.err
+
+
+def _unfinished(two: Ensemble, place: Path, *, members: int, **asked: object) -> Path:
+    """The ensemble as it is when it was stopped after so many members."""
+    copy = shutil.copytree(two.folder, place)
+    for k in range(members, 2):
+        shutil.rmtree(copy / "members" / str(k))
+    if not members:
+        (copy / "members").rmdir()
+    known = json.loads((copy / "ensemble.json").read_text())
+    (copy / "ensemble.json").write_text(json.dumps({"asked": {**known["asked"], **asked}}))
+    return copy
+
+
+def test_a_wrong_word_leaves_an_ensemble_that_has_no_member_yet(two: Ensemble, tmp_path: Path) -> None:
+    stopped = _unfinished(two, tmp_path / "stopped", members=0)
+    answer = call("resume", stopped, tmp_path / "typo.csv")
+    assert answer.code == 3 and len(answer.errors) == 1
+    assert resume(stopped).evaluation == two.evaluation
+
+
+def test_a_damaged_rule_is_refused_before_the_first_member(two: Ensemble, tmp_path: Path) -> None:
+    answer = call("resume", _unfinished(two, tmp_path / "e", members=0, combine=7))
+    assert answer.code == 2 and len(answer.errors) == 1 and not (tmp_path / "e" / "members").exists()
+
+
+def test_other_data_is_refused(tmp_path: Path) -> None:
+    """Of a finished ensemble and of one with a finished member, of arrays and of a file that was edited since."""
+    x, y = load_iris(return_X_y=True)
+    place, said = tmp_path / "arrays", "arrays: the data is not the same; expected .*; give that data, or make another"
+    made = dressage.ensemble(x, y=y, members=2, recipe=QUICK, out=place)
+    again = dressage.ensemble(x, y=y, members=2, recipe=QUICK, out=place)
+    assert again.evaluation == made.evaluation
+    with pytest.raises(RunError, match=said):
+        dressage.ensemble(x + 1, y=y, members=2, recipe=QUICK, out=place)
+    with pytest.raises(RunError, match=said):
+        resume(place, x, y=y[::-1].copy())
+    half = _unfinished(made, tmp_path / "half-arrays", members=1)
+    with pytest.raises(RunError, match=said):
+        resume(half, x + 1, y=y)
+    assert not (half / "members/1").exists() and resume(half, x, y=y).evaluation == made.evaluation
+
+    file, words = tmp_path / "a.csv", ("--members", 2, "--train.epochs", 1, "--watch.diagnose", "false")
+    rows = [f"{i % 7},{(i * i) % 11},{'no' if i % 7 > 3 else 'yes'}" for i in range(120)]
+    file.write_text("\n".join(["a,b,kind", *rows]))
+    assert call("ensemble", file, *words, "--out", tmp_path / "e").code == 0
+    file.write_text("\n".join(["a,b,kind", "5,5,no", *rows[1:]]))
+    refused = call("ensemble", file, *words, "--out", tmp_path / "e")
+    assert refused.code == 2 and "the data is not the same" in refused.errors[0]
+
+
 def test_the_command_as_a_process(two: Ensemble, tmp_path: Path) -> None:
     """Members of another ensemble as runs; predict and evaluate take the folder like a run's."""
     places = [run.folder for run in two.members]
@@ -119,6 +198,18 @@ def test_the_page_says_what_the_ensemble_gained(two: Ensemble) -> None:
     assert page.count('fill-opacity="1"') == 2 and str(two.folder.parent) not in page
     score = two.evaluation["test"]["metrics"]["accuracy"]
     assert f"{score['low']:.3f}–{score['high']:.3f}" in told
+
+
+def test_the_page_links_each_member_to_its_own_report(two: Ensemble, tmp_path: Path) -> None:
+    """Where the second of three has diverged, the two that are kept lie at 0 and 2."""
+    copy = shutil.copytree(two.folder, tmp_path / "copy")
+    shutil.copytree(copy / "members/1", copy / "members/2")
+    of = [{**m, "name": f"{copy}/members/{k}"} for k, m in zip((0, 2), two.facts["of"], strict=True)]
+    page = render(copy, {**two.facts, "of": of}, two.evaluation)
+    assert '<a href="members/0/report.html">members/0</a>' in page
+    assert '<a href="members/2/report.html">members/2</a>' in page and "members/1" not in page
+    elsewhere = [{**m, "name": f"runs/{k}"} for k, m in enumerate(of)]
+    assert '<a href="members' not in render(copy, {**two.facts, "of": elsewhere}, two.evaluation)
 
 
 def test_a_page_of_several_targets_and_of_names_that_are_markup(tmp_path: Path) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,10 +12,11 @@ from torch import Tensor
 
 from dressage.data.inputs import Inputs, open_inputs
 from dressage.data.source import Head
+from dressage.ensemble.facts import checked
 from dressage.ensemble.members import load_member
 from dressage.ensemble.rules import Rule
 from dressage.ensemble.rules import catalogue as rules
-from dressage.errors import RunError, printable
+from dressage.errors import RunError
 from dressage.files import inside, read_json
 from dressage.fit.views import Answers
 from dressage.jobfile import JobFile
@@ -24,7 +24,6 @@ from dressage.models.foreign import Made
 from dressage.run import Prediction, Run, answers_of, judged, prediction_of
 from dressage.store.folder import ENSEMBLE, RunFolder
 
-FORMAT = 1
 LIMIT = 64 << 20
 MEMBERS = "members"
 
@@ -54,7 +53,7 @@ class Ensemble:
         if "members" not in found:
             expected, repair = "expected one that was made to its end", f"go on: dressage resume {self.folder}"
             raise RunError.of(self.folder, "its members are not all trained", expected, repair)
-        return _checked(found, self.folder)
+        return checked(found, self.folder)
 
     @property
     def rule(self) -> Rule:
@@ -123,31 +122,6 @@ def heads_of_job(job: JobFile) -> Sequence[Head]:
     if job.data["task"] == "classification":
         return [Head("target", tuple(job.data["classes"]))]
     return [Head("target")] * job.outputs
-
-
-def _checked(found: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """The facts; raises RunError for anything that is not as dressage writes it."""
-    version, members = found.get("format"), found["members"]
-    if version != FORMAT:
-        expected = f"this dressage reads format {FORMAT}"
-        raise RunError.of(folder / ENSEMBLE, f"is of format {printable(version, 40)}", expected, "update dressage")
-    listed = isinstance(members, list) and all(isinstance(m, Mapping) for m in members)
-    weights: list[Any] = [m.get("weight") for m in members] if listed else []
-    sound = bool(weights) and all(_is_share(w) for w in weights)
-    names = [m.get("folder") for m in members] if sound else []
-    if not sound or abs(sum(weights) - 1) > 1e-6 or not all(isinstance(name, str) for name in names):
-        repair = "restore it from a copy, or make the ensemble anew"
-        raise RunError.of(folder / ENSEMBLE, "its members or weights are damaged", "expected shares of sum 1", repair)
-    if not isinstance(found.get("combine"), str):
-        raise RunError.of(
-            folder / ENSEMBLE, "it names no rule", "expected one of `dressage list combine`", "restore it"
-        )
-    rules.build(found["combine"])
-    return found
-
-
-def _is_share(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and 0 <= value <= 1
 
 
 def load(folder: Path | str, *, model: Made | None = None) -> Run | Ensemble:

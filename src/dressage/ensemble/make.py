@@ -96,7 +96,7 @@ def ensemble(
     with place.writing():
         with place.discarded_on_error():
             write_json(place.path / ENSEMBLE, {"asked": asked})
-        return _carry_out(place, asked, what, y, model, telling)
+        return _carry_out(place, asked, what, y, model, telling, is_new=True)
 
 
 def resume(
@@ -113,10 +113,15 @@ def resume(
     place = RunFolder(Path(folder))
     found = read_json(place.path / ENSEMBLE, LIMIT)
     if "members" in found:
-        return Ensemble(place.path, model)
+        made = Ensemble(place.path, model)
+        if data is not None:
+            run = made.members[0]
+            _require_data(place.path, run, open_data(data, run.recipe.data, y=y, progress=progress))
+        return made
     asked = found.get("asked")
     if not isinstance(asked, dict) or {"data", "members", "by", "combine", "recipe"} - asked.keys():
         raise RunError.of(place.path / ENSEMBLE, "it does not say what was asked", "expected that", "make it anew")
+    rules.check(str(asked["combine"]))
     given = asked["data"] if data is None else data
     if given is None:
         expected = "expected the same data again"
@@ -184,7 +189,14 @@ def _require_same(place: Path, asked: Mapping[str, Any]) -> None:
 
 
 def _carry_out(
-    place: RunFolder, asked: Mapping[str, Any], data: object, y: object, model: Made | None, telling: Telling
+    place: RunFolder,
+    asked: Mapping[str, Any],
+    data: object,
+    y: object,
+    model: Made | None,
+    telling: Telling,
+    *,
+    is_new: bool = False,
 ) -> Ensemble:
     """Trains what is not trained yet, then combines it."""
     place.set_status("running")
@@ -195,7 +207,7 @@ def _carry_out(
         found, repair = "stopped while its members were trained", f"go on with `dressage resume {place.path}`"
         raise Interrupted.of(place.path, found, "what is trained is saved", repair) from None
     except DressageError:
-        if not (place.path / MEMBERS).exists() and not (place.path / TRAINING).exists():
+        if is_new and not (place.path / MEMBERS).exists() and not (place.path / TRAINING).exists():
             shutil.rmtree(place.path, ignore_errors=True)  # nothing was trained: as if it had not been asked
             if place.path.parent == BELOW:
                 with suppress(OSError):  # others lie there
@@ -214,11 +226,13 @@ def _trained(
 ) -> tuple[list[Run], list[str]]:
     """The members that could be trained, and which could not; data that cannot be read is refused before the first."""
     written = as_recipe(asked["recipe"])
-    open_data(data, written.data, y=y, progress=telling.progress)
+    source = open_data(data, written.data, y=y, progress=telling.progress)
     edits = ways.build(asked["by"]).edits(written.seed, asked["members"])
+    folders = [place / MEMBERS / str(k) for k in range(len(edits))] if len(edits) > 1 else [place / TRAINING]
+    if begun := [folder for folder in folders if (folder / "recipe.toml").is_file()]:
+        _require_data(place, Run(begun[0], model), source)  # a member that is finished would not ask
     runs, told = list[Run](), list[str]()
-    for k, edit in enumerate(edits):
-        folder = place / MEMBERS / str(k) if len(edits) > 1 else place / TRAINING
+    for k, (edit, folder) in enumerate(zip(edits, folders, strict=True)):
         telling.say(f"member {k + 1} of {len(edits)}" if len(edits) > 1 else "one training, for all members")
         own = {"model": model, "on_event": telling.on_event, "progress": telling.progress}
         try:
@@ -256,6 +270,14 @@ def _together(runs: list[Run], combine: str, data: object, y: object, telling: T
     with threads_kept():
         members = members_of(runs)
         return put_together(members, _source(runs[0], data, y, telling.progress), combine, told)
+
+
+def _require_data(place: Path, run: Run, source: Source) -> None:
+    """Raises RunError unless the data is that of a member of the ensemble that lies there."""
+    if source.fingerprint != run.job.data["fingerprint"]:
+        expected = "expected the data that its members were trained on"
+        repair = "give that data, or make another ensemble in a new place (--out)"
+        raise RunError.of(place, "the data is not the same", expected, repair)
 
 
 def _source(run: Run, data: object, y: object, progress: ShowProgress | None) -> Source:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -106,11 +107,11 @@ def member_head(facts: Facts) -> list[str]:
 def member_rows(facts: Facts, folder: Path) -> list[tuple[str, str, list[str]]]:
     """Of each member its name, its own report where there is one, and its cells."""
     parts, rows = [part for part in PARTS if part in facts["of"][0]["scores"]], []
-    for k, member in enumerate(facts["of"]):
-        place = f"members/{k}/{NAME}"
+    for member in facts["of"]:
+        place = f"{member['name']}/{NAME}" if re.fullmatch(r"members/\d+", member["name"]) else ""
         cells = [digits(member["weight"])]
         cells += [digits(member["scores"][part][what]) for part in parts for what in ("score", "loss")]
-        rows.append((shown(member["name"], 80), place if (folder / place).is_file() else "", cells))
+        rows.append((shown(member["name"], 80), place if place and (folder / place).is_file() else "", cells))
     return rows
 
 

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from dressage.data.several import heads_of
 from dressage.data.source import Source
-from dressage.ensemble.folder import FORMAT, LIMIT, MEMBERS
+from dressage.ensemble.facts import FORMAT
+from dressage.ensemble.folder import LIMIT, MEMBERS
 from dressage.ensemble.judging import (
     Answered,
     against_best,
