@@ -12,6 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from dressage.subject import copy_of
+
 _SMOOTH = (
     *("leaky_relu", "leaky_relu_", "gelu", "silu", "elu", "elu_", "selu", "celu", "softplus", "hardtanh", "hardtanh_"),
     *(
@@ -171,14 +173,15 @@ def brought_to_size(model: nn.Module, x: Tensor, *kinds: str, but: int = -1) -> 
         return call()
 
     def change(kind: str, number: int, call: Callable[[], Any], args: tuple[Any, ...]) -> Any:
-        return call_of(kind, args[0], sizes[number]) if number in sizes else call()
+        known = kind in kinds and number in sizes and args  # in the other mode a call may have another number
+        return call_of(kind, args[0], sizes[number]) if known else call()
 
     def call_of(kind: str, value: Tensor, size: tuple[Tensor, Tensor]) -> Tensor:
         function = torch.tanh if kind == "tanh" else torch.sigmoid
         return function((value - size[0]) / size[1])
 
     with torch.no_grad():
-        Rewired(model, measure)(x)
+        Rewired(copy_of(model), measure)(x)
     return Rewired(model, change)
 
 

@@ -47,7 +47,12 @@ def align_targets(y: Tensor, seen: Tensor) -> Tensor | None:
         return y.to(seen.dtype)
     if y[0].numel() == seen[0].numel():
         return y.reshape(-1, *seen.shape[1:]).to(seen.dtype)
-    if y.ndim == 1 and seen.ndim == 2 and not y.is_floating_point() and int(y.max()) < seen.shape[1]:
+    if (
+        y.ndim == 1
+        and seen.ndim == 2
+        and not y.is_floating_point()
+        and 0 <= int(y.min()) <= int(y.max()) < seen.shape[1]
+    ):
         return torch.nn.functional.one_hot(y.long(), seen.shape[1]).to(seen.dtype)
     return None
 

@@ -125,11 +125,11 @@ def find_form(model: nn.Module, loss_fn: Loss, x: Tensor, y: Tensor, told: float
     The model is run as a copy in training mode. With dropout the loss is not the same twice; the nearest form within a
     tenth is taken then.
     """
-    was = copy_of(model)
-    noisy = any(isinstance(m, nn.modules.dropout._DropoutNd) and m.p > 0 for m in was.modules())
+    noisy = any(isinstance(m, nn.modules.dropout._DropoutNd) and m.p > 0 for m in model.modules())
+    outputs = _outputs_again(model, x)
+    if outputs is None:
+        return None
     with torch.no_grad(), generators_kept():
-        was.train(model.training)
-        outputs = first_output(was(x))
         best: tuple[float, Form] | None = None
         for form in PLAIN if looks_beside(loss_fn, outputs, y) else FORMS:
             try:
@@ -154,14 +154,23 @@ def hidden_penalty(model: nn.Module, loss_fn: Loss, x: Tensor, y: Tensor, told: 
 
     A loss that has a gradient beside its outputs looks at live parameters; one that was told to be larger has something added.
     """
-    was = copy_of(model)
-    with torch.no_grad(), generators_kept():
-        was.train(model.training)
-        outputs = first_output(was(x))
+    outputs = _outputs_again(model, x)
+    if outputs is None:
+        return ""
     if looks_beside(loss_fn, outputs, y):
         return "the loss has a gradient beside that of the outputs"
     found = [float(loss.detach().float().mean()) for loss in _plain_losses(loss_fn, outputs, y)]
     return _added(max(found), told) if found else ""
+
+
+def _outputs_again(model: nn.Module, x: Tensor) -> Tensor | None:
+    """What a copy in the same mode gives; None of a network that cannot be run with this input alone."""
+    was = copy_of(model)
+    try:
+        with torch.no_grad(), generators_kept():
+            return first_output(was.train(model.training)(x))
+    except Exception:  # of the user's network
+        return None
 
 
 def looks_beside(loss_fn: Loss, outputs: Tensor, y: Tensor) -> bool:
@@ -178,16 +187,22 @@ def _plain_losses(loss_fn: Loss, outputs: Tensor, y: Tensor) -> list[Tensor]:
     for form in PLAIN:
         try:
             with torch.enable_grad():
-                found.append(loss_fn(*form(outputs.detach(), y)))
+                loss = loss_fn(*form(outputs.detach(), y))
         except Exception:  # a form that the loss cannot take
             continue
+        if isinstance(loss, Tensor):
+            found.append(loss)
     return found
 
 
 def added_to(loss_fn: Loss, given: Tensor, targets: Tensor, told: float) -> str:
-    """The same of a loss that was seen to be given these outputs and targets."""
-    with torch.no_grad(), generators_kept():
-        return _added(float(loss_fn(given, targets).float().mean()), told)
+    """The same of a loss that was seen to be given these outputs and targets; empty where it takes, or gives, more than these."""
+    try:
+        with torch.no_grad(), generators_kept():
+            cost = float(loss_fn(given, targets).float().mean())
+    except Exception:  # a loss of lengths, of a variance, or one that tells its parts
+        return ""
+    return _added(cost, told)
 
 
 def _added(cost: float, told: float) -> str:
