@@ -127,7 +127,11 @@ def test_a_short_range_test_that_sees_nothing_is_followed_by_a_whole_one(monkeyp
         return replace(real(job, **given), rate=None) if asked[-1] == 1 else real(job, **given)
 
     monkeypatch.setattr(looks, "range_test_of", test_of)
-    assert looks.rate(job, 0.01, own_model=False).goes_on and asked == [1, 3]
+    monkeypatch.setattr(looks, "_seconds_a_step", lambda training: 0.01)
+    assert looks.rate(job, 60, own_model=False).goes_on and asked == [1, 3]
+    asked.clear()
+    said = looks.rate(job, 60, own_model=False, left=15)
+    assert not said.goes_on and "--budget" in said.decided and asked == [1], "a whole one takes half of what is left"
 
 
 @pytest.mark.parametrize("epoch", [0.01, 0.5, 5.0, 60.0])
@@ -253,6 +257,26 @@ def two_targets(place: Path, rows: int = 240) -> Path:
     lines = [",".join([*map(str, row), k, str(s)]) for row, k, s in zip(x.round(4), kind, size.round(3), strict=True)]
     (place / "two.csv").write_text("\n".join(["a,b,c,d,kind,size", *lines]) + "\n")
     return place / "two.csv"
+
+
+def test_rows_are_judged_as_trials_are_whatever_views_answer(tmp_path):
+    rng = np.random.default_rng(1)
+    x = rng.integers(0, 256, (120, 8, 8, 3), dtype=np.uint8)
+    y = (x[:, 0, :4].mean((1, 2)) > x[:, 0, 4:].mean((1, 2))).astype(np.int64)  # a mirror turns the class round
+    recipe = {
+        "model": {"name": "convnet", "width": 4, "depth": 1},
+        "evaluate": {"views": "flip"},
+        "watch": {"diagnose": False},
+    }
+    asked = {"space": ["optim.lr=log:1e-3:1e-2"], "stages": "2x8", "halving": "none", "repeats": 1, "finalists": 1}
+    found = dressage.search(x, y=y, recipe=recipe, jobs=1, out=tmp_path / "s", **asked)
+    course = SimpleNamespace(ground=open_ground(x, y, as_recipe(recipe), None, None, None))
+    for result in found.results:
+        each = doubt.row_scores(course, result)
+        assert float(each.mean()) == pytest.approx(result.score, abs=1e-12)
+        assert torch.allclose(each.round(), each, atol=1e-9), (
+            "each row right or wrong, by the outputs that the score is of"
+        )
 
 
 def test_several_targets_and_the_training_in_the_end(tmp_path, small):

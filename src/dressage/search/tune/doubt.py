@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from dressage.data.several import heads_of
 from dressage.evaluate.per_row import losses, scores
+from dressage.remedies import edited
 from dressage.run import Run, answers_of
 from dressage.search.trial import Result
 from dressage.search.tune.course import Course
@@ -21,9 +23,12 @@ def row_scores(c: Course, result: Result) -> Tensor:
     source, rows = c.ground.source, c.ground.rows["validation"]
     run = Run(Path(result.folder), c.ground.made)
     heads, y = heads_of(source), source.y[rows].reshape(len(rows), -1)
-    answers = answers_of(run.job, run.model, source.x, rows).mean.reshape(len(rows), -1)
+    # What judges a trial while it trains are plain outputs, whatever views the recipe answers new rows by.
+    job = replace(run.job, recipe=edited(run.job.recipe, {"evaluate.views": "none"}))
+    answers = answers_of(job, run.model, source.x, rows).mean.reshape(len(rows), -1)
     if not source.heads:
-        return scores(answers, y, heads)
+        each = scores(answers, y, heads)
+        return each + (result.score - each.mean())
     each = -losses(answers, y, heads)  # several targets are judged by their loss, which has units of its own
     return each * (result.score / float(each.mean())) if each.any() else each
 

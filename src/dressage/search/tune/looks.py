@@ -22,6 +22,7 @@ CHECK_SECONDS = 20.0  # at most, and a tenth of the budget
 ITERATIONS = 100  # in which a rate has to lower the loss (DR10)
 FEW = 60  # steps of a range test that has to be short
 SHARE = 0.1  # of the budget that the range test may take
+SHARE_AGAIN = 0.5  # of the time left that a whole one may take after a short one that saw nothing
 TIMED = 20  # steps that the time of one is taken from
 MORE = 1.33  # times as long as a step of a training is one of a sweep
 LADDER = 3 * ORDERS * CLIMB  # steps in which a suggestion is tried out, about
@@ -52,8 +53,10 @@ def small_sample(job: Job, budget: float) -> Step:
     )
 
 
-def rate(job: Job, budget: float, *, own_model: bool, progress: ShowProgress | None = None) -> Step:
-    """A rate that lowers the loss within 100 iterations: suggested by the range test, and tried."""
+def rate(
+    job: Job, budget: float, *, own_model: bool, left: float | None = None, progress: ShowProgress | None = None
+) -> Step:
+    """A rate that lowers the loss within 100 iterations: suggested by the range test, and tried. `left`: of the budget."""
     training = Training(job.state.model, job.recipe, job.batches, job.plan, not own_model)
     each = _seconds_a_step(training)
     facts = {"step_seconds": each, "steps_an_epoch": job.batches.steps_per_epoch}
@@ -61,10 +64,19 @@ def rate(job: Job, budget: float, *, own_model: bool, progress: ShowProgress | N
     if finds_length(job.recipe):
         said = f"{job.recipe.optim.name} finds the length of its steps itself"
         return Step(3, (said,), f"the rate stays {usual:g}", facts={**facts, "rate": usual})
-    whole = MORE * each * (SCOUT + REPEATS * STEPS + LADDER) <= SHARE * budget
+    whole_seconds = MORE * each * (SCOUT + REPEATS * STEPS + LADDER)
+    whole = whole_seconds <= SHARE * budget
     repeats, steps = (REPEATS, STEPS) if whole else (1, FEW)
     found = range_test_of(job, repeats=repeats, steps=steps, own_model=own_model, progress=progress)
     if found.rate is None and not whole:  # one short sweep may be all noise: nothing is given up for that
+        if whole_seconds > SHARE_AGAIN * (budget if left is None else left):
+            return Step(
+                3,
+                (found.why,),
+                "stop: a longer range test would take the budget; give more with --budget",
+                False,
+                facts,
+            )
         found = range_test_of(job, own_model=own_model, progress=progress)
     if found.rate is None:
         return Step(

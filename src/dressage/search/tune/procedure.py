@@ -211,7 +211,8 @@ def _looked(c: Course, progress: ShowProgress | None) -> Step:
     if step.goes_on:
         step = c.step("small-sample", lambda: looks.small_sample(job(), c.asked.budget))
     if step.goes_on:
-        step = c.step("rate", lambda: looks.rate(job(), c.asked.budget, own_model=c.asked.own_model, progress=progress))
+        own = c.asked.own_model
+        step = c.step("rate", lambda: looks.rate(job(), c.asked.budget, own_model=own, left=c.left, progress=progress))
     return step
 
 
