@@ -36,6 +36,8 @@ SMALL = "optim.bn_small_batch"
 MENDS = ("model.init_too_large", "optim.vanishing_gradients", "data.unscaled_inputs", "optim.lr_too_high")
 """Changes that bring dead or saturated units back."""
 SUSPECT_POINTS = 0.02
+SOUND = 2e-3
+"""Update/weight of good trainings: 2e-3 to 1e-2 were measured, 5e-5 at a rate far too low."""
 VANISHED = 0.05
 """Size of the first layer's gradient beside the last one's: above it, saturating activations let enough through."""
 
@@ -148,7 +150,7 @@ def _is_believable(change: Change, run: Run, found: Race, case: Case, *, end: bo
     if change.id == "optim.lr_too_low":
         ratio = update_ratio(case.telemetry)
         hardly = control.loss > (0.9 if end or case.telemetry.step >= 300 else 0.98) * control.before
-        return hardly and not control.diverged and not (ratio > 1e-3)
+        return hardly and not control.diverged and not (ratio > SOUND)
     if change.id == SMALL:
         return _by_statistics(case, run)
     if change.id == "optim.vanishing_gradients":
