@@ -12,8 +12,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import dressage
+from dressage.clock import work_seconds
 from dressage.errors import UsageError
 from dressage.preflight import Preflight
+from dressage.preflight.parameters import parameters
+from dressage.subject import subject_of
 
 Make = Callable[[], nn.Module]
 MODEL = (
@@ -385,6 +388,21 @@ def test_layers_without_activation_are_named_where_a_nonlinear_law_asks_for_one(
     law = (x[:, 0] > x[:, 1]).long()
     healthy = dressage.preflight(model, adam(1e-2)(model), CE, train=(x, law), only=("nonlinearity",))
     assert healthy.is_clear, "a linear network on a linear law"
+
+
+@pytest.mark.parametrize("seconds", [2.5, 0.3])
+def test_a_wide_body_that_was_trained_is_kept_on_purpose_however_short_the_time(seconds: float) -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(64, 1500), nn.ReLU(), nn.Linear(1500, 1500), nn.ReLU(), nn.Linear(1500, 10))
+    x, y = rows("digits")
+    optimizer = torch.optim.Adam(model.parameters(), 1e-3)
+    for part in torch.split(torch.randperm(900).repeat(3), 50):
+        optimizer.zero_grad()
+        F.cross_entropy(model(x[part]), y[part]).backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+    model[4] = nn.Linear(1500, 10)
+    subject = subject_of(model, torch.optim.Adam(model[4].parameters(), 1e-4), CE, train=(x, y))
+    assert not [f for f in parameters(subject, work_seconds() + seconds) if f.is_harmful]
 
 
 HEALTHY: dict[str, tuple[Make, Any, Any, str]] = {

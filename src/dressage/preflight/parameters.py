@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import replace
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from dressage.clock import work_seconds
 from dressage.findings import Finding, Severity
 from dressage.preflight.calls import Rewired
 from dressage.preflight.given import Given, gain, given, lab_given
@@ -19,6 +21,7 @@ from dressage.subject import Lab, Subject, first_output, generators_kept
 
 HARM = 0.05  # share of the loss that training them too must save
 ORDERS = 4  # of weights, that those which were trained serve better than
+TRAINED = 0.1  # share of the loss that they save beside each of these
 
 
 def parameters(subject: Subject, deadline: float) -> list[Finding]:
@@ -115,12 +118,14 @@ def _with(names: set[str]) -> Callable[[nn.Module, Optimizer], None]:
 
 def _outside_optimizer(subject: Subject, names: set[str], deadline: float) -> Finding:
     lab = lab_given(subject)
-    saved = gain(lab, lab.changed(_with(names)), None, deadline)
-    trained = _are_trained(lab, names, deadline) if saved >= HARM else False
+    saved = gain(lab, lab.changed(_with(names)), None, _part(deadline, ORDERS + 1))
+    worth = _worth(lab, names, deadline) if saved >= HARM else 0.0
+    trained = not worth <= TRAINED
     first = min(names, key=list(dict(subject.model.named_parameters())).index)
     note = (
         "; with their numbers in another order these layers serve worse, so they were trained before" if trained else ""
     )
+    note = "; whether they were trained before was not measured" if math.isnan(worth) else note
     return _finding(
         "warning" if saved >= HARM and not trained else "info",
         first,
@@ -132,10 +137,11 @@ def _outside_optimizer(subject: Subject, names: set[str], deadline: float) -> Fi
     )
 
 
-def _are_trained(lab: Lab, names: set[str], deadline: float) -> bool:
-    """Whether the layers that stand still are worth more than fresh ones: a backbone that is kept on purpose.
+def _worth(lab: Lab, names: set[str], deadline: float) -> float:
+    """Least share of the loss that the layers that stand still save beside fresh ones; NaN where it was not measured.
 
-    Weights that are random too are better than these in another order now and then, but not than each of several orders.
+    A backbone that is kept on purpose saves much. Weights that are random too are better than these in another order
+    now and then, but not than each of several orders.
     """
 
     def in_order(seed: int) -> Callable[[nn.Module, Optimizer], None]:
@@ -149,7 +155,21 @@ def _are_trained(lab: Lab, names: set[str], deadline: float) -> bool:
 
         return edit
 
-    return all(gain(lab.changed(in_order(seed)), lab, None, deadline) > 0.1 for seed in range(ORDERS))
+    least = math.nan
+    for seed in range(ORDERS):
+        until = _part(deadline, ORDERS - seed)
+        found = gain(lab.changed(in_order(seed)), lab, None, until)
+        if math.isfinite(found) and work_seconds() < until:  # else it was cut short, and both had not the same steps
+            least = found if math.isnan(least) else min(least, found)
+        if least <= TRAINED:
+            break
+    return least
+
+
+def _part(deadline: float, parts: int) -> float:
+    """When one of so many equal parts of the time that is left is over."""
+    now = work_seconds()
+    return now + (deadline - now) / parts
 
 
 def _outside_model(subject: Subject, names: set[str], deadline: float) -> Finding:
@@ -209,8 +229,8 @@ def _detached(subject: Subject, found: Given, names: set[str], deadline: float) 
     inside = subject.optimizer is None or names <= {
         n for n, p in subject.model.named_parameters() if id(p) in _moved(subject)
     }
-    saved = gain(lab, replace(lab, model=attached), None, deadline) if inside else -1.0
-    trained = _are_trained(lab, names, deadline) if saved >= HARM else False
+    saved = gain(lab, replace(lab, model=attached), None, _part(deadline, ORDERS + 1)) if inside else -1.0
+    trained = not _worth(lab, names, deadline) <= TRAINED if saved >= HARM else False
     return _finding(
         "warning" if inside and saved >= HARM and not trained else "info",
         min(names),
