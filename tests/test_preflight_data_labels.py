@@ -54,6 +54,16 @@ def test_classes_that_overlap_are_not_noise(slope: float) -> None:
     assert not warned(found_by(trained_on(x, y, outputs=2), "data.label_noise", "data.shuffled_labels"))
 
 
+def test_a_part_of_the_rows_with_a_real_risk_is_at_most_a_note() -> None:
+    random = torch.Generator().manual_seed(0)
+    x = torch.randn(2000, 6, generator=random)
+    risk = torch.where(x[:, 0] > 0.84, 0.65, 0.01)  # a fifth of the rows
+    y = 4 + 3 * (torch.rand(2000, generator=random) < risk).long()
+    (found,) = found_by(trained_on(x, y), "data.label_noise")
+    assert found.severity == "info"
+    assert "class 7" in found.evidence and "that often" in found.cause
+
+
 def test_one_class_in_ten_that_nothing_predicts_is_not_noise() -> None:
     random = torch.Generator().manual_seed(0)
     y = (torch.rand(1000, generator=random) < 0.1).long()

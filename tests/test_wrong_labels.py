@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from dressage.preflight.wrong_labels import noise_share, surest_told
+from dressage.preflight.wrong_labels import noise_share, one_sided_share, side_told
 
 
 def judged(
@@ -24,13 +24,15 @@ def judged(
 @pytest.mark.parametrize("seed", range(5))
 def test_a_class_that_was_overlooked_is_told(seed: int) -> None:
     said, labels = judged(0.35, 0.5, seed)
-    assert 0.1 < noise_share(said, labels) < 0.25
-    assert "class 1" in surest_told(said, labels)
+    assert noise_share(said, labels) == 0.0
+    assert 0.1 < one_sided_share(said, labels) < 0.25
+    assert "class 7" in side_told(said, labels, np.array([3, 7]))
 
 
 @pytest.mark.parametrize("overlap", [0.3, 0.8, 1.2, 2.0])
 def test_classes_that_overlap_are_no_wrong_labels(overlap: float) -> None:
     assert [noise_share(*judged(0.0, overlap, seed)) for seed in range(5)] == [0.0] * 5
+    assert [one_sided_share(*judged(0.0, overlap, seed)) for seed in range(5)] == [0.0] * 5
 
 
 def test_a_rare_class_that_is_hard_is_no_wrong_label() -> None:
@@ -38,4 +40,12 @@ def test_a_rare_class_that_is_hard_is_no_wrong_label() -> None:
     truth = (draw.random(3000) < 0.1).astype(np.int64)
     z = np.where(truth == 1, 1.0, -1.0) + draw.standard_normal(3000)
     one = 1 / (1 + np.exp(-2 * z))  # as if both were as frequent: most of what it names is wrong
-    assert noise_share(np.stack([1 - one, one], 1), truth) == 0.0
+    said = np.stack([1 - one, one], 1)
+    assert noise_share(said, truth) == one_sided_share(said, truth) == 0.0
+
+
+def test_a_class_that_is_said_three_times_is_not_the_one_that_is_told() -> None:
+    said, labels = judged(0.35, 0.5, 0)
+    said = np.concatenate([said, np.zeros((len(said), 1))], 1)
+    said[np.flatnonzero(labels == 0)[:3]] = 0, 0, 1  # wrong each time
+    assert "class 7, 3" in side_told(said, labels, np.array([3, 7, 9]))

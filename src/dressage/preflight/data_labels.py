@@ -14,7 +14,7 @@ from torch import Tensor
 from dressage.clock import work_seconds
 from dressage.findings import Finding
 from dressage.preflight.known import baselines_of, quietly
-from dressage.preflight.wrong_labels import contradicted, noise_share, surest_told
+from dressage.preflight.wrong_labels import contradicted, noise_share, one_sided_share, side_told, surest_told
 from dressage.subject import Subject, Task, advance, decided, lab_of, labels_of, outputs_of
 from dressage.subject.baselines import Baselines, row_targets
 from dressage.subject.features import is_tokens
@@ -101,14 +101,16 @@ def label_noise(subject: Subject, deadline: float) -> list[Finding]:
     """Labels that models fitted without them contradict, where the models are surest.
 
     The error among the surest rows is the share of wrong labels when it no longer falls with sureness; that of
-    rows that are merely hard does. Based on confident learning, Northcutt et al. 2021, doi:10.1613/jair.1.12125.
+    rows that are merely hard does. Errors of one side alone are a note: a real risk looks the same. Based on confident
+    learning, Northcutt et al. 2021, doi:10.1613/jair.1.12125.
     """
     found = baselines_of(subject, deadline)
     if found is None or not len(found.classes) or len(found.scores) < 4 or len(found.targets) < 100:
         return []
     assert subject.train is not None
     said = np.mean([found.folds[s.name] for s in found.scores[1:]], axis=0)
-    share = noise_share(said, found.targets)
+    even = noise_share(said, found.targets)
+    share = even or one_sided_share(said, found.targets)
     if share == 0:
         return []
     suspects = contradicted(found)
@@ -116,18 +118,22 @@ def label_noise(subject: Subject, deadline: float) -> list[Finding]:
         return []
     rows = subject.train.index.numpy()[found.rows[suspects]]
     size, error = len(found.targets), float((said.argmax(1) != found.targets).mean())
-    seen = f"labels against cross-validated models: {surest_told(said, found.targets)};"
+    told = surest_told(said, found.targets) if even else side_told(said, found.targets, found.classes)
+    seen = f"labels against cross-validated models: {told};"
     seen += f" the error of all {size} rows is {error:.0%}; contradicted by all models: {len(suspects)} rows,"
     seen += f" the surest first {', '.join(map(str, rows[:10].tolist()))}"
+    cause = (
+        "and no model can score above what they allow" if even else "or these rows are of that class only that often"
+    )
     return [
         Finding(
             "data.label_noise",
-            "warning",
+            "warning" if even else "info",
             "training targets",
             seen,
-            f"about {share:.0%} of the labels are wrong, and no model can score above what they allow",
+            f"about {share:.0%} of the labels are wrong, {cause}",
             "look at the listed rows and relabel them; until then smooth the labels and stop early",
-            confidence=0.85,
+            confidence=0.85 if even else 0.4,
             code="loss_fn = nn.CrossEntropyLoss(label_smoothing=0.1)",
             numbers={"share": share, "suspects": float(len(suspects)), "error": error},
         )

@@ -35,13 +35,15 @@ def noise_share(said: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
     slack *= left <= EASY * even  # few rows are noisy, and where the rest is easy nothing else is flat
     natural = _lower_bound(core, int(count * CORE)) < FLOOR or fifth + slack < FLAT * half
     if natural or left > HARD * even or error > 0.8 * chance:
-        return _one_sided_share(said, labels)
+        return 0.0
     return core
 
 
-def _one_sided_share(said: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
-    """The same where rows of some classes were called by another name: what is said to be of these is wrong as often where
-    it is surest, and of the other classes hardly anything is wrong there.
+def one_sided_share(said: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
+    """The same where rows of some classes may have been called by another name: what is said to be of these is wrong as
+    often where it is surest, and of the other classes hardly anything is wrong there.
+
+    A real risk looks the same: rows that are of a class with one and the same probability, all rightly labelled.
     """
     decided, sure = said.argmax(1), said.max(1)
     thirds: list[list[NDArray[np.bool_]]] = []
@@ -67,20 +69,24 @@ def _one_sided_share(said: NDArray[np.float64], labels: NDArray[np.int64]) -> fl
 
 
 def surest_told(said: NDArray[np.float64], labels: NDArray[np.int64]) -> str:
-    """Where the labels contradict what is said, in words."""
-    decided, sure = said.argmax(1), said.max(1)
-    core = np.argsort(-sure, kind="stable")[: int(len(labels) * CORE)]
-    share = float((decided[core] != labels[core]).mean())
-    if _lower_bound(share, len(core)) >= FLOOR:
-        return f"of the {CORE:.0%} of rows on which they are surest, {share:.0%} carry another label"
-    wrong = [
-        (decided != labels)[decided == label].mean() if (decided == label).any() else 0 for label in np.unique(decided)
-    ]
-    label = np.unique(decided)[int(np.argmax(wrong))]
+    """How often the labels contradict what is said where that is surest, in words."""
+    return f"of the {CORE:.0%} of rows on which they are surest, {_surest_wrong(said, labels):.0%} carry another label"
+
+
+def side_told(said: NDArray[np.float64], labels: NDArray[np.int64], names: NDArray[np.int64]) -> str:
+    """The class of `one_sided_share` that the labels contradict most, by its name `names (C,)`, in words."""
+    decided = said.argmax(1)
+    often = np.flatnonzero(np.bincount(decided, minlength=said.shape[1]) >= SIDE)
+    wrong = [float((labels != label)[decided == label].mean()) for label in often]
     return (
-        f"where they say class {label}, {max(wrong):.0%} carry another label, as many where they are surest, and of the "
-        f"{CORE:.0%} of all rows on which they are surest, {share:.0%} do"
+        f"where they say class {names[often[int(np.argmax(wrong))]]}, {max(wrong):.0%} carry another label, as many where"
+        f" they are surest, and of the {CORE:.0%} of all rows on which they are surest, {_surest_wrong(said, labels):.0%} do"
     )
+
+
+def _surest_wrong(said: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
+    core = np.argsort(-said.max(1), kind="stable")[: int(len(labels) * CORE)]
+    return float((said.argmax(1) != labels)[core].mean())
 
 
 def contradicted(found: Baselines) -> NDArray[np.int64]:
