@@ -11,8 +11,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import dressage
+from dressage.findings import Finding
+from dressage.preflight import signals
 from dressage.preflight.calls import brought_to_size
-from dressage.watch import LoopWatch
+from dressage.preflight.statistics import statistics
+from dressage.subject import Lab, evaluated
+from dressage.watch import LoopWatch, ending
+from dressage.watch.case import Case
+from dressage.watch.changes import changes
+from dressage.watch.guarded import guarded
+from dressage.watch.reason import underfits_for_a_reason
 from dressage.watch.shut import Scores, shut_units
 
 Cost = Callable[[Any, Tensor, Tensor], Tensor]
@@ -38,13 +46,13 @@ class Two(nn.Module):
         self.body = nn.Linear(6, 6)
 
     def forward(self, x: Tensor, scale: Tensor) -> Tensor:
-        return self.body(x) * scale
+        return self.body(x) * scale  # type: ignore[no-any-return]
 
 
 def _lengths(loss_fn: nn.CTCLoss, z: Tensor, y: Tensor) -> Tensor:
     frames = z.reshape(len(z), 2, 3).movedim(1, 0).log_softmax(-1)
     ones = torch.ones(len(z), dtype=torch.long)
-    return loss_fn(frames, (y > 0).long()[:, None] + 1, 2 * ones, ones)
+    return loss_fn(frames, (y > 0).long()[:, None] + 1, 2 * ones, ones)  # type: ignore[no-any-return]
 
 
 LOSSES: dict[str, tuple[Any, Cost]] = {
@@ -58,18 +66,18 @@ LOSSES: dict[str, tuple[Any, Cost]] = {
 
 
 def looped(
-    model: nn.Module, loss_fn: Any, cost: Cost, y: Callable[[Tensor], Tensor], *more: Tensor, given: bool = True
+    model: nn.Module, loss_fn: Any, cost: Cost, made: Callable[[Tensor], Tensor], *more: Tensor, given: bool = True
 ) -> LoopWatch:
     torch.manual_seed(0)
     x = torch.randn(128, 6)
-    y = y(x)
+    targets = made(x)
     optimizer = torch.optim.Adam(model.parameters(), 0.01)
-    watch = dressage.watch(model, optimizer, loss_fn, train=(x, y) if given else None, seconds=2)
+    watch = dressage.watch(model, optimizer, loss_fn, train=(x, targets) if given else None, seconds=2)
     for step in range(12):
         rows = torch.randint(128, (16,), generator=torch.Generator().manual_seed(step))
         optimizer.zero_grad()
-        loss = cost(loss_fn, model(x[rows], *more), y[rows])
-        loss.backward()
+        loss = cost(loss_fn, model(x[rows], *more), targets[rows])
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         watch.step(loss)
     watch.diagnose()
@@ -107,7 +115,7 @@ class Shut(nn.Module):
         h = self.first(x)
         if self.training:
             h = F.dropout(h, 0.1)
-        return self.last(torch.tanh(30 * self.norm(h)))
+        return self.last(torch.tanh(30 * self.norm(h)))  # type: ignore[no-any-return]
 
 
 def test_shut_units_are_opened_in_a_copy() -> None:
@@ -134,3 +142,139 @@ def test_a_call_that_has_another_number_in_the_other_mode_is_left_alone() -> Non
         found = opened(x)
         torch.manual_seed(1)
         assert torch.equal(found, model(x))
+
+
+class Cudnn(nn.GRU):
+    """As cuDNN's: it goes back in training mode alone."""
+
+    def forward(self, x: Tensor, hx: Tensor | None = None) -> Any:  # type: ignore[override]
+        if torch.is_grad_enabled() and not self.training:
+            raise RuntimeError("cudnn RNN backward can only be called in training mode")
+        return super().forward(x, hx)
+
+
+class Series(nn.Module):
+    """A recurrent layer of two, with dropout between them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cell, self.last = Cudnn(3, 8, 2, dropout=0.5, batch_first=True), nn.Linear(8, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(F.dropout(self.cell(x)[0][:, -1], 0.5, self.training))  # type: ignore[no-any-return]
+
+
+def test_gradients_are_taken_through_recurrent_layers_as_they_are_judged() -> None:
+    torch.manual_seed(0)
+    model, x, y = Series(), torch.randn(64, 10, 3), torch.randint(2, (64,))
+    copied = evaluated(model)
+    with torch.no_grad():
+        assert torch.equal(copied(x), model.eval()(x))
+    assert statistics(copied, x, y, nn.CrossEntropyLoss())[-1].gradient > 0
+    optimizer = torch.optim.Adam(model.train().parameters())
+    told = dressage.preflight(model, optimizer, nn.CrossEntropyLoss(), train=(x, y), only=["signals"])
+    assert "could not" not in str([c.said for c in told.checks])
+
+
+def test_an_examination_that_fails_does_not_take_the_others_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    watch = looped(nn.Linear(6, 2), nn.CrossEntropyLoss(), lambda f, z, y: f(z, y), lambda x: (x[:, 0] > 0).long())
+    found = Finding("eval.overfit", "warning", "training", "", "", "")
+
+    def fails(*_: object) -> list[Finding]:
+        raise RuntimeError("of the user's")
+
+    for name in ("unpaired", "shut_units", "_too_short_or_small", "begun_badly"):
+        monkeypatch.setattr(ending, name, fails)
+    monkeypatch.setattr(ending, "by_heart", lambda case: [found])
+    watch.case.seconds = 100
+    assert ending.at_the_end(watch.case, []) == [found]
+    assert sum(note.startswith("one examination failed") for note in watch.notes) >= 4
+
+
+def test_what_an_examination_takes_is_counted() -> None:
+    watch = looped(nn.Linear(6, 2), nn.CrossEntropyLoss(), lambda f, z, y: f(z, y), lambda x: (x[:, 0] > 0).long())
+    watch.case.seconds, before = 100, watch.case.spent
+
+    def works(case: Case) -> list[Finding]:
+        torch.randn(1000, 1000) @ torch.randn(1000, 1000)
+        case.proven("in it", lambda: torch.randn(1000, 1000) @ torch.randn(1000, 1000))
+        inside.append(case.spent - before)
+        return []
+
+    inside: list[float] = []
+    guarded(watch.case, works)
+    assert watch.case.spent - before > 1.2 * inside[0] > 0
+
+
+@pytest.mark.parametrize(("numbers", "is_reason"), [({"gain": -0.1}, False), ({"gain": 0.02}, True), ({}, True)])
+def test_what_was_found_harmless_explains_nothing(numbers: dict[str, float], is_reason: bool) -> None:
+    harm = Finding("eval.underfit", "warning", "training", "accuracy 0.4, trees 0.7", "", "")
+    seen = Finding("optim.vanishing_gradients", "info", "first", "", "", "", numbers=numbers)
+    case: Case = object.__new__(Case)
+    assert underfits_for_a_reason(case, [harm, seen])[0].is_harmful
+    assert (underfits_for_a_reason(case, [harm, seen])[0].id == seen.id) == is_reason
+
+
+class Backwards(nn.Module):
+    """It reads a series from its end, and forgets it."""
+
+    def __init__(self, gain: float) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.inward, self.back, self.out = nn.Linear(2, 24), nn.Linear(24, 24, bias=False), nn.Linear(24, 1)
+        nn.init.orthogonal_(self.back.weight, gain)
+
+    def forward(self, x: Tensor) -> Tensor:
+        state = torch.zeros(len(x), 24)
+        for step in x.flip(1).unbind(1):
+            state = torch.tanh(self.inward(step) + self.back(state))
+        return self.out(state)[:, 0]  # type: ignore[no-any-return]
+
+
+def test_a_series_that_is_read_from_its_end_does_not_explode() -> None:
+    x = torch.randn(200, 16, 2, generator=torch.Generator().manual_seed(5))
+    model = Backwards(0.4)
+    told = dressage.preflight(
+        model, torch.optim.Adam(model.parameters()), nn.MSELoss(), train=(x, x[:, :, 0].mean(1)), only=["signals"]
+    )
+    assert "optim.exploding_gradients" not in [f.id for f in told.findings]
+
+
+def test_a_note_on_time_does_not_hide_what_is_wrong_with_layers(monkeypatch: pytest.MonkeyPatch) -> None:
+    note = Finding("optim.exploding_gradients", "info", "matrix", "", "", "")
+    monkeypatch.setattr(signals, "exploding_through_time", lambda *_: note)
+    torch.manual_seed(0)
+    x, model = torch.randn(200, 6), nn.Sequential(nn.Linear(6, 32), nn.ReLU(), nn.Linear(32, 2))
+    nn.init.constant_(model[0].bias, -40.0)  # type: ignore[arg-type]
+    optimizer, loss_fn = torch.optim.Adam(model.parameters(), 1e-2), nn.CrossEntropyLoss()
+    told = dressage.preflight(model, optimizer, loss_fn, train=(x, (x[:, 0] > 0).long()), only=["signals"])
+    assert [f.id for f in told.findings if f.is_harmful] == ["model.dead_relu"]
+    assert "optim.exploding_gradients" in [f.id for f in told.findings]
+
+
+class Dropping(nn.Module):
+    """It drops by a plain call, and takes batches of one size alone."""
+
+    def __init__(self, p: float) -> None:
+        super().__init__()
+        self.body, self.p = nn.Linear(6, 2), p
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.dropout(self.body(x.reshape(16, 6)), self.p, self.training)
+
+
+@pytest.mark.parametrize(
+    ("model", "is_dropped"),
+    [
+        (Dropping(0.5), True),
+        (Dropping(0.0), False),
+        (nn.Sequential(nn.Linear(6, 2), nn.Dropout(0.0)), False),
+        (nn.Sequential(nn.Linear(6, 2), nn.Dropout(0.5)), True),
+        (nn.Bilinear(6, 6, 2), False),  # asks for a second input
+    ],
+)
+def test_dropout_that_drops_nothing_is_none(model: nn.Module, is_dropped: bool) -> None:
+    torch.manual_seed(0)
+    x, optimizer = torch.randn(64, 6), torch.optim.SGD(model.parameters(), 0.1)
+    lab = Lab(model, optimizer, nn.CrossEntropyLoss(), x, (x[:, 0] > 0).long(), 16)
+    assert ("optim.over_regularised" in [c.id for c in changes(lab)]) == is_dropped

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from dressage.subject import copy_of
+from dressage.subject import copy_of, generators_kept
 
 _SMOOTH = (
     *("leaky_relu", "leaky_relu_", "gelu", "silu", "elu", "elu_", "selu", "celu", "softplus", "hardtanh", "hardtanh_"),
@@ -128,6 +128,34 @@ def calls_of(model: nn.Module, x: Tensor) -> list[Call]:
     with torch.no_grad(), watched(model, found.append):
         model(x)
     return found
+
+
+def drop_nothing(model: nn.Module) -> None:
+    """Sets the share that its dropout modules drop to 0."""
+    for module in model.modules():
+        if isinstance(module, nn.modules.dropout._DropoutNd):
+            module.p = 0.0
+
+
+def drops_by_calls(model: nn.Module, x: Tensor) -> bool:
+    """Whether a network drops units by plain calls, such as `F.dropout(h, 0.5, self.training)`; False where it cannot be run."""
+    copied = copy_of(model).train()
+    drop_nothing(copied)
+    changed: list[bool] = []
+
+    def see(kind: str, number: int, call: Callable[[], Any], args: tuple[Any, ...]) -> Any:
+        if kind != "dropout" or not args:
+            return call()
+        before, output = args[0].clone(), call()
+        changed.append(not torch.equal(before, output))
+        return output
+
+    try:
+        with torch.no_grad(), generators_kept():
+            Rewired(copied, see)(x.to(next(copied.parameters()).device))
+    except Exception:  # of the user's network
+        return False
+    return any(changed)
 
 
 class Rewired(nn.Module):

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from dressage.clock import work_seconds
 from dressage.preflight.result import NotChecked
-from dressage.subject import Lab, Metric, Rows, Subject, advance, compare, copy_of, first_output, lab_of, outputs_of
+from dressage.subject import Lab, Metric, Rows, Subject, advance, compare, evaluated, first_output, lab_of, outputs_of
 from dressage.subject.subject import Loss
 
 STEPS = 100  # of a continuation: long enough that a slow start is not taken for harm
@@ -44,7 +44,7 @@ def loss_given(subject: Subject) -> Loss:
 def given(subject: Subject, count: int = 64) -> Given:
     """A copy in eval mode with `count` rows on its device. Raises NotChecked."""
     rows, loss_fn = rows_given(subject).head(count), loss_given(subject)
-    model = copy_of(subject.model).eval()
+    model = evaluated(subject.model)
     return Given(model, rows.x.to(subject.device), rows.y.to(subject.device), loss_fn)
 
 

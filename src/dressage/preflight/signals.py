@@ -49,14 +49,15 @@ def signals(subject: Subject, deadline: float) -> list[Finding]:
     if not math.isfinite(start.loss):
         return Seen(said=said)
     lab = lab_given(subject)
-    finding = alike(lab, deadline) or exploding_through_time(start.found, start.neutral, lab, deadline)
-    if finding:
-        return Seen([finding], said)
+    early = alike(lab, deadline) or exploding_through_time(start.found, start.neutral, lab, deadline)
+    noted = [early] if early else []
+    if early and early.is_harmful:
+        return Seen(noted, said)
     every = (_symmetric, _dead, _exploding, _large, _small, _vanishing, _saturated)
     for rule in every if start.layers else (_dead, _saturated):
         if finding := rule(start, lab, deadline):
-            return Seen([finding], said)
-    return Seen(said=said)
+            return Seen([*(f for f in noted if f.id != finding.id), finding], said)
+    return Seen(noted, said)
 
 
 def _start(found: Given) -> _Start:

@@ -20,4 +20,5 @@ from dressage.subject.task import decided as decided
 from dressage.subject.task import labels_of as labels_of
 from dressage.subject.untouched import copy_of as copy_of
 from dressage.subject.untouched import copy_with as copy_with
+from dressage.subject.untouched import evaluated as evaluated
 from dressage.subject.untouched import generators_kept as generators_kept

@@ -43,6 +43,18 @@ def copy_of(model: nn.Module) -> nn.Module:
     return copy_with(model, None)[0]
 
 
+def evaluated(model: nn.Module) -> nn.Module:
+    """A copy in eval mode through which gradients can be taken: cuDNN's recurrent layers go back in training mode alone.
+
+    These are left in it, without their dropout, which is the same function.
+    """
+    copied = copy_of(model).eval()
+    for module in copied.modules():
+        if isinstance(module, nn.RNNBase):
+            module.training, module.dropout = True, 0.0
+    return copied
+
+
 def copy_with(model: nn.Module, optimizer: Optimizer | None) -> tuple[nn.Module, Optimizer | None]:
     """A model and the optimiser of it, copied together: the copied optimiser moves the copied parameters."""
     memo: dict[int, Any] = {}

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from dressage.preflight.calls import Rewired, calls_of
-from dressage.subject import Lab, copy_of, generators_kept
+from dressage.preflight.calls import Rewired, drop_nothing, drops_by_calls
+from dressage.subject import Lab
 
 LARGER = 32
 """Rows from which batch norm takes sound statistics."""
@@ -70,7 +70,7 @@ def _standardized(lab: Lab) -> Lab | None:
 def _unregularized(lab: Lab) -> Lab | None:
     decays = any(group.get("weight_decay", 0) > 0 for group in lab.optimizer.param_groups)
     drops = any(isinstance(m, nn.modules.dropout._DropoutNd) and m.p > 0.05 for m in lab.model.modules())
-    called = not drops and _calls_dropout(lab)
+    called = not drops and drops_by_calls(lab.model, lab.x[: lab.batch_size])
     if not (decays or drops or called or lab.penalty or lab.after_step):
         return None
 
@@ -78,20 +78,10 @@ def _unregularized(lab: Lab) -> Lab | None:
         for group in optimizer.param_groups:
             if "weight_decay" in group:
                 group["weight_decay"] = 0.0
-        for module in model.modules():
-            if isinstance(module, nn.modules.dropout._DropoutNd):
-                module.p = 0.0
+        drop_nothing(model)
 
     changed = replace(lab.changed(edit), penalty=None, after_step=None)
     return replace(changed, model=Rewired(changed.model, _kept_whole)) if called else changed
-
-
-def _calls_dropout(lab: Lab) -> bool:
-    """Whether the network drops units by a plain call, such as `F.dropout(h, 0.5, self.training)`."""
-    model = copy_of(lab.model).train()
-    device = next(model.parameters()).device
-    with generators_kept():
-        return any(c.kind == "dropout" for c in calls_of(model, lab.x[:2].to(device)))
 
 
 def _kept_whole(kind: str, number: int, call: Callable[[], Any], args: tuple[Any, ...]) -> Any:

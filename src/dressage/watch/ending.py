@@ -13,6 +13,7 @@ from dressage.watch.by_heart import by_heart
 from dressage.watch.capacity import bottleneck, too_small
 from dressage.watch.case import Case
 from dressage.watch.gap import begun_badly
+from dressage.watch.guarded import guarded
 from dressage.watch.rules.symptoms import update_ratio
 from dressage.watch.shut import Scores, shut_units
 from dressage.watch.unpaired import unpaired
@@ -37,16 +38,16 @@ def at_the_end(case: Case, known: list[Finding]) -> list[Finding]:
     causes = [f for f in known if f.is_harmful and not f.id.startswith(("eval.", "data.leak", "pipe."))]
     if causes:
         return []
-    if collapsed := schedule_collapsed(case):
+    if collapsed := guarded(case, schedule_collapsed):
         return collapsed  # a loop that stands still has learned as little as one whose pairs are torn
-    torn = [] if any(f.is_harmful for f in known) else unpaired(case)
-    found = (
-        torn
-        or shut_units(case, lambda lab, steps: _again(case, lab, steps))
-        or _too_short_or_small(case)
-        or begun_badly(case)
+    is_well = not any(f.is_harmful for f in known)
+    return (
+        (guarded(case, unpaired) if is_well else [])
+        or guarded(case, lambda c: shut_units(c, lambda lab, steps: _again(c, lab, steps)))
+        or guarded(case, _too_short_or_small)
+        or guarded(case, begun_badly)
+        or (guarded(case, by_heart) if is_well else [])
     )
-    return found or ([] if any(f.is_harmful for f in known) else by_heart(case))
 
 
 def _again(case: Case, lab: Lab, steps: int) -> Scores:

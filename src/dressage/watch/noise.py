@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from dressage.subject import Lab
 from dressage.subject.subject import first_output
-from dressage.subject.untouched import copy_with, generators_kept
+from dressage.subject.untouched import copy_of, evaluated, generators_kept
 
 BATCHES = 8
 """Batches whose gradients are compared."""
@@ -23,7 +23,7 @@ def noise_scale(lab: Lab) -> float:
     NaN for fewer than two batches; infinite where the gradient cannot be told from its noise.
     """
     size = max(1, min(lab.batch_size, len(lab.x) // 2))
-    model, _ = copy_with(lab.model, None)
+    model = copy_of(lab.model) if lab.model.training else evaluated(lab.model)
     parameters = [p for p in model.parameters() if p.requires_grad]
     with generators_kept(), torch.enable_grad():
         torch.default_generator.manual_seed(0)

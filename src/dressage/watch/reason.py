@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 from dressage.findings import Finding
@@ -51,4 +52,5 @@ def _explains(case: Case, finding: Finding) -> bool:
         known = case.baselines
         linear = [s.score for s in known.scores if s.name == "linear"] if known is not None else []
         return known is not None and bool(linear) and known.best.score > linear[0] + LAG
-    return True
+    gain = finding.numbers.get("gain", -math.inf)
+    return gain == -math.inf or gain > 0  # it was not tried, or it helped

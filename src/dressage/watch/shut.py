@@ -10,7 +10,7 @@ from dressage.findings import Finding
 from dressage.preflight.calls import brought_to_size
 from dressage.preflight.signals import most_saturated, squashing_head
 from dressage.preflight.statistics import LayerStatistics, statistics
-from dressage.subject import Lab, copy_of
+from dressage.subject import Lab, copy_of, evaluated
 from dressage.watch.case import Case
 from dressage.watch.changes import changes
 
@@ -49,7 +49,7 @@ def shut_units(case: Case, go_on: Continued) -> list[Finding]:
 
 def lines_of(case: Case, lab: Lab) -> list[LayerStatistics]:
     """What each layer and activation of the network gives as it is now, plain calls of functions included."""
-    model = copy_of(case.model).eval()
+    model = evaluated(case.model)
     device = next(model.parameters()).device
     return statistics(model, lab.x[:ROWS].to(device), lab.y[:ROWS].to(device), lab.loss_fn)
 
@@ -123,6 +123,6 @@ def _dead(case: Case, lab: Lab, lines: list[LayerStatistics], go_on: Continued) 
 
 def _at_first(case: Case, lab: Lab) -> list[LayerStatistics]:
     assert case.start is not None
-    model = copy_of(case.start[0]).eval()
+    model = evaluated(case.start[0])
     device = next(model.parameters()).device
     return statistics(model, lab.x[:ROWS].to(device), lab.y[:ROWS].to(device), lab.loss_fn)

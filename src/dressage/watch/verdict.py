@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import replace
 
 from torch import nn
@@ -13,6 +12,7 @@ from dressage.watch.backwards import learned_backwards
 from dressage.watch.case import Case
 from dressage.watch.ending import at_the_end
 from dressage.watch.examination import examination
+from dressage.watch.guarded import guarded
 from dressage.watch.head import wrong_head
 from dressage.watch.mislabelled import mislabelled
 from dressage.watch.modes import train_mode_at_eval, trained_in_eval_mode
@@ -63,10 +63,10 @@ EXPLAINS = {
 def consider(case: Case, *, end: bool) -> list[Finding]:
     """The findings as things stand; at the end of the training the final ones."""
     seen = case.telemetry
-    found: list[Finding] = [*no_zero_grad(seen), *_guarded(case, _modes)]
+    found: list[Finding] = [*no_zero_grad(seen), *guarded(case, _modes)]
     if not case.examined and (case.is_aligned or end):
         case.examined = True
-        case.lasting += _guarded(case, examination)
+        case.lasting += guarded(case, examination)
     found += case.lasting
     found += bad_inputs(case)
     found += data_stall(seen, case.step_seconds, case.waited)
@@ -78,22 +78,22 @@ def consider(case: Case, *, end: bool) -> list[Finding]:
         inside = [*dead_units(seen), *saturated(seen)]
         head = (lambda c: wrong_head(c)) if end and not case.head_is_right else (lambda c: [])
         found += (
-            _guarded(case, learned_backwards)
-            or _guarded(case, no_shuffle)
-            or _guarded(case, added_penalty)
-            or _guarded(case, head)
-            or [*inside, *_guarded(case, lambda c: supported(c, why, end=end))]
+            guarded(case, learned_backwards)
+            or guarded(case, no_shuffle)
+            or guarded(case, added_penalty)
+            or guarded(case, head)
+            or [*inside, *guarded(case, lambda c: supported(c, why, end=end))]
         )
     if seen.validations and seen.step >= 10:
-        found += _guarded(case, prepared_otherwise)
-    found += _guarded(case, _overfitting)
+        found += guarded(case, prepared_otherwise)
+    found += guarded(case, _overfitting)
     if end or any(s.id == "sym.oscillation" for s in signs):
-        found += _guarded(case, lambda c: suspected(c, end=end))
+        found += guarded(case, lambda c: suspected(c, end=end))
     if end and seen.step >= 10:
         found = _ended(case, found)
         if seen.nonfinite is None:
-            signs += _guarded(case, lambda c: signs_at_the_end(c, why or " ".join(f.id for f in causes)))
-    _guarded(case, _noise)
+            signs += guarded(case, lambda c: signs_at_the_end(c, why or " ".join(f.id for f in causes)))
+    guarded(case, _noise)
     return ranked([*_explained(found), *signs])
 
 
@@ -107,26 +107,15 @@ def _noise(case: Case) -> list[Finding]:
 
 def _ended(case: Case, found: list[Finding]) -> list[Finding]:
     """What only the end tells: harm that did not come, and causes of what is not explained."""
-    found = [f for f in found if f.id != "data.class_imbalance"] + _guarded(case, unlearned_class)
-    found = _guarded(case, lambda c: _settled(c, found)) or found
-    found = _guarded(case, lambda c: outgrown(c, found)) or found
+    found = [f for f in found if f.id != "data.class_imbalance"] + guarded(case, unlearned_class)
+    found = guarded(case, lambda c: _settled(c, found)) or found
+    found = guarded(case, lambda c: outgrown(c, found)) or found
     if not any(f.is_harmful and f.id != "eval.overfit" for f in found):
-        found = [*found, *_guarded(case, mislabelled)]
+        found = [*found, *guarded(case, mislabelled)]
     is_explained = any(f.is_harmful and not f.is_symptom for f in found)
-    found += [] if is_explained else _guarded(case, added_penalty)
-    found = found + _guarded(case, lambda c: at_the_end(c, found))
-    return _guarded(case, lambda c: underfits_for_a_reason(c, found)) or found
-
-
-def _guarded(case: Case, rule: Callable[[Case], list[Finding]]) -> list[Finding]:
-    """What a rule finds; what the user's model or loss raises in it is noted, and never reaches the loop."""
-    if case.time_left() <= 0:
-        return []
-    try:
-        return rule(case)
-    except Exception as error:
-        case.notes.append(f"one examination failed ({type(error).__name__}: {str(error)[:160]})")
-        return []
+    found += [] if is_explained else guarded(case, added_penalty)
+    found = found + guarded(case, lambda c: at_the_end(c, found))
+    return guarded(case, lambda c: underfits_for_a_reason(c, found)) or found
 
 
 def _settled(case: Case, found: list[Finding]) -> list[Finding]:
