@@ -100,6 +100,13 @@ def test_stores_are_found_in_whatever_order_their_rows_stand(is_mixed: bool) -> 
     assert found is not None and found.count == 30
 
 
+def test_pictures_of_things_are_found_by_some_of_their_pixels() -> None:
+    draw = np.random.default_rng(6)
+    x = draw.random((30, 3, 32, 32))[np.repeat(np.arange(30), 6)] + 0.02 * draw.standard_normal((180, 3, 32, 32))
+    found = groups_of(torch.tensor(x).float())
+    assert found is not None and found.count == 30
+
+
 def test_persons_in_both_splits_are_leakage_where_they_flatter() -> None:
     x, y = persons(80, 8)
     assert told(x, y, mixed=True) == ["data.leakage"]

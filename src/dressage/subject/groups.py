@@ -26,7 +26,7 @@ STATIC = 2
 LEVELS = 12
 """Values of a column up to which it is a kind and no measure."""
 LOOKED_AT = 500
-"""Rows from which that is told."""
+"""Rows, and pixels of a picture, from which that is told."""
 MEASURES = 3
 """Columns of many values that are needed: in fewer, rows lie close by chance."""
 STEPS, STEEP = 3, 0.7
@@ -65,7 +65,7 @@ def groups_of(x: Tensor) -> Groups | None:
     if is_tokens(x) or len(x) < 2 * LEAST or x[0].numel() < MEASURES:
         return None
     flat = flat_of(x)
-    measures = _measures(flat)
+    measures = _measures(flat if x.ndim == 2 else flat[:, _some(flat.shape[1])])
     if len(measures) < MEASURES:
         return None
     return (_static(flat[:, measures]) if x.ndim == 2 else None) or _tight(x, flat, measures)
@@ -75,6 +75,11 @@ def _measures(flat: Array) -> NDArray[np.int64]:
     """Columns of more than a few values, among rows from everywhere: files may be sorted."""
     some = np.sort(flat[:: -(-len(flat) // LOOKED_AT)], axis=0)
     return np.flatnonzero((some[1:] != some[:-1]).sum(0) >= LEVELS).astype(np.int64)
+
+
+def _some(columns: int) -> NDArray[np.int64]:
+    """Pixels of pictures enough to tell whether they are measures; those of tables are asked one by one."""
+    return np.random.default_rng(0).permutation(columns)[:LOOKED_AT].astype(np.int64)
 
 
 def _static(flat: Array) -> Groups | None:
