@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import math
+from types import SimpleNamespace
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from sklearn.datasets import load_digits
 from torch import Tensor, nn
 
 import dressage
+from dressage.watch.telemetry import Telemetry, Validation
+from dressage.watch.verdict import _overfitting
 
 
 def test_classes_as_numbers_are_named_behind_a_flatten_too() -> None:
@@ -52,3 +58,17 @@ def test_a_list_of_classes_a_row_fails_no_examination() -> None:
                 watch.validated(loss=cost(model(x[300:]), y[300:]))
     assert not [f for f in watch.diagnose() if f.is_harmful]
     assert not [note for note in watch.notes if "failed" in note]
+
+
+def test_a_metric_that_the_outputs_have_not_tells_no_direction() -> None:
+    """Two heads: the metric cannot be tried on the outputs, so that which way it gets better is read from what is told."""
+    told = [Validation(50 * i, 1.0 - 0.05 * i, 0.6 + 0.03 * i, False, 1.0 / i) for i in range(1, 11)]
+    case: Any = SimpleNamespace(
+        subject=SimpleNamespace(validation=SimpleNamespace(total=500)),
+        telemetry=Telemetry(step=500, validations=told),
+        now=lambda: (math.nan, math.nan),
+        validation_metric=lambda: math.nan,
+        naive_loss=lambda: math.nan,
+        higher_is_better=False,
+    )
+    assert _overfitting(case) == []

@@ -177,7 +177,10 @@ def _overfitting(case: Case) -> list[Finding]:
     if validation is not None:
         gap = case.now()[1] - case.validation_metric()
     rows = validation.total if validation is not None else 0
-    return overfit(case.telemetry, gap, rows or 200, case.naive_loss(), case.higher_is_better)
+    higher = (
+        None if math.isnan(gap) else case.higher_is_better
+    )  # a metric that these outputs have not tells no direction
+    return overfit(case.telemetry, gap, rows or 200, case.naive_loss(), higher)
 
 
 def _stops_learning(finding: Finding) -> bool:
