@@ -132,7 +132,7 @@ def test_time_left_is_not_beyond_the_budget_and_needs_no_word_from_within() -> N
     ],
 )
 def test_what_is_planned_by_hand(halving: str, stages: tuple[str, ...], wanted: list[float]) -> None:
-    asked = Asked("n", "d", "f", "accuracy", False, {}, {}, (), "random", stages, halving, 3, 3, 0.0)  # type: ignore[arg-type]
+    asked = Asked("n", "d", "f", "accuracy", False, {}, {}, (), "random", stages, halving, 3, 3, 0.0, shortest=(2, 2))  # type: ignore[arg-type]
     assert planned(asked, 10) == wanted
 
 
