@@ -14,8 +14,7 @@ from dressage.subject import Lab, advance
 
 STAYS = 10  # steps after which equal units are still equal
 LEAST = 0.05  # share of the loss that units drawn at random must rid
-
-COMPARED = 512
+COMPARED = 512  # columns by which two rows of weights are held to be equal
 
 
 def twins(weight: Tensor) -> float:

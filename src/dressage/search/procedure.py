@@ -78,9 +78,9 @@ def search(
     optuna. `trials`, `epochs` and `subset` (training rows) are those of the coarse stage; `stages` names all of them,
     `["100x5@10000", "20x20"]`. `halving`: none, successive or hyperband, within a stage. The `finalists` best of the last stage
     are repeated with `repeats` other seeds. `first`: edits by path that are tried before any is drawn. `budget`: seconds after
-    which no trial is begun. `jobs`: processes; 0: as many as fit,
-    once they are worth their start. `on`: a Ray cluster in their place, `ray` or
-    `ray://HOST:PORT`. `out`: folder of the search, `searches/<name>-<n>` without it; one that is there already is gone on with.
+    which no trial is begun. `jobs`: processes; 0: as many as fit, once they are worth their start. `on`: a Ray cluster in their
+    place, `ray` or `ray://HOST:PORT`. `out`: folder of the search, `searches/<name>-<n>` without it; one that is there already
+    is gone on with.
     Raises DataError, RecipeError or UsageError before anything is written; Interrupted with what was trained saved.
     """
     written = as_recipe(recipe, also=name_problems)
@@ -114,9 +114,7 @@ def search(
             repeats=repeats,
             budget=float(budget),
             first=tuple(first),
-            shortest=shortest_rungs(
-                plan, min(len(ground.rows["train"]), whole.data.subset or 10**12), whole.train.batch_size
-            ),
+            shortest=shortest_rungs(plan, _training_rows(ground, whole), whole.train.batch_size),
         )
         place = _placed(asked, whole, out)
         bench = Bench(asked, place, replace(ground, form=asked.form))
@@ -208,6 +206,12 @@ def _usual(ground: Ground, whole: Recipe, trials: int | None, epochs: int | None
     some = (ENOUGH if rows > 2 * ENOUGH else 0) if subset is None else subset
     coarse = Stage(trials or COARSE, epochs or max(1, round(full / SHORTER)), some)
     return as_stages([coarse, Stage(max(1, round(coarse.trials * FINE / COARSE)), full)])
+
+
+def _training_rows(ground: Ground, whole: Recipe) -> int:
+    """Of the training part, or of the subset that the recipe takes of it."""
+    rows = len(ground.rows["train"])
+    return min(rows, whole.data.subset or rows)
 
 
 def _form(ground: Ground, written: Recipe) -> dict[str, object]:
