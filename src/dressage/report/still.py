@@ -14,12 +14,13 @@ from markupsafe import Markup
 from dressage.report.text import shown
 
 
-def still_page(package: str, template: str, style: str, values: Mapping[str, object]) -> str:
+def still_page(package: str, template: str, style: str, values: Mapping[str, object], *, colours: str = "") -> str:
     """A template of a package with these values, in the report's style and that of `style`, a file beside the template.
 
-    The template is handed `style` and `policy`. Pictures are given as `Markup`; all else is escaped, and shortened.
+    `colours`: further style, of pictures. The template is handed `style` and `policy`. Pictures are given as `Markup`;
+    all else is escaped, and shortened.
     """
-    css = _resource("dressage.report", "report.css") + _resource(package, style)
+    css = _resource("dressage.report", "report.css") + colours + _resource(package, style)
     return _templates(package).get_template(template).render({**values, "style": Markup(css), "policy": _policy(css)})
 
 

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import base64
-import functools
-import hashlib
 from collections.abc import Mapping, Sequence
-from importlib import resources
 from pathlib import Path
 
-import jinja2
 from markupsafe import Markup
 
 from dressage.evaluate.words import digits, metric_name
 from dressage.files import write_atomic
+from dressage.report.still import still_page
 from dressage.report.text import duration, shown
 from dressage.search.account import Account, Stage
 from dressage.search.importance import Importance, importance
@@ -38,7 +34,6 @@ def write_page(account: Account, folder: Path) -> Path:
 
 def render(account: Account) -> str:
     """The whole page as text: what was asked, what was decided after each stage, the best and how sure it is, all trials."""
-    style = _resource("dressage.report", "report.css") + STYLE_OF_SCORES + _resource("dressage.search", "search.css")
     weighed = weigh(account)
     order = next((w.paths for _, w in weighed if w.tells), [])
     pictures = {
@@ -48,24 +43,25 @@ def render(account: Account) -> str:
         "standings": Markup(standings_svg(account)),
     }
     head, rows = trial_rows(account)
-    return _template().render(
-        policy=_policy(style),
-        style=Markup(style),
-        account=account,
-        metric=metric_name(account.metric),
-        headline=headline(account),
-        told=told(account.verdict)[1:] if account.verdict else [],
-        tiles=tiles(account),
-        best=best_rows(account),
-        asked=[(path, range_.text) for path, range_ in account.stages[0].space.items()] if account.stages else [],
-        stages=[(stage, stage_words(stage), stage_counts(account, stage)) for stage in account.stages],
-        weighed=[(stage, weight.said, Markup(bars_svg(weight) if weight.tells else "")) for stage, weight in weighed],
-        pictures=pictures,
-        head=head,
-        rows=rows[:FIRST_ROWS],
-        more=rows[FIRST_ROWS:MOST_ROWS],
-        left_out=max(0, len(rows) - MOST_ROWS),
-    )
+    values = {
+        "account": account,
+        "metric": metric_name(account.metric),
+        "headline": headline(account),
+        "told": told(account.verdict)[1:] if account.verdict else [],
+        "tiles": tiles(account),
+        "best": best_rows(account),
+        "asked": [(path, range_.text) for path, range_ in account.stages[0].space.items()] if account.stages else [],
+        "stages": [(stage, stage_words(stage), stage_counts(account, stage)) for stage in account.stages],
+        "weighed": [
+            (stage, weight.said, Markup(bars_svg(weight) if weight.tells else "")) for stage, weight in weighed
+        ],
+        "pictures": pictures,
+        "head": head,
+        "rows": rows[:FIRST_ROWS],
+        "more": rows[FIRST_ROWS:MOST_ROWS],
+        "left_out": max(0, len(rows) - MOST_ROWS),
+    }
+    return still_page("dressage.search", "search.html", "search.css", values, colours=STYLE_OF_SCORES)
 
 
 def weigh(account: Account) -> list[tuple[Stage, Importance]]:
@@ -165,26 +161,3 @@ def short_of(value: object) -> str:
     if isinstance(value, Sequence) and not isinstance(value, str):
         return ", ".join(map(str, value)) or "none"
     return short(value) if isinstance(value, bool | int | float | str) else shown(value)
-
-
-def _policy(style: str) -> str:
-    """Content-Security-Policy: this very style, and nothing else: there is no script."""
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    return f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; base-uri 'none'; form-action 'none'"
-
-
-def _resource(package: str, name: str) -> str:
-    return resources.files(package).joinpath("templates", name).read_text(encoding="utf-8")
-
-
-@functools.cache
-def _template() -> jinja2.Template:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("dressage.search"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        finalize=lambda value: value if isinstance(value, Markup) or value == "" else shown(value),
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("search.html")
