@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -66,6 +67,19 @@ def evaluated(closure: Closure | None) -> Tensor | None:
         return None
     with torch.enable_grad():
         return closure()
+
+
+def on_processor(tensor: Tensor) -> bool:
+    """Whether a number of it can be read without waiting."""
+    return tensor.device.type == "cpu"
+
+
+def length(tensor: Tensor) -> float:
+    """‖t‖₂ as a number: for tensors on a processor."""
+    if not tensor.is_contiguous():
+        return float(torch.linalg.vector_norm(tensor))
+    flat = tensor.view(-1)
+    return math.sqrt(float(flat.dot(flat)))  # twice as fast as the norm
 
 
 class Around(torch.optim.Optimizer):

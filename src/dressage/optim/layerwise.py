@@ -7,7 +7,6 @@ that does not decay has ratio 1 too: it starts at 0, and steps of a share of its
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,7 +14,7 @@ import torch
 from torch import Tensor
 
 from dressage import recipe
-from dressage.optim.common import Closure, Groups, check_positive, evaluated, with_gradient
+from dressage.optim.common import Closure, Groups, check_positive, evaluated, length, on_processor, with_gradient
 
 CACHED = 1 << 18
 """Weights whose steps are computed together on a processor: more would not stay in its second cache."""
@@ -165,23 +164,11 @@ def trusted(
     if group["weight_decay"] == 0 and all(p.ndim <= 1 for p in weights):
         return [lr for _ in weights]
     if on_processor(weights[0]):
-        pairs = [(_length(p), _length(move)) for p, move in zip(weights, moves, strict=True)]
+        pairs = [(length(p), length(move)) for p, move in zip(weights, moves, strict=True)]
         return [lr * min(trust * p / (move + decay * p), clip) if p and move else lr for p, move in pairs]
     lengths = torch.stack(torch._foreach_norm(weights))
     ratios = trust * lengths / torch.stack(torch._foreach_norm(moves)).add_(lengths, alpha=decay)
     return list((lr * torch.where(ratios > 0, ratios.clamp(max=clip), 1.0)).unbind())
-
-
-def on_processor(tensor: Tensor) -> bool:
-    """Whether a number of it can be read without waiting."""
-    return tensor.device.type == "cpu"
-
-
-def _length(tensor: Tensor) -> float:
-    if not tensor.is_contiguous():
-        return float(torch.linalg.vector_norm(tensor))
-    flat = tensor.view(-1)
-    return math.sqrt(float(flat.dot(flat)))  # twice as fast as the norm
 
 
 def add_(target: Tensor, step: Tensor, rate: Rate) -> None:

@@ -6,6 +6,7 @@ of batch norms as the first has left them: whoever gives the closure sees to tha
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 
 import torch
@@ -15,7 +16,16 @@ from dressage import recipe
 from dressage.errors import RecipeError, nearest
 from dressage.optim.adam import adam, adamw, nadam
 from dressage.optim.adaptive import adadelta, adagrad, rmsprop
-from dressage.optim.common import Around, Closure, Groups, check_positive, evaluated, parameters_of
+from dressage.optim.common import (
+    Around,
+    Closure,
+    Groups,
+    check_positive,
+    evaluated,
+    length,
+    on_processor,
+    parameters_of,
+)
 from dressage.optim.curves import check
 from dressage.optim.descent import momentum, nesterov, sgd
 from dressage.optim.layerwise import lamb, lars
@@ -93,22 +103,35 @@ class Sharpness(Around):
         return loss
 
 
-def climb(
-    weights: list[Tensor], slopes: list[Tensor] | tuple[Tensor, ...], rho: float, length: Tensor | None = None
-) -> None:
-    """θ ← θ + ρg/‖g‖₂, the norm that of all gradients together, if no other length is given."""
-    scale = rho / ((torch.nn.utils.get_total_norm(slopes) if length is None else length) + TINY)
-    torch._foreach_addcmul_(weights, slopes, [scale] * len(weights))
+def climb(weights: list[Tensor], slopes: list[Tensor], rho: float) -> None:
+    """θ ← θ + ρg/‖g‖₂, the norm that of all gradients together."""
+    move(weights, slopes, rho, total(slopes))
+
+
+def total(tensors: list[Tensor]) -> float | Tensor:
+    """The 2-norm of all together: a number on a processor, where reading one waits for nothing; `()` elsewhere."""
+    if on_processor(tensors[0]):
+        return math.hypot(*map(length, tensors))
+    return torch.nn.utils.get_total_norm(tensors)
+
+
+def move(weights: list[Tensor], slopes: list[Tensor], rho: float, by: float | Tensor) -> None:
+    """θ ← θ + ρ·slope/by."""
+    scale = rho / (by + TINY)
+    if isinstance(scale, Tensor):
+        torch._foreach_addcmul_(weights, slopes, [scale] * len(weights))
+    else:
+        torch._foreach_add_(weights, slopes, alpha=scale)
 
 
 def climb_scaled(weights: list[Tensor], slopes: list[Tensor], rho: float, eta: float) -> None:
     """θ ← θ + ρT²g/‖Tg‖₂, T = |θ| + η."""
     sizes = torch._foreach_abs(weights)
     torch._foreach_add_(sizes, eta)
-    moves = torch._foreach_mul(slopes, sizes)
-    length = torch.nn.utils.get_total_norm(moves)
+    moves = list(torch._foreach_mul(slopes, sizes))
+    by = total(moves)
     torch._foreach_mul_(moves, sizes)
-    climb(weights, moves, rho, length)
+    move(weights, moves, rho, by)
 
 
 def _gradients(weights: list[Tensor]) -> list[Tensor]:
