@@ -234,4 +234,7 @@ def hostile(folder: Path) -> None:
     finding = dict.fromkeys(("id", "severity", "where", "cause", "remedy", "source"), HOSTILE[0])
     finding |= {"severity": "critical", "evidence": named, "edit": named, "step": 3}
     status(folder, HOSTILE[0], HOSTILE[1])
+    trials = [{"edit": {name: name}, "why": name, "steps": 3, "worth": name} for name in HOSTILE]
+    repair = {**dict.fromkeys(("first", "second", "kept", "metric"), HOSTILE[0]), "finding": finding, "trials": trials}
+    write(folder, "repair.json", repair | {"changes": {name: [name, name] for name in HOSTILE}, "scores": [0.5, 0.5]})
     record(folder, history, finding)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +13,7 @@ import torch
 from torch import nn
 
 import dressage
+from command import call, process
 from dressage.errors import Diverged, Interrupted, UsageError
 from dressage.fit import Event, ExamineEvent, StepEvent
 from same import bits
@@ -74,7 +73,7 @@ def test_a_training_that_was_too_short_goes_on_from_its_end_and_can_be_repeated(
     found = dressage.repair("iris", recipe=BRIEF, out=tmp_path / "a")
     assert found.second is not None and found.kept.folder == found.second
     assert found.changes == {"train.epochs": (5, 200)} and found.finding["id"] == "optim.too_few_epochs"
-    assert found.began_at == 35 and "from step 35 on" in str(found)
+    assert found.began_at == 35 and "it went on from step 35 of a" in str(found)
     history = found.kept.history
     assert history.steps[0] == 1 and [e["epoch"] for e in history.epochs][:6] == [1, 2, 3, 4, 5, 6]
     assert history.columns["lr"][35] > 10 * history.columns["lr"][34], "the rate had been annealed, and is back"
@@ -140,20 +139,37 @@ def test_a_made_network_begins_the_second_training_with_the_weights_that_it_had(
     assert bits(plain.folder)["tensors"] == bits(found.second)["tensors"]
 
 
-def test_the_command_says_what_it_did(tmp_path: Path) -> None:
-    words = [
-        "train",
-        "iris",
-        "--fix",
-        "--train.epochs",
-        "5",
-        "--train.refit",
-        "false",
-        "--watch.diagnose",
-        "false",
-        "--out",
-        str(tmp_path / "a"),
-    ]
-    done = subprocess.run([sys.executable, "-m", "dressage", *words], capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
-    assert "repair: optim.too_few_epochs: train.epochs 5 → 200 from step 35 on" in done.stderr
+def test_the_command_the_json_and_the_page_say_what_was_done_and_why(tmp_path: Path) -> None:
+    words = ["train", "iris", "--fix", "--train.epochs", "5", "--out", tmp_path / "a"]
+    words += ["--train.refit", "false", "--watch.diagnose", "false", "--train.threads", "1"]
+    done = process(*words)
+    assert done.code == 0, done.err
+    assert "tries in short trainings what would help: train.epochs as is usual" in done.err
+    assert "trains again with train.epochs as is usual: train.epochs = 5 was given, where 200 is usual" in done.err
+    assert done.err.count("iris, from scikit-learn") == 1, "the data is described once"
+    head, why, result = done.out.splitlines()[:3]
+    assert head == "repaired: train.epochs 5 → 200"
+    assert "optim.too_few_epochs: train.epochs = 5 was given, where 200 is usual" in why and "as it was 0." in why
+    assert "it went on from step 35 of a; this run is kept, the first is a" in result
+    assert call("show", tmp_path / "a").out.splitlines()[1:3] == [head, why]
+    told = call("show", tmp_path / "a", "--json").json["repair"]
+    assert (told["kept"], told["changes"], told["metric"]) == ("a-repaired", {"train.epochs": [5, 200]}, "accuracy")
+    for name in ("a", "a-repaired"):
+        page = (tmp_path / name / "report.html").read_text(encoding="utf-8")
+        assert head in page and "2 short trainings that chose" in page
+    assert call(*words, "--json").json["repair"] == told, "nothing is trained anew"
+
+
+def test_without_validation_rows_it_is_said_why_nothing_is_repaired(tmp_path: Path) -> None:
+    recipe = {**BRIEF, "data": {"validation": 0}, "optim": {"lr": 1e-8}}
+    found = dressage.repair("iris", recipe=recipe, out=tmp_path / "a")
+    assert found.second is None and "no validation rows to compare on" in str(found)
+
+
+def test_trainings_between_say_what_came_of_the_repair(tmp_path: Path) -> None:
+    """The first edit is not enough: the training with it diverges too, and is mended again."""
+    wild = {"optim": {"name": "momentum", "momentum": 0.9999, "lr": 0.5}, **USUAL}
+    found = dressage.repair("iris", recipe=wild, out=tmp_path / "a")
+    assert {path: after for path, (_, after) in found.changes.items()} == {"optim.lr": 0.02, "optim.momentum": 0.9}
+    for folder in tmp_path.iterdir():
+        assert json.loads((folder / "repair.json").read_text())["kept"] == found.kept.folder.name

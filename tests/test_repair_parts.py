@@ -16,6 +16,7 @@ from dressage.ground import open_ground
 from dressage.recipe import Recipe, as_recipe
 from dressage.remedies import LEFT, edited
 from dressage.repair.going_on import last_good
+from dressage.repair.score import score
 from dressage.repair.suspects import Given, Remedy, changeable, given_otherwise, mendable, remedies
 from dressage.repair.trial import Trial, behind, better, try_out, worth_of_rows
 from dressage.stopping import Stop
@@ -77,6 +78,8 @@ def test_an_edit_keeps_what_was_written_and_nothing_else() -> None:
         ({"schedule": {"name": "step(every=0.03,factor=0.01)"}}, 9.0, "optim.schedule_collapsed"),
         ({"augment": ["random_crop(padding=8)"]}, 1.0, "optim.over_regularised"),
         ({"train": {"batch_size": 2}}, 64.0, "eval.underfit"),
+        ({"optim": {"clip_norm": 1e-4}}, 1e4, "optim.lr_too_low"),
+        ({"optim": {"clip_norm": 5.0}}, 0.2, "optim.lr_too_low"),
         ({"train": {"batch_size": 2}, "model": {"norm": "batch"}}, 64.0, "optim.bn_small_batch"),
     ],
 )
@@ -116,6 +119,27 @@ def test_remedies_begin_with_the_evidence_and_end_with_all_that_was_given() -> N
     ordinary = given_of({"model": {"width": 96}})
     assert remedies([], ordinary, "") == []
     assert [set(r.edit) for r in remedies([], ordinary, "trees are 0.2 better")] == [{"model.width"}]
+
+
+def test_a_symptom_takes_the_name_of_the_cause_that_was_given() -> None:
+    overflow = {"id": "sym.nonfinite_loss", "severity": "critical", "evidence": "step 9: loss nan", "edit": {}}
+    (one,) = remedies([overflow], given_of({"optim": {"lr": 30.0}}), "")
+    assert one.cause == "optim.lr_too_high" and one.edit == {"optim.lr": LEFT}
+    assert "step 9: loss nan; optim.lr = 30.0 was given, where 0.001 is usual" in one.why
+
+
+def test_a_score_counts_every_target_and_ties_are_decided_by_the_loss() -> None:
+    def run(*judged: tuple[float, float]) -> Any:
+        each = {
+            f"t{i}": {"headline": "accuracy", "metrics": {"accuracy": {"value": a}, "log_loss": {"value": loss}}}
+            for i, (a, loss) in enumerate(judged)
+        }
+        whole = each["t0"] if len(each) == 1 else {"headline": "t0 accuracy", "metrics": {}, "each": each}
+        return SimpleNamespace(evaluation={"validation": whole})
+
+    assert score(run((0.9, 0.3), (0.5, 1.0))) > score(run((0.9, 0.3), (0.4, 1.0))), "the second target"
+    assert score(run((0.9, 0.2))) > score(run((0.9, 0.3))) and not score(run((0.9, 0.3))) > score(run((0.9, 0.3)))
+    assert not score(SimpleNamespace(evaluation={})) > score(run((0.1, 9.0)))  # type: ignore[arg-type]
 
 
 def trial(edit: str, *worth: float, found: bool = False, diverged: bool = False) -> Trial:

@@ -190,12 +190,21 @@ def test_damaged_and_missing_files_leave_a_gap(tmp_path: Path) -> None:
         "evaluation.json",
         "status.json",
         "recipe.toml",
+        "repair.json",
         "run.db",
     ):
         (tmp_path / name).write_bytes(b"\xff{[ broken")
     page = write_report(tmp_path).read_text()
     assert "What could not be read" in page
-    for name in ("data.json", "reasons.json", "environment.json", "evaluation.json", "recipe.toml", "run.db"):
+    for name in (
+        "data.json",
+        "reasons.json",
+        "environment.json",
+        "evaluation.json",
+        "recipe.toml",
+        "repair.json",
+        "run.db",
+    ):
         assert name in page
     with pytest.raises(RunError, match="is no folder"):
         write_report(tmp_path / "none")
@@ -217,7 +226,8 @@ def test_any_json_makes_a_page(tmp_path: Path, seed: int) -> None:
             return {k: spoil(v) for k, v in value.items()}
         return [spoil(v) for v in value] if isinstance(value, list) else value
 
-    for name in ("data.json", "reasons.json", "environment.json", "evaluation.json", "status.json"):
+    files = ("data.json", "reasons.json", "environment.json", "evaluation.json", "status.json", "repair.json")
+    for name in (name for name in files if (tmp_path / name).exists()):
         spoilt = {k: spoil(v) for k, v in json.loads((tmp_path / name).read_text()).items()}
         report_runs.write(tmp_path, name, spoilt)
     assert len(write_report(tmp_path).read_text()) > 50_000

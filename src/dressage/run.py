@@ -135,6 +135,12 @@ class Run:
         """The faults that were found."""
         return self.history.findings
 
+    @property
+    def repair(self) -> dict[str, Any]:
+        """What a repair of this run, or that made it, tried and changed; empty where there was none."""
+        place = self.folder / "repair.json"
+        return read_json(place) if place.is_file() else {}
+
     @cached_property
     def model(self) -> nn.Module:
         """The network that predicts, in evaluation mode, on the CPU: the best weights, or those trained anew on all rows.

@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING
 from dressage.cli.described import described_lines
 from dressage.cli.found import finding_lines
 from dressage.cli.output import Output, cell, duration
-from dressage.fit.events import EpochEvent, ExamineEvent, FindingEvent, PlanEvent, StepEvent
+from dressage.fit.events import EpochEvent, ExamineEvent, FindingEvent, NoticeEvent, PlanEvent, StepEvent
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import TracebackType
 
     from rich.progress import Progress as Bar
+
+    from dressage.data.describe import Row
 
 REFRESH = 0.25  # seconds: a person reads no faster, and reading the loss waits for the device
 LONGEST_NAME = 24
@@ -37,6 +40,7 @@ class Progress:
         self._next = 0.0
         self._rate = math.nan
         self._latest = ""
+        self._described: Sequence[Row] = ()
 
     def __enter__(self) -> Progress:
         return self
@@ -60,6 +64,8 @@ class Progress:
             self.opening(event.what, event.done, event.total)
         elif isinstance(event, FindingEvent):
             self._say(finding_lines(event.finding.to_json(), briefly=True))
+        elif isinstance(event, NoticeEvent):
+            self._say([cell(event.text, 1000)])
 
     def opening(self, what: str, done: int, total: int) -> None:
         """Progress of reading the data: `done` of `total` files or rows."""
@@ -85,8 +91,10 @@ class Progress:
         if event.again:
             epochs = f"{event.epochs:,} epoch{'s' * (event.epochs != 1)}"
             self._output.note(f"training again on all {event.rows:,} rows for {epochs}: {event.again}")
-        for line in described_lines(event.described):
-            self._output.note(line)
+        if event.described != self._described:
+            for line in described_lines(event.described):
+                self._output.note(line)
+        self._described = event.described
         if event.step:
             self._output.note(f"goes on after step {event.step:,} of {event.total_steps:,}")
 

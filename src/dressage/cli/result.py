@@ -36,6 +36,7 @@ def as_dict(run: Run) -> dict[str, Any]:
         "refit": run.refit,
         "gaps": run.gaps,
         "confused": judged.get("confused", []),
+        "repair": run.repair,
         "findings": run.findings,
         "report": str(run.folder / "report.html"),
     }
@@ -46,6 +47,7 @@ def lines(run: Run, output: Output) -> Iterator[str]:
     from dressage.evaluate import refit_sentence, sentence, verdict
     from dressage.evaluate.words import targets_of
 
+    yield from repair_lines(run)
     for part in ("validation", "test"):
         if part in run.evaluation:
             text = cell(sentence(run.evaluation[part]), 300)
@@ -66,6 +68,17 @@ def lines(run: Run, output: Output) -> Iterator[str]:
     steps = {"finished": "predict {} NEW_DATA", "interrupted": "resume {}"}
     if run.status in steps:
         yield f"next: dressage {steps[run.status].format(short(run.folder))}"
+
+
+def repair_lines(run: Run) -> list[str]:
+    """What a repair changed and why; what was tried is told where nothing was changed."""
+    from dressage.report.repaired import repair_told
+
+    told = repair_told(run.repair, run.folder.name)
+    if told is None:
+        return []
+    rest = told.lines or [("tried", text) for text in told.tried]
+    return [told.head, *(f"    {name}: {cell(text, 1000)}" for name, text in rest)]
 
 
 def penalties(run: Run) -> list[str]:

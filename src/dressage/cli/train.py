@@ -60,6 +60,6 @@ def carry_out(
             run = repaired.kept
         else:
             run = run_training(data, **settings, progress=progress.opening)
-    if fix:
-        output.note(f"repair: {repaired}")
+    if fix and not run.repair:
+        output.note(str(repaired))
     show_result(run, output)

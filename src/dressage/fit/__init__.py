@@ -5,6 +5,7 @@ from dressage.fit.events import EpochEvent as EpochEvent
 from dressage.fit.events import Event as Event
 from dressage.fit.events import ExamineEvent as ExamineEvent
 from dressage.fit.events import FindingEvent as FindingEvent
+from dressage.fit.events import NoticeEvent as NoticeEvent
 from dressage.fit.events import PlanEvent as PlanEvent
 from dressage.fit.events import StepEvent as StepEvent
 from dressage.fit.loop import fit as fit

@@ -88,5 +88,12 @@ class FindingEvent:
     finding: Finding
 
 
-Event = PlanEvent | StepEvent | EpochEvent | EndEvent | ExamineEvent | FindingEvent
+@dataclass(frozen=True, slots=True)
+class NoticeEvent:
+    """What is done next, and why, in a sentence: a repair tries changes, or trains again with one."""
+
+    text: str
+
+
+Event = PlanEvent | StepEvent | EpochEvent | EndEvent | ExamineEvent | FindingEvent | NoticeEvent
 """`fit` yields steps, epochs and the end; the rest comes from what is done around it."""

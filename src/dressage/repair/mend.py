@@ -18,7 +18,8 @@ from dressage.remedies import LEFT, edited
 from dressage.repair.going_on import last_good
 from dressage.repair.parts import Asked, first_training, second_training, told_how_to_go_on
 from dressage.repair.record import Repair, written_down
-from dressage.repair.suspects import Remedy, changeable, given_otherwise, mendable, remedies
+from dressage.repair.score import score
+from dressage.repair.suspects import Given, Remedy, changeable, further, given_otherwise, mendable, remedies
 from dressage.repair.trial import Trial, behind, better, try_out
 from dressage.resolve import name_problems, value_at
 from dressage.run import Run, load
@@ -61,12 +62,12 @@ def repair(
 
 def _mended(asked: Asked, first: Run, failure: Diverged | None) -> Repair:
     """The better of the first training and of one with the remedy that helps most."""
-    kept = Repair(first, first.folder, None, {}, {}, (score(first)[0], math.nan))
+    kept = Repair(first, first.folder, None, {}, {}, (score(first).value, math.nan))
     paths = changeable(asked.written, own_model=asked.made is not None)
     if not mendable(first.findings) and not paths:
         return _or_raise(failure, kept)
     if failure is None and "validation" not in first.evaluation:
-        return kept  # nothing to compare on
+        return replace(kept, reason="there are no validation rows to compare on (data.validation)")
     ground = open_ground(asked.data, asked.y, asked.written, first.recipe, asked.made, asked.progress)
     usual = {path: ground.whole(edited(asked.written, {path: LEFT})) for path in paths}
     given = given_otherwise(asked.written, first.recipe, usual)
@@ -78,7 +79,7 @@ def _mended(asked: Asked, first: Run, failure: Diverged | None) -> Repair:
     kept = replace(kept, trials=trials)
     if chosen is None:
         return _or_raise(failure, kept)
-    return _trained_again(asked, ground, first, failure, chosen, kept)
+    return _trained_again(asked, ground, first, failure, chosen, given, kept)
 
 
 def _chosen(
@@ -89,6 +90,8 @@ def _chosen(
         return wanted[0], []
     plain = max(_steps(ground, w) for w in (first.recipe, ground.whole(edited(asked.written, {"train.epochs": LEFT}))))
     each = max(LEAST, int(plain * min(SHARE, 0.5 / (len(wanted) + 1))))
+    tried = "; ".join(in_words(remedy.edit) for remedy in wanted)
+    asked.say(f"repair of {first.folder.name}: tries in short trainings what would help: {tried}")
     trials: list[Trial] = []
     with signals(first.folder) as stop:
         try:
@@ -108,56 +111,71 @@ def _steps(ground: Ground, whole: Recipe) -> int:
 
 
 def _trained_again(
-    asked: Asked, ground: Ground, first: Run, failure: Diverged | None, remedy: Remedy, kept: Repair
+    asked: Asked,
+    ground: Ground,
+    first: Run,
+    failure: Diverged | None,
+    remedy: Remedy,
+    given: Sequence[Given],
+    kept: Repair,
 ) -> Repair:
     """The second training; one that diverges is over after a few steps, and says what to change next."""
     edit, error = dict(remedy.edit), failure
     good = last_good(first, remedy.cause, edit)
-    second = load(first.folder)
+    second, between = load(first.folder), []
     for _ in range(ATTEMPTS):
         try:
+            asked.say(f"repair: trains again with {in_words(edit)}: {_shown(remedy, kept.trials)}")
             second = second_training(asked, ground, first, edit, good)
             break
         except Diverged as again:
             second, error, good = load(Path(str(again.where)), model=asked.made), again, None
-            known = mendable(second.findings)
-            if not known:
+            between.append(second.folder)
+            wider = further(second.findings, given, edit)
+            if wider == edit:
                 break
-            edit |= known[0]["edit"]
-    scores = (kept.scores[0], score(second)[0])
-    if failure is not None and math.isnan(scores[1]) and second.status == "diverged":
+            edit = wider
+    before, after = score(first), score(second)
+    if failure is not None and math.isnan(after.value) and second.status == "diverged":
         assert error is not None
         raise error from failure
-    is_better = failure is not None or score(second) > score(first)
+    is_better = failure is not None or after > before
     return replace(
         kept,
         kept=second if is_better else first,
         second=second.folder,
-        finding=remedy.finding or {"id": remedy.cause, "evidence": _shown(remedy, kept.trials), "severity": "warning"},
+        finding=_cause(remedy, kept.trials),
         changes={path: (value_at(first.recipe, path), value_at(second.recipe, path)) for path in edit},
-        scores=scores,
+        scores=(before.value, after.value),
+        log_loss=(before.log_loss, after.log_loss),
+        metric=after.metric,
         began_at=max(steps(second.folder / ORIGIN), default=0),
+        between=[folder for folder in between if folder != second.folder],
     )
+
+
+def _cause(remedy: Remedy, trials: Sequence[Trial]) -> dict[str, object]:
+    """The finding that a remedy is for, or one of its own where only a symptom was found."""
+    found = remedy.finding or {}
+    known = found if found.get("id") == remedy.cause else {"severity": found.get("severity", "warning")}
+    return {**known, "id": remedy.cause, "evidence": _shown(remedy, trials)}
 
 
 def _shown(remedy: Remedy, trials: Sequence[Trial]) -> str:
     """What speaks for a remedy, and what short trainings have shown of it."""
     for trial in trials:
         if trial.remedy is remedy:
-            before = "diverge" if trials[0].worth is None else f"are worth {trials[0].mean:.3f}"
-            short = f"{trial.steps} steps with it make validation rows worth {trial.mean:.3f} of 1"
-            return f"{remedy.why}; {short}, as it was they {before}"
+            before = "it diverges" if trials[0].worth is None else f"{trials[0].mean:.3f}"
+            short = (
+                f"in a short training of {trial.steps} steps validation rows are worth {trial.mean:.3f} of 1 with it"
+            )
+            return f"{remedy.why}; {short}, and as it was {before}"
     return remedy.why
 
 
-def score(run: Run) -> tuple[float, float]:
-    """Accuracy or R² of the validation part, and what decides between equals: −log loss. NaN before it was judged."""
-    judged = run.evaluation.get("validation")
-    if not judged:
-        return math.nan, math.nan
-    value = judged["metrics"][judged["headline"]]["value"]
-    loss = judged["metrics"].get("log_loss", {}).get("value")
-    return (math.nan if value is None else float(value)), (0.0 if loss is None else -float(loss))
+def in_words(edit: Mapping[str, object]) -> str:
+    """`optim.lr as is usual, model.width 64`."""
+    return ", ".join(f"{path} {'as is usual' if value is LEFT else value}" for path, value in edit.items())
 
 
 def _or_raise(failure: Diverged | None, kept: Repair) -> Repair:

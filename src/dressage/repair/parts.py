@@ -9,7 +9,7 @@ from itertools import count
 from pathlib import Path
 
 from dressage.errors import Diverged, Interrupted
-from dressage.fit import Event, ExamineEvent
+from dressage.fit import Event, ExamineEvent, NoticeEvent
 from dressage.ground import Ground
 from dressage.jobfile import read_job
 from dressage.models.foreign import Made
@@ -43,6 +43,11 @@ class Asked:
         """A training from where it stands; one that is over is as it is."""
         told = {"on_event": self.on_event, "progress": self.progress}
         return resume(place, self.data, y=self.y, model=self.made, **told)  # type: ignore[arg-type]
+
+    def say(self, text: str) -> None:
+        """Says what is done next, and why."""
+        if self.on_event is not None:
+            self.on_event(NoticeEvent(text))
 
     def tell(self, what: str, done: int, total: int) -> None:
         """Says what is being tried."""

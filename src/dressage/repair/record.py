@@ -10,6 +10,8 @@ from typing import Any
 
 from dressage.files import write_json
 from dressage.repair.trial import Trial
+from dressage.report import write_report
+from dressage.report.repaired import repair_told
 from dressage.run import Run
 
 RECORD = "repair.json"
@@ -28,10 +30,18 @@ class Repair:
     """By path of the recipe: the value before and after."""
     scores: tuple[float, float]
     """Validation score of the first and of the second training, higher is better; NaN where there is none."""
+    metric: str = "score"
+    """What the scores are."""
     trials: Sequence[Trial] = ()
     """Short trainings that chose between remedies; the first is of the recipe as it was."""
     began_at: int = 0
     """Step that the state counted as from which the second went on; 0: it began anew."""
+    log_loss: tuple[float, float] = (math.nan, math.nan)
+    """Of the validation part, of both: what decides between equal scores."""
+    between: Sequence[Path] = ()
+    """Trainings with a part of the changes, that diverged."""
+    reason: str = "nothing was found that a change of the recipe mends"
+    """Why nothing was tried, where nothing was."""
 
     @property
     def steps_tried(self) -> int:
@@ -39,34 +49,37 @@ class Repair:
         return sum(t.steps for t in self.trials)
 
     def __str__(self) -> str:
-        if self.second is None:
-            tried = f"; {len(self.trials) - 1} were tried, and none was better" if self.trials else ""
-            return f"nothing was found that a change of the recipe mends{tried}"
-        changed = ", ".join(f"{path} {before} → {after}" for path, (before, after) in self.changes.items())
-        better = self.kept.folder == self.second
-        verdict = "kept the repaired training" if better else "kept the first training, which was no worse"
-        scores = " against ".join("none" if math.isnan(s) else f"{s:.4g}" for s in reversed(self.scores))
-        since = f" from step {self.began_at} on" if self.began_at else ""
-        return f"{self.finding['id']}: {changed}{since}; validation score {scores}: {verdict} ({self.kept.folder})"
+        told = repair_told(_record(self), self.kept.folder.name)
+        if told is None:
+            return f"nothing repaired: {self.reason}"
+        return "\n".join([told.head, *(f"    {name}: {text}" for name, text in told.lines)])
 
 
 def written_down(found: Repair) -> None:
-    """Writes it into the folders of both runs; nothing where nothing was tried."""
+    """Writes it into the folders of all runs, and their pages anew; nothing where nothing was tried."""
+    told = _record(found)
+    for folder in (found.first, found.second, *found.between) if told else ():
+        if isinstance(folder, Path) and folder.is_dir():
+            write_json(folder / RECORD, told)
+            write_report(folder)
+
+
+def _record(found: Repair) -> dict[str, object]:
+    """The file's content; empty where nothing was tried."""
     if found.second is None and not found.trials:
-        return
-    told = {
+        return {}
+    return {
         "first": found.first.name,
         "second": found.second.name if found.second else None,
         "kept": found.kept.folder.name,
         "finding": dict(found.finding),
         "changes": {path: list(pair) for path, pair in found.changes.items()},
         "from_step": found.began_at,
+        "metric": found.metric,
         "scores": [_number(s) for s in found.scores],
+        "log_loss": [_number(s) for s in found.log_loss],
         "trials": [_told(trial) for trial in found.trials],
     }
-    for folder in (found.first, found.second):
-        if isinstance(folder, Path) and folder.is_dir():
-            write_json(folder / RECORD, told)
 
 
 def _told(trial: Trial) -> dict[str, object]:

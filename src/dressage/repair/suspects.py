@@ -29,7 +29,7 @@ LAYERS = ("model.activation", "model.depth", "model.init", "model.norm")
 POINTS_AT: Mapping[str, Sequence[str]] = {
     "sym.nonfinite_loss": RATES,
     "optim.lr_too_high": ("optim.lr", "schedule.warmup"),
-    "optim.lr_too_low": ("optim.lr",),
+    "optim.lr_too_low": ("optim.lr", "optim.clip_norm"),
     "optim.exploding_gradients": (*RATES, *LAYERS),
     "optim.momentum_too_high": ("optim.momentum", "optim.beta1"),
     "optim.over_regularised": ("regularize.", "loss.label_smoothing", "augment"),
@@ -53,6 +53,8 @@ SHARES = ("regularize.dropout", "loss.label_smoothing", "optim.momentum", "optim
 """Of these it is the distance from 1 that counts."""
 ONE_SIDED = {"train.epochs": -1, "model.width": -1, "train.batch_size": -1, "regularize.weight_decay": 1}
 """A larger network, or a longer training, does no harm but to the clock; less decay hardly any."""
+CLIP = 1.0
+"""Norm that gradients are usually clipped to, where they are."""
 MOST = 5
 """Values that are tried one by one."""
 STEPS = 1000
@@ -88,10 +90,14 @@ class Given:
         """Whether it is so far from what is usual that this alone is a reason to try that."""
         return self.times >= UNUSUAL
 
+    @property
+    def said(self) -> str:
+        """It beside what is usual."""
+        return f"{self.path} = {self.value} was given, where {self.usual} is usual for such data"
+
     def remedy(self) -> Remedy:
         """To leave it to the preset."""
-        said = f"{self.path} = {self.value} was given, where {self.usual} is usual for such data"
-        return Remedy(self.cause, {self.path: LEFT}, said)
+        return Remedy(self.cause, {self.path: LEFT}, self.said)
 
 
 def given_otherwise(written: Recipe, whole: Recipe, usual: Mapping[str, Recipe]) -> list[Given]:
@@ -145,9 +151,19 @@ def remedies(found: Sequence[Mapping[str, Any]], given: Sequence[Given], behind:
     return unlike
 
 
+def further(
+    findings: Iterable[Mapping[str, Any]], given: Sequence[Given], edit: Mapping[str, object]
+) -> dict[str, object]:
+    """The edit, and what speaks for more of it, after a training that diverged with it."""
+    left = [g for g in given if g.path not in edit]
+    found = mendable(findings, left)
+    return {**edit, **(_of_finding(found[0], left).edit if found else {})}
+
+
 CAUSE_OF = {
     "optim.momentum": "optim.momentum_too_high",
     "optim.beta1": "optim.momentum_too_high",
+    "optim.clip_norm": "optim.lr_too_low",
     "regularize.": "optim.over_regularised",
     "loss.label_smoothing": "optim.over_regularised",
     "augment": "optim.over_regularised",
@@ -164,7 +180,10 @@ def _of_finding(finding: Mapping[str, Any], given: Sequence[Given]) -> Remedy:
     """What was given and is in doubt is left to the preset; where nothing was, the finding's own edit."""
     doubted = _doubted(str(finding["id"]), given)
     edit = {g.path: LEFT for g in doubted} or dict(finding.get("edit") or {})
-    return Remedy(str(finding["id"]), edit, str(finding.get("evidence", "")), finding)
+    seen = str(finding.get("evidence", ""))
+    if str(finding["id"]).startswith("sym.") and doubted:  # what was seen, and not yet why
+        return Remedy(doubted[0].cause, edit, f"{seen}; {', '.join(g.said for g in doubted)}", finding)
+    return Remedy(str(finding["id"]), edit, seen, finding)
 
 
 def _doubted(cause: str, given: Sequence[Given]) -> list[Given]:
@@ -183,6 +202,8 @@ def _times(path: str, value: object, usual: object, whole: Recipe, other: Recipe
         return _summed(other) / max(_summed(whole), 1e-9)
     if isinstance(value, bool) or not (isinstance(value, int | float) and isinstance(usual, int | float)):
         return 1.0
+    if path == "optim.clip_norm" and value > 0 >= usual:
+        return CLIP / value
     if path in SHARES:
         return float((1 - usual) / (1 - value))
     if value <= 0 or usual <= 0:

@@ -50,6 +50,8 @@ class Files:
     history: History
     state: Mapping[str, Any]
     """`status` (running, finished, interrupted, diverged, failed), `step` and what goes with them; empty if unknown."""
+    repair: Mapping[str, Any]
+    """What `train --fix` tried and changed; empty where it was not asked for, or found nothing."""
     gaps: tuple[str, ...]
     """What could not be read, a sentence each."""
 
@@ -76,6 +78,7 @@ def gather(folder: Path) -> Files:
         evaluation={part: found for part, found in judged.items() if found},
         history=_history(folder, gaps),
         state=_state(folder, gaps),
+        repair=_json(folder / "repair.json", gaps),
         gaps=tuple(gaps),
     )
 

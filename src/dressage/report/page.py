@@ -21,6 +21,7 @@ from dressage.report.findings import finding_rows
 from dressage.report.gather import Files
 from dressage.report.limits import limits
 from dressage.report.plots import line_svg
+from dressage.report.repaired import repair_told
 from dressage.report.scatter import scatter_svg
 from dressage.report.story import headline, interval, penalties, status, tiles, title, trained
 from dressage.report.text import listing, shown
@@ -62,6 +63,7 @@ def render(files: Files) -> str:
         scatter=Markup(scatter_svg(judged)),
         mistakes=tables.misses(judged),
         charts=[(chart, Markup(line_svg(chart))) for chart in drawn],
+        repair=repair_told(files.repair, files.name),
         findings=found,
         noted=noted,
         chosen=[row for row in rows if row.origin != "default"],
