@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from dressage.ensemble import load as load
     from dressage.errors import DressageError as DressageError
     from dressage.fit import fit as fit
+    from dressage.landscape import landscape as landscape
     from dressage.models.fused import fuse as fuse
     from dressage.preflight import preflight as preflight
     from dressage.prepare import prepare as prepare
@@ -40,6 +41,7 @@ _HOMES = {
     "ensemble": "dressage.ensemble",
     "fit": "dressage.fit",
     "fuse": "dressage.models.fused",
+    "landscape": "dressage.landscape",
     "load": "dressage.ensemble",
     "preflight": "dressage.preflight",
     "prepare": "dressage.prepare",

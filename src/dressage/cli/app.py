@@ -27,6 +27,7 @@ COMMANDS = {
     "check": ("check:check", "Check data, network and loss before the first step."),
     "stats": ("stats:stats", "What the layers of a network give: spread, saturated, dead, gradients."),
     "ensemble": ("ensemble:ensemble", "Several networks that answer as one: of runs, or trained here."),
+    "landscape": ("landscape:landscape", "How sharp a minimum is, and what lies between runs."),
     "evaluate": ("evaluate:evaluate", "Scores of a run on its test part, or on new data."),
     "predict": ("predict:predict", "Predictions of a run for new files, as CSV."),
     "show": ("show:show", "One run: its scores, curves and recipe."),

@@ -14,7 +14,7 @@ from torch import nn
 from dressage.data.open import open_data
 from dressage.data.source import Source
 from dressage.ensemble.folder import LIMIT, MEMBERS, Ensemble
-from dressage.ensemble.members import members_of
+from dressage.ensemble.members import members_of, source_of
 from dressage.ensemble.put_together import Whole, lay_down, put_together
 from dressage.ensemble.rules import catalogue as rules
 from dressage.ensemble.ways import catalogue as ways
@@ -250,13 +250,8 @@ def _trained(
 def _of_runs(
     runs: list[Run], combine: str, data: object, y: object, model: Made | None, out: Path | str | None, telling: Telling
 ) -> Ensemble:
-    job = runs[0].job
-    given = job.given_data if data is None else data
-    if given is None:
-        found, expected = "it was trained on data given from Python", "expected the same data again"
-        raise RunError.of(runs[0].folder, found, expected, "give it: ensemble(runs, data=x, y=y)")
-    whole = _together(runs, combine, given, y, telling, [])
-    place = _place(out, str(job.data.get("name") or "runs"))
+    whole = _together(runs, combine, data, y, telling, [])
+    place = _place(out, str(runs[0].job.data.get("name") or "runs"))
     with place.writing(), place.discarded_on_error():
         lay_down(place, whole)
     return Ensemble(place.path, model)
@@ -269,7 +264,7 @@ def _place(out: Path | str | None, name: str) -> RunFolder:
 def _together(runs: list[Run], combine: str, data: object, y: object, telling: Telling, told: Sequence[str]) -> Whole:
     with threads_kept():
         members = members_of(runs)
-        return put_together(members, _source(runs[0], data, y, telling.progress), combine, told)
+        return put_together(members, source_of(runs[0], data, y, telling.progress), combine, told)
 
 
 def _require_data(place: Path, run: Run, source: Source) -> None:
@@ -278,11 +273,3 @@ def _require_data(place: Path, run: Run, source: Source) -> None:
         expected = "expected the data that its members were trained on"
         repair = "give that data, or make another ensemble in a new place (--out)"
         raise RunError.of(place, "the data is not the same", expected, repair)
-
-
-def _source(run: Run, data: object, y: object, progress: ShowProgress | None) -> Source:
-    source = open_data(data, run.recipe.data, y=y, progress=progress)
-    if source.fingerprint != run.job.data["fingerprint"]:
-        found, expected = "the data is not the same", "expected the data that the runs were trained on"
-        raise RunError.of(run.folder, found, expected, "give that data, or train anew")
-    return source

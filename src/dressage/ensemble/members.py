@@ -10,12 +10,14 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from dressage.data.open import open_data
 from dressage.data.source import Source
 from dressage.data.split import split, whole_parts
 from dressage.errors import RunError, printable
 from dressage.files import writing
 from dressage.jobfile import TENSORS, JobFile
 from dressage.models.foreign import Made
+from dressage.prepare import ShowProgress
 from dressage.record import SNAPSHOTS
 from dressage.run import Run, answers_of, network_of
 from dressage.store.checkpoint import read_checkpoint, require_same, steps, write_checkpoint
@@ -82,22 +84,33 @@ def members_of(runs: Sequence[Run]) -> list[Member]:
         where = runs[0].folder if runs else "ensemble"
         raise RunError.of(where, found_text, expected, "give more runs, or train them: dressage ensemble DATA")
     for member in found[1:]:
-        _require_alike(found[0], member)
+        require_alike(found[0], member)
     return found
 
 
 def _members(run: Run) -> Iterator[Member]:
+    if not (run.folder / SNAPSHOTS).is_dir():
+        yield member_of(run)
+        return
+    name = _name_of(run)
+    for number, step in enumerate(steps(run.folder / SNAPSHOTS), 1):
+        taken = Trained(run.job, _snapshot(run, step))
+        yield Member(f"{name}, snapshot {number}", taken, taken)
+
+
+def member_of(run: Run) -> Member:
+    """The network of a finished run. Raises RunError for another."""
+    name = _name_of(run)
+    kept = Trained(run.kept, run.model)
+    first = kept if run.kept is run.job else Trained(run.job, network_of(run.job, run.made))
+    return Member(name, kept, first, run.folder)
+
+
+def _name_of(run: Run) -> str:
     name = printable(run.folder, 200)
     if run.status != "finished":
         raise RunError.of(name, f"it is {run.status}", "expected a finished run", f"try `dressage resume {name}`")
-    if (run.folder / SNAPSHOTS).is_dir():
-        for number, step in enumerate(steps(run.folder / SNAPSHOTS), 1):
-            taken = Trained(run.job, _snapshot(run, step))
-            yield Member(f"{name}, snapshot {number}", taken, taken)
-        return
-    kept = Trained(run.kept, run.model)
-    first = kept if run.kept is run.job else Trained(run.job, network_of(run.job, run.made))
-    yield Member(name, kept, first, run.folder)
+    return name
 
 
 def _snapshot(run: Run, step: int) -> nn.Module:
@@ -108,12 +121,26 @@ def _snapshot(run: Run, step: int) -> nn.Module:
     return network.eval()
 
 
-def _require_alike(first: Member, other: Member) -> None:
+def require_alike(first: Member, other: Member) -> None:
+    """Raises RunError unless both were trained on one set of data."""
     one, two = first.kept.job.data, other.kept.job.data
     unlike = [name for name in ALIKE if one.get(name) != two.get(name)]
     if unlike:
         found = f"its data is not that of {first.name} ({', '.join(unlike)})"
         raise RunError.of(other.name, found, "expected runs of the same data", "give runs that were trained on one set")
+
+
+def source_of(run: Run, data: object, y: object, progress: ShowProgress | None) -> Source:
+    """The data of a run, opened again. Raises RunError where it is another, or came from Python and is not given."""
+    given = run.job.given_data if data is None else data
+    if given is None:
+        found, expected = "it was trained on data given from Python", "expected the same data again"
+        raise RunError.of(run.folder, found, expected, "give it: data=x, y=y")
+    source = open_data(given, run.recipe.data, y=y, progress=progress)
+    if source.fingerprint != run.job.data["fingerprint"]:
+        found, expected = "the data is not the same", "expected the data that the runs were trained on"
+        raise RunError.of(run.folder, found, expected, "give that data, or train anew")
+    return source
 
 
 def held_out(members: Sequence[Member], source: Source, part: str) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
 from typing import Any
@@ -69,6 +69,10 @@ class Bowl:
     def look(self, network: nn.Module) -> tuple[float, float]:
         """Loss and error of a network whose batch-norm statistics are measured anew first."""
         recalibrate(network, self.batches, self.plan)
+        return self.judge(network)
+
+    def judge(self, network: nn.Module) -> tuple[float, float]:
+        """Loss and error of a network as it is."""
         outputs = outputs_of(network, self.rows, self.plan)
         loss = float(self.plan.objective.plain_loss(outputs, self.rows.targets))
         answers = final_outputs(outputs, self.preprocess, self.plan.objective).reshape(len(self.rows), -1)
@@ -82,7 +86,7 @@ def souped(members: Sequence[Member], source: Source, barrier: float) -> tuple[n
 
     Raises RunError: networks of other architectures, inputs scaled otherwise, a barrier between two of them.
     """
-    _require_one_form(members)
+    require_one_form(members, "combine their answers instead: --combine mean")
     bowl = bowl_of(members[0], source)
     lines = [line_between(a, b, bowl) for a, b in combinations(members, 2)]
     worst = max(lines, key=lambda line: line.barrier)
@@ -98,12 +102,17 @@ def souped(members: Sequence[Member], source: Source, barrier: float) -> tuple[n
 
 def line_between(a: Member, b: Member, bowl: Bowl) -> Line:
     """The networks `(1 − α)θ_a + αθ_b`."""
-    network = copy.deepcopy(a.kept.network)
     ends = a.kept.network.state_dict(), b.kept.network.state_dict()
-    alphas = [i / (POINTS - 1) for i in range(POINTS)]
+    return way_between(a, b, bowl, lambda alpha: mixed(ends, [1 - alpha, alpha]))
+
+
+def way_between(a: Member, b: Member, bowl: Bowl, at: Callable[[float], Weights], points: int = POINTS) -> Line:
+    """What the networks of the weights `at(α)` lose, α from 0 (a) to 1 (b)."""
+    network = copy.deepcopy(a.kept.network)
+    alphas = [i / (points - 1) for i in range(points)]
     seen = []
     for alpha in alphas:
-        network.load_state_dict(mixed(ends, [1 - alpha, alpha]))
+        network.load_state_dict(at(alpha))
         seen.append(bowl.look(network))
     return Line((a.name, b.name), tuple(alphas), tuple(loss for loss, _ in seen), tuple(error for _, error in seen))
 
@@ -118,14 +127,14 @@ def mixed(networks: Sequence[Weights], shares: Sequence[float]) -> dict[str, Ten
     }
 
 
-def bowl_of(member: Member, source: Source) -> Bowl:
-    """Validation rows to look at, or training rows where there are none."""
+def bowl_of(member: Member, source: Source, part: str = "validation", most: int = ROWS) -> Bowl:
+    """At most so many rows of a part to look at, or training rows where there are none."""
     job, preprocess = member.kept.job, member.kept.job.preprocess()
     parts = make_parts(source, member.parts(source), preprocess)
     batches = Batches(parts["train"], job.recipe.train.batch_size, job.recipe.seed)
     plan = make_plan(job.recipe, batches.steps_per_epoch, job.outputs, preprocess.cast, goals=goals_of(preprocess))
-    judged = parts.get("validation", parts["train"])
-    some = judged.rows[torch.linspace(0, len(judged) - 1, min(ROWS, len(judged))).long()]
+    judged = parts.get(part, parts["train"])
+    some = judged.rows[torch.linspace(0, len(judged) - 1, min(most, len(judged))).long()]
     return Bowl(source, preprocess, plan, Part(judged.name, judged.x, judged.y, some), batches)
 
 
@@ -134,18 +143,19 @@ def _above(alpha: Sequence[float], values: Sequence[float]) -> float:
     return max(v - s for v, s in zip(values, straight, strict=True))
 
 
-def _require_one_form(members: Sequence[Member]) -> None:
+def require_one_form(members: Sequence[Member], repair: str) -> None:
+    """Raises RunError unless the members' weights are of one form and their inputs of one scale."""
     first = members[0].kept
     tensors = first.job.preprocess().to_state()
     for member in members[1:]:
         unlike = differences(member.kept.network.state_dict(), first.network.state_dict())
         if unlike:
             found, expected = f"it is of another architecture ({unlike[0]})", "expected networks of one form"
-            raise RunError.of(member.name, found, expected, "combine their answers instead: --combine mean")
+            raise RunError.of(member.name, found, expected, repair)
         if not _same(tensors, member.kept.job.preprocess().to_state()):
             found = f"it sees its inputs or targets in another scale than {members[0].name}"
             expected = "expected one preprocessing, fitted on the same rows"
-            raise RunError.of(member.name, found, expected, "combine their answers instead: --combine mean")
+            raise RunError.of(member.name, found, expected, repair)
 
 
 def _same(one: tuple[Mapping[str, Any], Weights], other: tuple[Mapping[str, Any], Weights]) -> bool:
