@@ -59,10 +59,10 @@ def landscape(
     """
     from dressage.cli.load import load_network
     from dressage.cli.progress import Progress
-    from dressage.landscape import Asked, page_beside, write_page
     from dressage.landscape import landscape as look
+    from dressage.landscape import page_beside, write_page
 
-    output, asked = output or Output(), Asked(rows, points, span, rho, curve, seed)
+    output = output or Output()
     if not runs:
         found, expected = "no run given", "expected one finished run, or two or three"
         raise UsageError.of("dressage landscape", found, expected, "e.g. dressage landscape runs/digits")
@@ -70,7 +70,8 @@ def landscape(
         raise UsageError.of(out, "is no .html name", "the page is written as HTML", "give a name that ends in .html")
     with Progress(output) as progress:
         network = load_network(model, output)
-        seen = look(list(runs), data=data, model=network, asked=asked, progress=progress.opening)
+        asked = {"rows": rows, "points": points, "span": span, "rho": rho, "curve": curve, "seed": seed}
+        seen = look(list(runs), data=data, model=network, progress=progress.opening, **asked)  # type: ignore[arg-type]
     page = write_page(seen, out or page_beside(seen))
     output.result({**seen.to_json(), "page": str(page)}, [*lines(seen, output), f"page: {short(page)}"])
 

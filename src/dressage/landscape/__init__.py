@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dressage.landscape.look import Asked, Landscape, landscape
+from dressage.landscape.look import Landscape, landscape
 from dressage.landscape.page import page_beside, write_page
 
-__all__ = ["Asked", "Landscape", "landscape", "page_beside", "write_page"]
+__all__ = ["Landscape", "landscape", "page_beside", "write_page"]

@@ -13,7 +13,7 @@ from dressage.ensemble.members import Member
 from dressage.ensemble.soup import Bowl, Line, Weights, mixed, way_between
 from dressage.subject import generators_kept
 
-RATE = 1e-3
+RATE = 3e-3
 """Of Adam, falling to 0 on a straight line."""
 POINTS = 21
 Told = Callable[[int, int], None]

@@ -61,27 +61,23 @@ class Landscape:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What is to be looked at, and how closely."""
+class _Asked:
+    """What is to be looked at, and how closely: the arguments of `landscape`."""
 
-    rows: int = 1000
-    points: int = 21
-    """A side of the plane; 0: no plane."""
-    span: float = 1.0
-    """How far the plane around one run goes, in lengths of its filters."""
-    rho: float = 0.05
-    """How far the rise nearby is looked for; 0: no sharpness."""
-    curve: int = 20
-    """Epochs that the bend between two runs is trained; 0: no curve."""
-    seed: int = 0
+    rows: int
+    points: int
+    span: float
+    rho: float
+    curve: int
+    seed: int
 
     def check(self) -> None:
         """Raises UsageError for a number that is out of bounds."""
-        whole = {"rows": (1, 10**7), "points": (0, 201), "curve": (0, 10_000)}
-        for name, (low, high) in whole.items():
+        whole = {"rows": (1, 10**7, 1000), "points": (0, 201, 21), "curve": (0, 10_000, 20)}
+        for name, (low, high, usual) in whole.items():
             if not low <= getattr(self, name) <= high:
                 found, expected = f"{getattr(self, name)} given", f"expected {low:,} to {high:,}"
-                raise UsageError.of(name, found, expected, f"e.g. --{name} {getattr(Asked(), name)}")
+                raise UsageError.of(name, found, expected, f"e.g. --{name} {usual}")
         if self.points in (1, 2):
             raise UsageError.of("points", f"{self.points} given", "expected 0, or 3 and more", "e.g. --points 21")
         if not 0 < self.span <= 1e6 or not 0 <= self.rho <= 1e6:
@@ -95,15 +91,23 @@ def landscape(
     data: object = None,
     y: object = None,
     model: Made | None = None,
-    asked: Asked = Asked(),
+    rows: int = 1000,
+    points: int = 21,
+    span: float = 1.0,
+    rho: float = 0.05,
+    curve: int = 20,
+    seed: int = 0,
     progress: ShowProgress | None = None,
 ) -> Landscape:
     """The surface on which a finished run lies: sharpness, and a plane around it; of two or three runs what lies between them.
 
     `runs`: one run or up to three of one form (a Run, or its folder). `data`: where their data is, if they were trained on arrays.
-    The loss is the plain one (without label smoothing or decay) of up to `asked.rows` training rows.
+    The loss is the plain one (without label smoothing or decay) of up to `rows` training rows. The plane has `points` places a
+    side (0: none), and around one run goes to `span` lengths of its filters. `rho`: how far the rise is looked for (0: no
+    sharpness). `curve`: epochs that the bend between two runs is trained (0: none).
     Raises RunError for runs that are not finished or not of one form, UsageError for numbers out of bounds, else as `load`.
     """
+    asked = _Asked(rows, points, span, rho, curve, seed)
     asked.check()
     several = list(runs) if isinstance(runs, list | tuple) else [runs]
     found = [one if isinstance(one, Run) else load(Path(str(one)), model=model) for one in several]
@@ -114,7 +118,7 @@ def landscape(
         for other in members[1:]:
             require_alike(members[0], other)
         require_one_form(members, "look at each by itself")
-        bowl = bowl_of(members[0], source_of(found[0], data, y, progress), "train", asked.rows)
+        bowl = bowl_of(members[0], source_of(found[0], data, y, progress), "train", rows)
         bowl = replace(bowl, plan=replace(bowl.plan, autocast=None))
         return _of_one(members[0], bowl, asked, told) if len(members) == 1 else _of_several(members, bowl, asked, told)
 
@@ -128,7 +132,7 @@ def _require_few(runs: Sequence[Run]) -> None:
             raise RunError.of(run.folder, "given twice", "expected each run once", "leave it out the second time")
 
 
-def _of_one(member: Member, bowl: Bowl, asked: Asked, told: ShowProgress) -> Landscape:
+def _of_one(member: Member, bowl: Bowl, asked: _Asked, told: ShowProgress) -> Landscape:
     network, plan = member.kept.network, bowl.plan
     batches = in_order(bowl.rows, min(BATCH, member.kept.job.recipe.train.batch_size))
     pairs = [(plan.cast(batch.x), batch.y) for batch in batches]
@@ -142,7 +146,7 @@ def _of_one(member: Member, bowl: Bowl, asked: Asked, told: ShowProgress) -> Lan
     return _landscape([member], bowl, sharp, (), None, plane, said)
 
 
-def _of_several(members: Sequence[Member], bowl: Bowl, asked: Asked, told: ShowProgress) -> Landscape:
+def _of_several(members: Sequence[Member], bowl: Bowl, asked: _Asked, told: ShowProgress) -> Landscape:
     said = ["batch-norm statistics are measured anew at every place"] if _has_norms(members[0]) else []
     pairs, lines = list(combinations(members, 2)), []
     for done, (a, b) in enumerate(pairs):
