@@ -44,7 +44,7 @@ def render(seen: Landscape) -> str:
         "kind": seen.plane.kind if seen.plane else "",
         "is_bent": seen.curve is not None,
     }
-    return still_page("dressage.landscape", "landscape.html", "landscape.css", values, STYLE_OF_SCORES)
+    return still_page("dressage.landscape", "landscape.html", "landscape.css", values, colours=STYLE_OF_SCORES)
 
 
 def tiles(seen: Landscape) -> list[tuple[str, str, str]]:
