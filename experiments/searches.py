@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import tempfile
 import time
@@ -32,7 +31,8 @@ RECIPE: dict[str, Any] = {
 SAME = {"optim.lr": (1e-6, 1.0), "regularize.weight_decay": (1e-7, 1e2)}
 """What all arms search, log-uniform: wide enough that nobody has to leave it."""
 ROWS, EPOCHS, TRIALS = 10_000, 10, 100
-WORKERS = 2
+WORKERS = 1
+"""Processes of each arm, of one thread each."""
 
 
 @cache
@@ -78,87 +78,63 @@ class Reached(Exception):
 
 
 def by_dressage(data: str, target: float, limit: float, seed: int) -> tuple[float, float]:
-    """Coarse by an epoch, then finer in ranges that narrow, halving within. Seconds and the best accuracy."""
-    began, best, seconds = processor_seconds(), 0.0, 0.0
+    """What `dressage search` does where nothing but the space is asked for. Seconds and the best accuracy."""
+    began, best, seconds = time.process_time(), 0.0, 0.0
     space = {path: f"log:{low}:{high}" for path, (low, high) in SAME.items()}
+    recipe = {**RECIPE, "train": {**RECIPE["train"], "epochs": EPOCHS}, "data": {"subset": ROWS}}
 
     def tell(event: object) -> None:
         nonlocal best, seconds
         if isinstance(event, RunningEvent) and event.score > best:
             best = event.score
-        seconds = processor_seconds() - began
+        seconds = time.process_time() - began
         if best >= target or seconds > limit:
             raise Reached
 
-    stages = f"30x1@{ROWS},24x{EPOCHS}@{ROWS},24x{EPOCHS}@{ROWS},22x{EPOCHS}@{ROWS}"
     with tempfile.TemporaryDirectory() as folder, suppress(Reached):
-        dressage.search(
-            data, recipe=RECIPE, space=space, stages=stages, seed=seed, finalists=4, repeats=0,
-            out=Path(folder) / "search", on_event=tell,
-        )  # fmt: skip
+        out = Path(folder) / "search"
+        dressage.search(data, recipe=recipe, space=space, seed=seed, jobs=1, out=out, on_event=tell)
     return seconds if best >= target else float("inf"), best
 
 
 def by_optuna(way: str, data: str, target: float, limit: float, seed: int) -> tuple[float, float]:
-    """Two processes on one study."""
-    began, seconds = processor_seconds(), 0.0
-    with tempfile.TemporaryDirectory() as folder:
-        journal = str(Path(folder) / "journal")
-        _study(way, journal, seed)
-        context = multiprocessing.get_context("spawn")
-        best, over = context.Value("d", 0.0), context.Value("b", False)
-        arguments = (way, journal, data, seed, best, over)
-        workers = [context.Process(target=_optuna_worker, args=(*arguments, i)) for i in range(WORKERS)]
-        for worker in workers:
-            worker.start()
-        while any(worker.is_alive() for worker in workers):
-            if not over.value:
-                seconds = processor_seconds() - began
-                over.value = best.value >= target or seconds > limit
-            time.sleep(0.2)
-        return (seconds if best.value >= target else float("inf")), best.value
-
-
-def _study(way: str, journal: str, seed: int) -> Any:
+    """Trials one after the other, in this process."""
     import optuna
-    from optuna.storages import JournalStorage
-    from optuna.storages.journal import JournalFileBackend
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+    began, best, seconds = time.process_time(), 0.0, 0.0
+    ground, written = ground_of(data, seed)
+    study = _study(way, seed)
+
+    def objective(trial: Any) -> float:
+        nonlocal best, seconds
+        point = {path: trial.suggest_float(path, low, high, log=True) for path, (low, high) in SAME.items()}
+        highest = 0.0
+        for epoch, score in scores(ground, written, point):
+            highest = max(highest, score)
+            best, seconds = max(best, score), time.process_time() - began
+            if best >= target or seconds > limit:
+                raise Reached
+            trial.report(score, epoch)
+            if trial.should_prune():
+                raise optuna.TrialPruned
+        return highest
+
+    with suppress(Reached):
+        study.optimize(objective, n_trials=TRIALS)
+    return seconds if best >= target else float("inf"), best
+
+
+def _study(way: str, seed: int) -> Any:
+    import optuna
+
     sampler = optuna.samplers.RandomSampler(seed) if way == "random" else optuna.samplers.TPESampler(seed=seed)
     pruners = {
         "random": optuna.pruners.NopPruner(),
         "tpe-median": optuna.pruners.MedianPruner(),
         "tpe-hyperband": optuna.pruners.HyperbandPruner(max_resource=EPOCHS),
     }
-    storage = JournalStorage(JournalFileBackend(journal))
-    return optuna.create_study(
-        study_name="s", storage=storage, sampler=sampler, pruner=pruners[way], direction="maximize", load_if_exists=True
-    )
-
-
-def _optuna_worker(way: str, journal: str, data: str, seed: int, best: Any, over: Any, number: int) -> None:
-    import optuna
-
-    ground, written = ground_of(data, seed)
-    study = _study(way, journal, seed + 1000 * number)
-
-    def objective(trial: Any) -> float:
-        point = {path: trial.suggest_float(path, low, high, log=True) for path, (low, high) in SAME.items()}
-        score = highest = 0.0
-        for epoch, score in scores(ground, written, point):
-            highest = max(highest, score)
-            with best.get_lock():
-                best.value = max(best.value, score)
-            if over.value:
-                study.stop()
-                return highest
-            trial.report(score, epoch)
-            if trial.should_prune():
-                raise optuna.TrialPruned
-        return highest
-
-    study.optimize(objective, n_trials=TRIALS)
+    return optuna.create_study(sampler=sampler, pruner=pruners[way], direction="maximize")
 
 
 def by_ray(data: str, target: float, limit: float, seed: int) -> tuple[float, float]:

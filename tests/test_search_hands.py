@@ -148,8 +148,8 @@ def test_a_rung_of_one_epoch_where_it_has_steps_enough() -> None:
 def test_a_search_of_before_has_its_rungs() -> None:
     now = asked(shortest=(1, 1))
     assert from_json(now.to_json(), "s") == now
-    before = {name: value for name, value in now.to_json().items() if name != "shortest"}
-    assert from_json(before, "s") == asked()
+    before = {name: value for name, value in now.to_json().items() if name not in ("shortest", "is_joined")}
+    assert from_json(before, "s") == asked() and from_json({**before, "is_joined": True}, "s").is_joined
     with pytest.raises(dressage.DressageError, match="shortest"):
         from_json({**now.to_json(), "shortest": [0]}, "s")
 

@@ -32,16 +32,16 @@ class Asked:
 
     space: Annotated[list[str] | None, Parameter(consume_multiple=True, negative="")] = None
     """PATH=RANGE of each setting: log:A:B, uniform:A:B, integer:A:B or choice:A:B:C; rate, decay and dropout without it."""
-    sampler: str = "random"
-    """random, grid, sobol or optuna."""
+    sampler: str = "sobol"
+    """sobol, random, grid or optuna."""
     trials: int | None = None
-    """Trials of the coarse stage; 30 where nothing is said."""
+    """Trials, in three rounds in ranges that narrow; 48 where nothing is said."""
     epochs: int | None = None
-    """Epochs of a coarse trial; an eighth of a whole training where nothing is said."""
+    """Epochs of a trial that comes to its end; those of a whole training where nothing is said."""
     subset: int | None = None
-    """Training rows of a coarse trial; 0: all; left out: 10,000 where there are more than twice as many."""
+    """Training rows of a trial; 0: all; left out: 10,000 where there are more than twice as many."""
     stages: str | None = None
-    """All stages, TRIALSxEPOCHS or TRIALSxEPOCHS@ROWS between commas, in place of the three above and of a fine stage."""
+    """All stages, TRIALSxEPOCHS or TRIALSxEPOCHS@ROWS between commas, in place of the three above."""
     halving: str = "successive"
     """successive: the better third goes on at each rung; hyperband: brackets of it; none."""
     finalists: int = 3

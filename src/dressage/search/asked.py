@@ -71,6 +71,8 @@ class Asked:
     """Edits that the first stage tries before it draws any."""
     shortest: tuple[int, ...] = ()
     """Epochs of the shortest rung of each stage; FIRST where nothing is said."""
+    is_joined: bool = False
+    """Whether trials are held against those of earlier stages too; not so in searches that began before there was this."""
 
     @property
     def written(self) -> Recipe:
@@ -121,7 +123,11 @@ def from_json(found: Mapping[str, Any], where: object) -> Asked:
     shortest = found.get("shortest", [])
     if not isinstance(shortest, list) or not all(epochs in (1, FIRST) for epochs in shortest):
         raise RunError.of(where, "has no usable shortest", "expected what a search wrote", "copy it again")
-    taken: dict[str, Any] = {"first": tuple(first), "shortest": tuple(shortest)}
+    taken: dict[str, Any] = {
+        "first": tuple(first),
+        "shortest": tuple(shortest),
+        "is_joined": found.get("is_joined") is True,
+    }
     taken |= {name: tuple(found[name]) if kind is list else found[name] for name, kind in kinds.items()}
     asked = Asked(**taken)
     as_stages(asked.stages)
@@ -152,6 +158,22 @@ def check_halving(name: str) -> None:
         )
 
 
+def joins(asked: Asked, number: int) -> bool:
+    """Whether the trials of the stage before go on in stage `number`: they have its epochs and its rows.
+
+    So nothing is trained twice, and a trial of any stage goes on as soon as it is among the best third of all at its rung.
+    """
+    if not asked.is_joined or not number or asked.halving == "hyperband":
+        return False
+    before, stage = asked.plan[number - 1], asked.plan[number]
+    return (before.epochs, before.rows) == (stage.epochs, stage.rows)
+
+
+def joined(asked: Asked, number: int) -> int:
+    """Trials of earlier stages that go on in stage `number`."""
+    return asked.plan[number - 1].trials + joined(asked, number - 1) if joins(asked, number) else 0
+
+
 def brackets(asked: Asked, number: int, trials: int) -> list[list[Rung]]:
     """The rungs of so many trials of stage `number`, by bracket; as many as are repeated in the end come to its last one.
 
@@ -178,14 +200,21 @@ def planned(asked: Asked, rows: int) -> list[float]:
     """Rows times epochs of each stage, and of the repeats in the end, if no trial stops early; `rows`: all training rows."""
     samples = []
     for number, stage in enumerate(asked.plan):
-        epochs = 0
-        for bracket in brackets(asked, number, stage.trials):
-            before = [0, *(rung.epochs for rung in bracket)]
-            epochs += sum(rung.trials * (rung.epochs - start) for rung, start in zip(bracket, before, strict=False))
-        samples.append(float(epochs * min(stage.rows or rows, rows)))
+        known = joined(asked, number)
+        epochs = _epochs(asked, number, known + stage.trials) - (_epochs(asked, number, known) if known else 0)
+        samples.append(float(max(0, epochs) * min(stage.rows or rows, rows)))
     final = asked.plan[-1]
     repeats = min(asked.finalists, final.trials) * asked.repeats * final.epochs
     return [*samples, float(repeats * min(final.rows or rows, rows))]
+
+
+def _epochs(asked: Asked, number: int, trials: int) -> int:
+    """Of so many trials together, if none stops early."""
+    epochs = 0
+    for bracket in brackets(asked, number, trials):
+        before = [0, *(rung.epochs for rung in bracket)]
+        epochs += sum(rung.trials * (rung.epochs - start) for rung, start in zip(bracket, before, strict=False))
+    return epochs
 
 
 def trial_recipe(asked: Asked, trial: Trial, rows: int) -> Recipe:

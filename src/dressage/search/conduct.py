@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from dressage.recipe import Recipe
-from dressage.search.asked import Asked, Stage, brackets, planned
+from dressage.search.asked import Asked, Stage, brackets, joins, planned
 from dressage.search.edits import as_edit, point_of
 from dressage.search.events import KnownEvent, PlanEvent, SearchEvent, StageEvent, ToldEvent, TrialEvent
 from dressage.search.folder import SearchFolder, Standing
@@ -79,7 +79,7 @@ def conduct(c: Conduct) -> Search:
     space, first = c.asked.ranges, 0
     for number, stage in enumerate(c.asked.plan):
         c.tell(StageEvent(number, stage, stage.trials, texts_of(space)))
-        results: list[Result] = []
+        results = list(c.stages[-1].results) if joins(c.asked, number) else []
         try:
             _carry_stage(c, number, stage, space, first, results)
         except Unfinished:
@@ -95,12 +95,16 @@ def conduct(c: Conduct) -> Search:
 
 
 def _carry_stage(c: Conduct, number: int, stage: Stage, space: Space, first: int, results: list[Result]) -> None:
-    """The trials of a stage, all at once, or in pieces where the sampler learns from what came before; fills `results`."""
+    """The trials of a stage, all at once, or in pieces where the sampler learns from what came before; fills `results`.
+
+    Those that are there already are trials of earlier stages, which go on.
+    """
     left = stage.trials
-    again = _best_before(c, stage) if c.stages else [dict(edit) for edit in c.asked.first[: stage.trials]]
+    again = _tried(c, stage, number)
     while left:
         size = min(left, CHUNK) if c.asked.sampler == "optuna" else left
-        known = [(point_of(space, r.trial.edit), r.score if r.counts else None) for r in results]
+        own = [r for r in results if r.trial.stage == number]
+        known = [(point_of(space, r.trial.edit), r.score if r.counts else None) for r in own]
         edits = [again.pop(0) for _ in range(min(len(again), size))]
         if size > len(edits):
             points = sample(space, c.asked.sampler, size - len(edits), c.asked.seed, number, known)
@@ -111,32 +115,37 @@ def _carry_stage(c: Conduct, number: int, stage: Stage, space: Space, first: int
         left -= size
 
 
-def _best_before(c: Conduct, stage: Stage) -> list[Mapping[str, object]]:
-    """Edits of the best trials of the stage before: those that a narrower range may have missed."""
-    before = ranked_by_rung(c.stages[-1].results) if c.stages else []
+def _tried(c: Conduct, stage: Stage, number: int) -> list[Mapping[str, object]]:
+    """Edits that a stage tries before it draws any: the best of the one before, which a narrower range may have missed."""
+    if not c.stages or joins(c.asked, number):
+        return [] if c.stages else [dict(edit) for edit in c.asked.first[: stage.trials]]
+    before = ranked_by_rung(c.stages[-1].results)
     return [r.trial.edit for r in before[: math.ceil(CARRIED * stage.trials)]] if stage.trials > 1 else []
 
 
 def _by_rungs(c: Conduct, trials: Sequence[Trial], results: list[Result]) -> None:
-    """Carries trials from rung to rung; at each barrier the best of a bracket go on."""
-    rungs, live, rest = brackets(c.asked, trials[0].stage, len(trials)), list[list[Trial]](), list(trials)
+    """Carries trials from rung to rung; at each barrier the best of a bracket go on, of `results` too where they are joined."""
+    stage, monitor = trials[0].stage, c.whole.train.monitor
+    latest = {r.trial.number: r for r in results} if c.asked.is_joined and c.asked.halving != "hyperband" else {}
+    rest = [*(result.trial for result in latest.values()), *trials]
+    rungs, live = brackets(c.asked, stage, len(rest)), list[list[Trial]]()
     for bracket in rungs:
         live.append(rest[: bracket[0].trials])
         rest = rest[bracket[0].trials :]
-    latest: dict[int, Result] = {}
-    begin = len(results)
     try:
         for level in range(max(map(len, rungs))):
             ends = [(group, b[level].epochs) for group, b in zip(live, rungs, strict=True) if level < len(b)]
-            tasks = [Task(trial, epoch) for group, epoch in ends for trial in group]
-            _batch(c, f"{trials[0].number}.{level}", tasks, latest, _share(c, trials[0].stage))
+            tasks = [Task(t, epoch) for group, epoch in ends for t in group if not reached(latest.get(t.number), epoch)]
+            _batch(c, f"{trials[0].number}.{level}", tasks, latest, _share(c, stage))
             for i, bracket in enumerate(rungs):
                 if level + 1 < len(bracket):
-                    there = [latest[t.number] for t in live[i] if t.number in latest]
-                    chosen = set(promoted(there, bracket[level + 1].trials))
+                    there = [latest[t.number] for t in live[i] if t.number in latest and latest[t.number].counts]
+                    at_rung = [at_epoch(result, bracket[level].epochs, monitor) for result in there]
+                    chosen = set(promoted(at_rung, bracket[level + 1].trials))
                     live[i] = [t for t in live[i] if t.number in chosen]
     finally:
-        results[begin:] = [latest[t.number] for t in trials if t.number in latest]
+        known = {result.trial.number: result for result in results} | latest
+        results[:] = [known[number] for number in sorted(known)]
 
 
 def _batch(c: Conduct, name: str, tasks: Sequence[Task], latest: dict[int, Result], limit: float) -> None:

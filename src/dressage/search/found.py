@@ -18,7 +18,7 @@ from dressage.search.trial import Result
 
 @dataclass(frozen=True, slots=True)
 class StageFound:
-    """One stage: what was searched, what came of its trials, and what was decided then."""
+    """One stage: what was searched, what came of its trials and of those that went on in it, and what was decided then."""
 
     stage: Stage
     space: Space
@@ -43,8 +43,9 @@ class Search:
 
     @property
     def results(self) -> list[Result]:
-        """Of every trial of the stages."""
-        return [result for stage in self.stages for result in stage.results]
+        """Of every trial of the stages, as far as it came; one that went on in a later stage is the same trial."""
+        latest = {result.trial.number: result for stage in self.stages for result in stage.results}
+        return [latest[number] for number in sorted(latest)]
 
     @property
     def best(self) -> Result | None:

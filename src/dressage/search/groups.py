@@ -59,7 +59,8 @@ def _kind(bench: Bench, task: Task) -> str:
     """The same for trials that differ only in what members of a population may differ in."""
     trial, known = task.trial, bench.place.result(task.trial)
     edit = {path: value for path, value in trial.edit.items() if path not in OWN}
-    return to_json([trial.stage, task.epoch, 0 if known is None else known.epoch, edit])
+    rows = bench.asked.plan[trial.stage].rows
+    return to_json([rows, trial.epochs, task.epoch, 0 if known is None else known.epoch, edit])
 
 
 def _size(bench: Bench, tasks: Sequence[Task], workers: int) -> int:

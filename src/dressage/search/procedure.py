@@ -36,10 +36,10 @@ from dressage.search.work import Bench
 from dressage.search.worker import require_same
 from dressage.settle import PATHS
 
-COARSE, FINE = 30, 10
-"""Trials of the two stages where nothing is asked."""
-SHORTER = 8
-"""A coarse trial has so many times fewer epochs than a whole training."""
+TRIALS, ROUNDS = 48, 3
+"""Trials where nothing is asked, and stages that they are shared out to: the ranges narrow between two."""
+FINER = 5
+"""Of so many of them one is tried again on all rows, where the coarse ones had fewer."""
 ENOUGH = 10_000
 """Training rows that tell good settings from bad ones."""
 METRICS = {"classification": "accuracy", "regression": "r2", "multi": "−loss"}
@@ -54,7 +54,7 @@ def search(
     recipe: Recipe | Mapping[str, object] | None = None,
     model: Made | None = None,
     space: Written | None = None,
-    sampler: str = "random",
+    sampler: str = "sobol",
     trials: int | None = None,
     epochs: int | None = None,
     subset: int | None = None,
@@ -74,8 +74,9 @@ def search(
     """Looks for the settings with which `recipe` validates best on `data`, coarse to fine, and says how sure that is.
 
     `data`, `y`, `recipe` and `model` are those of `train`. `space`: what is searched, `{"optim.lr": "log:1e-5:1e-1"}` or
-    texts `optim.lr=log:1e-5:1e-1`; without it rate, decay and dropout around the usual ones. `sampler`: random, grid, sobol or
-    optuna. `trials`, `epochs` and `subset` (training rows) are those of the coarse stage; `stages` names all of them,
+    texts `optim.lr=log:1e-5:1e-1`; without it rate, decay and dropout around the usual ones. `sampler`: sobol, random, grid or
+    optuna. `trials`, in rounds, of `epochs` each on `subset` training rows: where those are not all, the best go on to fewer
+    whole ones; `stages` names all of them,
     `["100x5@10000", "20x20"]`. `halving`: none, successive or hyperband, within a stage. The `finalists` best of the last stage
     are repeated with `repeats` other seeds. `first`: edits by path that are tried before any is drawn. `budget`: seconds after
     which no trial is begun. `jobs`: processes; 0: as many as fit, once they are worth their start. `on`: a Ray cluster in their
@@ -115,6 +116,7 @@ def search(
             budget=float(budget),
             first=tuple(first),
             shortest=shortest_rungs(plan, _training_rows(ground, whole), whole.train.batch_size),
+            is_joined=True,
         )
         place = _placed(asked, whole, out)
         bench = Bench(asked, place, replace(ground, form=asked.form))
@@ -201,11 +203,13 @@ def _nobody(tasks: object, may_begin: object) -> Iterator[Result]:
 
 
 def _usual(ground: Ground, whole: Recipe, trials: int | None, epochs: int | None, subset: int | None) -> list[Stage]:
-    """Many short trials, on a part of the rows where there are many; then fewer whole ones."""
-    rows, full = len(ground.rows["train"]), whole.train.epochs
+    """Rounds of trials in ranges that narrow, halved together; then some whole ones where those are shorter or on fewer rows."""
+    rows, full, count = len(ground.rows["train"]), whole.train.epochs, trials or TRIALS
     some = (ENOUGH if rows > 2 * ENOUGH else 0) if subset is None else subset
-    coarse = Stage(trials or COARSE, epochs or max(1, round(full / SHORTER)), some)
-    return as_stages([coarse, Stage(max(1, round(coarse.trials * FINE / COARSE)), full)])
+    counts = [count * (i + 1) // ROUNDS - count * i // ROUNDS for i in range(ROUNDS)]
+    rounds = [Stage(n, epochs or full, some) for n in sorted(counts, reverse=True) if n]
+    is_whole = epochs in (None, full) and (not some or some >= rows)
+    return as_stages(rounds if is_whole else [*rounds, Stage(max(1, round(count / FINER)), full)])
 
 
 def _training_rows(ground: Ground, whole: Recipe) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dressage.search.account import Account
 from dressage.search.account import Stage as StageAccount
-from dressage.search.asked import brackets
+from dressage.search.asked import brackets, joined
 from dressage.search.found import Search, StageFound
 
 
@@ -27,7 +27,7 @@ def account_of(search: Search, seconds: float = 0.0) -> Account:
 
 def _stage(search: Search, number: int, found: StageFound) -> StageAccount:
     stage, asked = found.stage, search.asked
-    rungs = brackets(asked, number, stage.trials)
+    rungs = brackets(asked, number, joined(asked, number) + stage.trials)
     halved = [
         " → ".join(f"{rung.trials} to epoch {rung.epochs}" for rung in bracket)
         for bracket in rungs
