@@ -133,6 +133,7 @@ def test_a_made_network_begins_the_second_training_with_the_weights_that_it_had(
     found = dressage.repair("iris", recipe={**USUAL, "optim": {"lr": 1e-8}}, model=own, out=tmp_path / "a")
     assert found.second is not None and found.kept.folder == found.second
     assert torch.equal(own[0].weight, given)
+    assert "repaired: optim.lr 1e-08 → 0.002" in str(found)
     fresh = nn.Sequential(nn.Linear(4, 16), nn.ReLU(), nn.Linear(16, 3))
     fresh.load_state_dict(own.state_dict())
     plain = dressage.train("iris", recipe={**USUAL}, model=fresh, out=tmp_path / "plain")
@@ -147,16 +148,17 @@ def test_the_command_the_json_and_the_page_say_what_was_done_and_why(tmp_path: P
     assert "tries in short trainings what would help: train.epochs as is usual" in done.err
     assert "trains again with train.epochs as is usual: train.epochs = 5 was given, where 200 is usual" in done.err
     assert done.err.count("iris, from scikit-learn") == 1, "the data is described once"
-    head, why, result = done.out.splitlines()[:3]
+    head, why, given, tried, result = done.out.splitlines()[:5]
     assert head == "repaired: train.epochs 5 → 200"
-    assert "optim.too_few_epochs: train.epochs = 5 was given, where 200 is usual" in why and "as it was 0." in why
+    assert why == "    why: optim.too_few_epochs" and "as it was 0." in tried
+    assert given == "         train.epochs = 5 was given, where 200 is usual for such data"
     assert "it went on from step 35 of a; this run is kept, the first is a" in result
     assert call("show", tmp_path / "a").out.splitlines()[1:3] == [head, why]
     told = call("show", tmp_path / "a", "--json").json["repair"]
     assert (told["kept"], told["changes"], told["metric"]) == ("a-repaired", {"train.epochs": [5, 200]}, "accuracy")
     for name in ("a", "a-repaired"):
         page = (tmp_path / name / "report.html").read_text(encoding="utf-8")
-        assert head in page and "2 short trainings that chose" in page
+        assert "R" + head[1:] in page and "2 short trainings that chose" in page
     assert call(*words, "--json").json["repair"] == told, "nothing is trained anew"
 
 

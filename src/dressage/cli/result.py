@@ -75,10 +75,7 @@ def repair_lines(run: Run) -> list[str]:
     from dressage.report.repaired import repair_told
 
     told = repair_told(run.repair, run.folder.name)
-    if told is None:
-        return []
-    rest = told.lines or [("tried", text) for text in told.tried]
-    return [told.head, *(f"    {name}: {cell(text, 1000)}" for name, text in rest)]
+    return [] if told is None else told.text
 
 
 def penalties(run: Run) -> list[str]:

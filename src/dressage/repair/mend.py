@@ -62,7 +62,7 @@ def repair(
 
 def _mended(asked: Asked, first: Run, failure: Diverged | None) -> Repair:
     """The better of the first training and of one with the remedy that helps most."""
-    kept = Repair(first, first.folder, None, {}, {}, (score(first).value, math.nan))
+    kept = Repair(first, first.folder, None, {}, {}, (score(first).value, math.nan), reason=_reason(first))
     paths = changeable(asked.written, own_model=asked.made is not None)
     if not mendable(first.findings) and not paths:
         return _or_raise(failure, kept)
@@ -176,6 +176,14 @@ def _shown(remedy: Remedy, trials: Sequence[Trial]) -> str:
 def in_words(edit: Mapping[str, object]) -> str:
     """`optim.lr as is usual, model.width 64`."""
     return ", ".join(f"{path} {'as is usual' if value is LEFT else value}" for path, value in edit.items())
+
+
+def _reason(first: Run) -> str:
+    """Why nothing is repaired, where nothing is."""
+    causes = [str(f["id"]) for f in first.findings if f.get("severity") != "info"]
+    if not causes:
+        return "nothing was found that a change of the recipe mends"
+    return f"no change of the recipe mends what was found ({', '.join(dict.fromkeys(causes))})"
 
 
 def _or_raise(failure: Diverged | None, kept: Repair) -> Repair:

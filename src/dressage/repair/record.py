@@ -40,7 +40,7 @@ class Repair:
     """Of the validation part, of both: what decides between equal scores."""
     between: Sequence[Path] = ()
     """Trainings with a part of the changes, that diverged."""
-    reason: str = "nothing was found that a change of the recipe mends"
+    reason: str = ""
     """Why nothing was tried, where nothing was."""
 
     @property
@@ -50,9 +50,7 @@ class Repair:
 
     def __str__(self) -> str:
         told = repair_told(_record(self), self.kept.folder.name)
-        if told is None:
-            return f"nothing repaired: {self.reason}"
-        return "\n".join([told.head, *(f"    {name}: {text}" for name, text in told.lines)])
+        return f"nothing repaired: {self.reason}" if told is None else "\n".join(told.text)
 
 
 def written_down(found: Repair) -> None:

@@ -18,9 +18,15 @@ class Told:
 
     head: str
     lines: list[tuple[str, str]]
-    """A word and what stands for it, each: why, result."""
+    """A word and what stands for it, each: why, result; no word where the line before goes on."""
     tried: list[str]
     """Short trainings that chose between changes, a sentence each."""
+
+    @property
+    def text(self) -> list[str]:
+        """For a terminal; of what was tried only where nothing was changed."""
+        lines = self.lines or [("tried", text) for text in self.tried]
+        return [self.head, *(f"    {f'{name}: ' if name else '     '}{text}" for name, text in lines)]
 
 
 def repair_told(record: Mapping[str, Any], run: str) -> Told | None:
@@ -44,7 +50,8 @@ def repair_told(record: Mapping[str, Any], run: str) -> Told | None:
         f"the {'first' if other == first else 'second'} is {shown(other, 80)}" if kept == run else "this one is not"
     )
     result = f"{_scores(record)}{went_on}; {there}, {beside}"
-    return Told(head, [("why", _why(mapping(record.get("finding")))), ("result", result)], tried)
+    first_reason, *more = _why(mapping(record.get("finding")))
+    return Told(head, [("why", first_reason), *(("", text) for text in more), ("result", result)], tried)
 
 
 def _changed(path: str, pair: object) -> str:
@@ -52,10 +59,11 @@ def _changed(path: str, pair: object) -> str:
     return f"{shown(path, 80)} {setting(before)} → {setting(after)}"
 
 
-def _why(finding: Mapping[str, Any]) -> str:
-    cause, name, seen = finding.get("cause"), shown(finding.get("id"), 60), finding.get("evidence")
-    head = f"{shown(cause)} ({name})" if cause else name
-    return f"{head}: {shown(seen, 600)}" if seen else head
+def _why(finding: Mapping[str, Any]) -> list[str]:
+    """The cause, then what speaks for it, a line each."""
+    cause, name = finding.get("cause"), shown(finding.get("id"), 60)
+    seen = str(finding.get("evidence") or "").split("; ")
+    return [f"{shown(cause, 200)} ({name})" if cause else name, *(shown(part) for part in seen[:MOST] if part)]
 
 
 def _scores(record: Mapping[str, Any]) -> str:
