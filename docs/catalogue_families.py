@@ -146,6 +146,15 @@ FAMILIES = {
         "`dressage eigen DATA` draws what principal components make of images.",
         {"data.preprocess": ["pca_whiten(n=0.95)"]},
     ),
+    "transfer": Family(
+        "Transfer",
+        "Which layers of a network that is taken over from a trained run are trained, and from which epoch on: "
+        "`dressage train DATA --transfer.source RUN --transfer.layers NAME`. Layer 0 is the head; `transfer.rate` and "
+        "`transfer.decay` set the rates of the others. [Transfer learning](../transfer.md) has the rest.",
+        command="dressage train digits --train.epochs 3 --out runs/first\n"
+        "dressage train digits --transfer.source runs/first --transfer.layers \"staged(at='1,2')\" --train.epochs 3 "
+        "--out runs/transfer",
+    ),
     "views": Family(
         "Views at test time",
         "Views of each sample whose answers are averaged in the final judgement and in predict; validation "

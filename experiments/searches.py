@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,7 @@ def ground_of(data: str, seed: int) -> tuple[Ground, Recipe]:
     written = edited(written, {"train.epochs": EPOCHS, "train.refit": False, "watch.diagnose": False})
     form = {"train.precision": "float32", "train.memory_format": "contiguous", "train.threads": 1}
     ground = open_ground(data, None, written, None, None, None)
-    return Ground(ground.source, ground.rows, None, form), written
+    return replace(ground, form=form), written
 
 
 def scores(ground: Ground, written: Recipe, point: dict[str, float]) -> Iterator[tuple[int, float]]:

@@ -119,7 +119,8 @@ def test_every_family_of_the_recipe_has_a_value_there():
 
 
 def test_the_help_says_which_values_are_chosen_for_the_data():
-    chosen = {path for facts in (DIGITS, PHOTOS, GREY, PRICES) for path in presets_for(Recipe(), facts, False)}
+    recipe = Recipe.model_validate({"transfer": {"source": "runs/1"}})
+    chosen = {path for facts in (DIGITS, PHOTOS, GREY, PRICES) for path in presets_for(recipe, facts, False)}
     assert chosen == CHOSEN
 
 

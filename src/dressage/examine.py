@@ -34,7 +34,8 @@ def subject_of_job(job: Job) -> Subject:
     validation = job.parts.get("validation")
     objective = job.plan.objective
     task: Task | None = None if isinstance(objective, Several) else _task(job.source.task == "classification")
-    state = new_state(job.state.model, job.recipe)  # an optimiser that holds each parameter, and not one flat buffer
+    # An optimiser that holds each parameter, and not one flat buffer.
+    state = new_state(job.state.model, job.recipe, thaw=job.plan.thaw)
     subject = Subject(
         model=job.state.model,
         optimizer=state.optimizer,

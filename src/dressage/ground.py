@@ -9,15 +9,17 @@ from dataclasses import dataclass, field
 from torch import Tensor, nn
 
 from dressage.data.open import open_data
-from dressage.data.preprocess import Preprocess, fit_preprocess
+from dressage.data.preprocess import Preprocess
 from dressage.data.source import Part, Source
 from dressage.data.split import split, split_seed, subset
 from dressage.models.foreign import Made
-from dressage.prepare import Job, ShowProgress, build, facts_of, make_parts, threads_kept
+from dressage.prepare import Job, ShowProgress, build, facts_of, make_parts, start_of, threads_kept
 from dressage.recipe import Recipe
 from dressage.remedies import edited
 from dressage.resolve import Resolved, resolve, value_at
 from dressage.settle import PATHS, settle_device
+from dressage.start import Start
+from dressage.transfer import preprocess_for
 
 KEPT = 2
 """Preprocessed copies of the data that are held: the present one, and the one before."""
@@ -34,6 +36,8 @@ class Ground:
     """A network of the user's own; what makes it, where several are trained (`made_anew`)."""
     form: Mapping[str, object]
     """Values of the recipe that every training has, by path: number format, layout and threads."""
+    start: Start | None = None
+    """The network whose weights every training takes over."""
     fitted: dict[object, Fitted] = field(default_factory=dict, repr=False, compare=False)
     """The parts as the network gets them, by what was done to them."""
 
@@ -44,12 +48,14 @@ class Ground:
     def resolved(self, written: Recipe) -> Resolved:
         """The same with the reason of each value."""
         facts = facts_of(self.source, self.rows)
-        return settle_device(resolve(edited(written, self.form), facts, own_model=self.made is not None))
+        return settle_device(
+            resolve(edited(written, self.form), facts, own_model=self.made is not None, start=self.start)
+        )
 
     def job(self, written: Recipe) -> Job:
         """A training from its first weights, on `data.subset` of the training rows. Raises RecipeError, DataError."""
         resolved = self.resolved(written)
-        preprocess, parts = self._fitted(resolved.recipe)
+        preprocess, parts = self._fitted(resolved)
         return build(self.source, parts, preprocess, resolved, self.made)
 
     def steps_an_epoch(self, whole: Recipe) -> int:
@@ -57,7 +63,8 @@ class Ground:
         rows = len(self.rows["train"])
         return -(-min(rows, whole.data.subset or rows) // whole.train.batch_size)
 
-    def _fitted(self, recipe: Recipe) -> Fitted:
+    def _fitted(self, resolved: Resolved) -> Fitted:
+        recipe = resolved.recipe
         seed = split_seed(recipe.data, recipe.seed)
         known = (*recipe.data.preprocess, recipe.data.subset, seed if recipe.data.subset else None)
         if known not in self.fitted:
@@ -67,7 +74,7 @@ class Ground:
             if recipe.data.subset:
                 rows["train"] = subset(self.source, rows["train"], recipe.data.subset, seed)
             with threads_kept(1):  # as in a training by itself
-                preprocess = fit_preprocess(self.source, rows["train"], recipe.data.preprocess)
+                preprocess = preprocess_for(self.source, rows["train"], resolved)
                 self.fitted[known] = preprocess, make_parts(self.source, rows, preprocess)
         return self.fitted[known]
 
@@ -76,9 +83,10 @@ def open_ground(
     data: object, y: object, written: Recipe, whole: Recipe | None, made: Made | None, progress: ShowProgress | None
 ) -> Ground:
     """Opens and splits the data as a training of `written` does; the form is that of `whole`, left open without it."""
-    source = open_data(data, written.data, y=y, progress=progress)
+    start = start_of(written)
+    source = open_data(data, (written if start is None else start.under(written)).data, y=y, progress=progress)
     form = {} if whole is None else {path: value_at(whole, path) for path in PATHS}
-    return Ground(source, split(source, written.data, written.seed), made, form)
+    return Ground(source, split(source, written.data, written.seed), made, form, start)
 
 
 def made_anew(made: Made | None) -> Made | None:

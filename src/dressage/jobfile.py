@@ -17,11 +17,14 @@ from dressage.models.likeness import likeness, unlike
 from dressage.prepare import Job, threads_kept
 from dressage.recipe import Recipe, load_recipe, to_toml
 from dressage.resolve import all_paths, value_at
+from dressage.start import Start
 from dressage.store.environment import differences, environment
+from dressage.store.kept import PREPROCESS, kept_preprocess
 from dressage.store.manifest import read_verified
 from dressage.store.tensors import read_tensors, write_tensors
 
-TENSORS = "data.safetensors"
+TAKEN_OVER = "transfer.safetensors"
+"""The weights that a run took over, so that it can be repeated without their source."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +65,19 @@ class JobFile:
 
     def preprocess(self) -> Preprocess:
         """The fitted preprocessing, as it was stored. Raises RunError where its numbers are not those that were written."""
-        size, digest = self.data["tensors"]
-        content = read_verified(self.folder, TENSORS, size, digest)
         with threads_kept(1):  # as it was fitted: products differ in their last bits with the threads
-            return Preprocess.from_state(self.data["preprocess"], read_tensors(content, self.folder / TENSORS))
+            return kept_preprocess(self.folder, self.data)
+
+    def start(self) -> Start | None:
+        """Where its first weights came from, as the run itself keeps them; None where it began from none.
+
+        Raises RunError where they are not those that were written.
+        """
+        about = self.data.get("transfer")
+        if about is None:
+            return None
+        weights = read_tensors(read_verified(self.folder, TAKEN_OVER, *about["tensors"]), self.folder / TAKEN_OVER)
+        return Start(about["where"], weights, self.preprocess() if about["preprocess"] else None)
 
     def require_same(self, job: Job) -> None:
         """Raises RunError, with the differences, unless `job` has the data and the recipe of this run."""
@@ -114,7 +126,10 @@ def write_job(folder: Path, job: Job, data: object, *, own_model: bool) -> None:
     if own_model:
         described["network"] = likeness(job.state.model)
     described["parameters"] = sum(p.numel() for p in job.state.model.parameters())
-    described["tensors"] = write_tensors(folder / TENSORS, tensors)
+    described["tensors"] = write_tensors(folder / PREPROCESS, tensors)
+    if job.start is not None:
+        kept = {"where": job.start.where, "preprocess": job.start.preprocess is not None}
+        described["transfer"] = {**kept, "tensors": write_tensors(folder / TAKEN_OVER, job.start.weights)}
     write_json(folder / "data.json", described)
     write_json(folder / "reasons.json", reasons)
     write_json(folder / "environment.json", environment(recipe.train.device))

@@ -17,7 +17,7 @@ from dressage.augment.views import catalogue as views
 from dressage.data.batches import Batches, StreamedBatches
 from dressage.data.npz import available_memory
 from dressage.data.open import open_data
-from dressage.data.preprocess import Preprocess, fit_preprocess
+from dressage.data.preprocess import Preprocess
 from dressage.data.preprocess.encode import Block
 from dressage.data.source import Part, Source
 from dressage.data.split import split
@@ -26,6 +26,7 @@ from dressage.files import size_text
 from dressage.first_weights import begin_from_data
 from dressage.fit import Plan, State, make_plan, new_state
 from dressage.fit.speed import in_format
+from dressage.fit.thaw import Thaw, thaw_of
 from dressage.fit.views import has_dropout
 from dressage.models import build_model
 from dressage.models.embedded import Embedded, width_of
@@ -37,6 +38,8 @@ from dressage.recipe import Recipe, as_recipe
 from dressage.regularize import edit_network
 from dressage.resolve import Resolved, check_names, name_problems, resolve
 from dressage.settle import rate_for_now, settle_device, settle_rate, settle_speed
+from dressage.start import Start
+from dressage.transfer import has_new_head, preprocess_for, read_start, taken_over, told
 
 BYTES_A_PARAMETER = 16  # float32 weight, gradient and two averages of the optimiser
 ShowProgress = Callable[[str, int, int], None]
@@ -53,6 +56,9 @@ class Job:
     state: State
     batches: Batches
     plan: Plan
+
+    start: Start | None = None
+    """Where the first weights come from, when they were taken over: by the names of the network."""
 
     @property
     def recipe(self) -> Recipe:
@@ -71,25 +77,33 @@ def prepare(
     y: object = None,
     model: Made | None = None,
     progress: ShowProgress | None = None,
+    start: Start | None = None,
 ) -> Job:
     """Opens the data, splits it, fits the preprocessing on the training part, settles the recipe and builds the network.
 
-    `fit(job.state, job.batches, job.plan, job.parts.get("validation"))` then trains it.
-    Raises DataError, RecipeError or UsageError; nothing is written.
+    `fit(job.state, job.batches, job.plan, job.parts.get("validation"))` then trains it. `start`: what the recipe's
+    `transfer.source` was, where that is known. Raises DataError, RecipeError or UsageError; nothing is written.
     """
     recipe = as_recipe(recipe, also=name_problems)
     check_names(recipe)
-    source = open_data(data, recipe.data, y=y, progress=progress)
+    start = start_of(recipe) if start is None else start
+    source = open_data(data, (recipe if start is None else start.under(recipe)).data, y=y, progress=progress)
     rows = split(source, recipe.data, recipe.seed)
-    resolved = resolve(recipe, facts_of(source, rows), own_model=model is not None)
+    resolved = resolve(recipe, facts_of(source, rows), own_model=model is not None, start=start)
     return prepare_rows(source, rows, settle_device(resolved), model)
 
 
 def prepare_rows(source: Source, rows: Mapping[str, Tensor], resolved: Resolved, model: Made | None) -> Job:
     """The job of a resolved recipe on these rows of each part: preprocessing fitted on `train` alone, a network that is new."""
     with threads_kept(1):
-        preprocess = fit_preprocess(source, rows["train"], resolved.recipe.data.preprocess)
+        preprocess = preprocess_for(source, rows["train"], resolved)
     return build(source, make_parts(source, rows, preprocess), preprocess, resolved, model)
+
+
+def start_of(recipe: Recipe) -> Start | None:
+    """What the recipe's `transfer.source` names; None where nothing is taken over. Raises RecipeError, RunError."""
+    with threads_kept(1):
+        return read_start(recipe)
 
 
 @contextmanager
@@ -145,6 +159,7 @@ def build(
         model = build_network(recipe, preprocess.input_shape, outputs, made, preprocess.blocks)
         if made is None:
             begin_from_data(model, recipe, parts["train"], preprocess.cast, source.task, outputs)
+        resolved, thaw = _begun_from_start(resolved, model, preprocess)
         model = model.to(device)
     _check_batch_norm(model, batches, recipe.train.accumulate, preprocess.input_shape)
     _check_views(model, recipe)
@@ -152,11 +167,32 @@ def build(
     resolved = settle_speed(resolved, model, batches, preprocess.cast, outputs, goals)
     model = in_format(model, resolved.recipe.train.memory_format)
     plan = make_plan(resolved.recipe, batches.steps_per_epoch, outputs, preprocess.cast, _unit(preprocess), goals)
+    plan = replace(plan, thaw=thaw)
     with threads_kept(resolved.recipe.train.threads):
         resolved = settle_rate(resolved, Training(model, resolved.recipe, batches, plan, flat=made is None))
     plan = replace(plan, lr=resolved.recipe.optim.rate)
-    state = new_state(model, resolved.recipe, flat=made is None)
-    return Job(source, parts, preprocess, resolved, state, batches, plan)
+    state = new_state(model, resolved.recipe, flat=made is None, thaw=thaw)
+    return Job(source, parts, preprocess, resolved, state, batches, plan, resolved.start)
+
+
+def _begun_from_start(resolved: Resolved, model: nn.Module, preprocess: Preprocess) -> tuple[Resolved, Thaw | None]:
+    """The recipe with what was taken over into `model`, and which layers are trained when; frozen ones are so at once."""
+    start, recipe = resolved.start, resolved.recipe
+    if start is None:
+        return resolved, None
+    start = taken_over(start, model, _names_of(start), preprocess)
+    thaw = thaw_of(model, recipe, new_head=has_new_head(start, model))
+    thaw.settle(model, 0)
+    return replace(resolved.put("transfer.source", start.where, "given", told(start, model)), start=start), thaw
+
+
+def _names_of(start: Start) -> list[str]:
+    """Names of the source's weights in the order of its network; none where that is not known."""
+    recipe, known = start.recipe, start.preprocess
+    if recipe is None or known is None or start.own_model:
+        return []
+    outputs = sum(head.outputs for head in known.heads) or len(known.classes) or 1
+    return list(build_network(recipe, known.input_shape, outputs, None, known.blocks).state_dict())
 
 
 def build_network(

@@ -15,6 +15,7 @@ from dressage.optim.fits import pieces, small_width
 from dressage.recipe import Recipe
 
 SMALL = 5000  # training rows below which every row counts
+FEW = 500  # training rows from which the layers of another network are trained further
 
 # What a network that is named asks for, where that is not what its data would get.
 NETWORKS: Mapping[str, Mapping[str, object]] = {
@@ -88,6 +89,7 @@ def presets_for(recipe: Recipe, facts: Facts, own_model: bool) -> Mapping[str, C
     if facts.kind == "images" and leaves_vectors(recipe.data.preprocess):
         choices |= _components()
     choices |= _by_task(facts) | _by_network(recipe) | _by_optimizer(recipe, facts) | _by_techniques(recipe)
+    choices |= _by_transfer(recipe, facts)
     choices |= _by_snapshots(recipe, choices)
     batch = int(choices["train.batch_size"].value)  # type: ignore[call-overload]
     if batch > facts.rows:
@@ -99,6 +101,16 @@ def presets_for(recipe: Recipe, facts: Facts, own_model: bool) -> Mapping[str, C
             if not path.startswith(("model.", "regularize.dropout", "train.refit"))
         }
     return choices
+
+
+def _by_transfer(recipe: Recipe, facts: Facts) -> dict[str, Choice]:
+    """Few rows tell what the head should say, more of them what all layers should; L6."""
+    if not recipe.transfer.source:
+        return {}
+    few = facts.rows < FEW
+    why = f"{facts.rows} training rows are {'few: only the head is learned' if few else 'enough for all layers'}"
+    rate = {"transfer.rate": Choice(1.0, "preset", "one length of step for all")} if finds_length(recipe) else {}
+    return {"transfer.layers": Choice("head" if few else "all", "preset", why), **rate}
 
 
 def _by_techniques(recipe: Recipe) -> dict[str, Choice]:

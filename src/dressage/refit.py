@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import math
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -23,6 +24,7 @@ from dressage.jobfile import read_job, write_job
 from dressage.models.foreign import Made
 from dressage.optim import FULL_BATCH, name_of
 from dressage.optim.averages import in_proportion
+from dressage.optim.thaw import in_proportion as thaw_in_proportion
 from dressage.prepare import Job, prepare_rows
 from dressage.record import put_back
 from dressage.resolve import Resolved
@@ -68,7 +70,9 @@ def second_job(first: Job, epochs: int, why: str, made: Made | None = None) -> J
         resolved = resolved.put(path, value, "inferred", "there is no validation part")
     if _sees_all(first):
         resolved = resolved.put("train.batch_size", len(_rows(first)["train"]), "inferred", "a step sees all rows")
-    return prepare_rows(first.source, _rows(first), _in_proportion(resolved, first), made)
+    resolved = replace(_in_proportion(resolved, first), start=first.start)
+    # The weights that were taken over are kept once, in the folder of the run.
+    return replace(prepare_rows(first.source, _rows(first), resolved, made), start=None)
 
 
 def _in_proportion(resolved: Resolved, first: Job) -> Resolved:
@@ -79,6 +83,9 @@ def _in_proportion(resolved: Resolved, first: Job) -> Resolved:
     why = f"the same share of {after} steps as of {before}"
     if recipe.schedule.warmup >= 1:
         resolved = resolved.put("schedule.warmup", recipe.schedule.warmup / before, "inferred", why)
+    layers = thaw_in_proportion(recipe.transfer.layers, written.train.epochs, recipe.train.epochs)
+    if layers != recipe.transfer.layers:
+        resolved = resolved.put("transfer.layers", layers, "inferred", why)
     average = in_proportion(recipe.average, before, after)
     return resolved if average == recipe.average else resolved.put("average", average, "inferred", why)
 

@@ -22,6 +22,10 @@ PASSING = ("model.init_too_small", "model.init_too_large", "optim.vanishing_grad
 """Causes that ask for signals which pass through the layers."""
 
 
+FORM = ("model.", "eval.underfit", "optim.vanishing_gradients", "optim.frozen_params")
+"""What a network cannot do because of its form, its first weights or what of it is frozen."""
+
+
 def in_a_recipe(findings: Iterable[Finding], job: Job, *, own_model: bool = False) -> list[Finding]:
     """The findings with edits that this job's recipe takes; overfitting is a note, since the best weights are kept."""
     told = [f for f in findings if f.id not in TOLD_BY_GUARD]
@@ -30,6 +34,8 @@ def in_a_recipe(findings: Iterable[Finding], job: Job, *, own_model: bool = Fals
 
 def _ours(finding: Finding, job: Job, own_model: bool) -> Finding:
     recipe = job.recipe
+    if job.start is not None and finding.id.startswith(FORM):
+        return _intended(finding, recipe)
     edit: dict[str, object] = {
         path: value for path, value in finding.edit.items() if not (own_model and path.startswith("model."))
     }
@@ -50,6 +56,13 @@ def _ours(finding: Finding, job: Job, own_model: bool) -> Finding:
         said = f"{finding.evidence}; the weights of step {step} are kept" if step else finding.evidence
         return replace(made, severity="info", evidence=said)
     return made
+
+
+def _intended(finding: Finding, recipe: Recipe) -> Finding:
+    """Of a network that was taken over: its form is the source's, and what is frozen is frozen on purpose. A note."""
+    edit: dict[str, object] = {} if recipe.transfer.layers == "all" else {"transfer.layers": "all"}
+    remedy = "train more of its layers" if edit else "train a network from its first weights"
+    return replace(finding, severity="info", remedy=remedy, edit=edit, code="")
 
 
 def _with_passing_signals(recipe: Recipe) -> dict[str, object]:

@@ -23,11 +23,21 @@ from dressage.optim import catalogue as optimizers
 from dressage.optim.averages import catalogue as averages
 from dressage.optim.fits import optimizer_fits
 from dressage.optim.schedules import catalogue as schedules
+from dressage.optim.thaw import catalogue as transfers
 from dressage.presets import Choice, Facts, presets_for
 from dressage.recipe import SECTIONS, Recipe, cut_at_commas
 from dressage.regularize import catalogue as regularizers
 from dressage.regularize import misfit
-from dressage.together import components_fit, network_fits, plateau_fits, snapshots_fit, steps_fit, views_fit
+from dressage.start import Start
+from dressage.together import (
+    components_fit,
+    network_fits,
+    plateau_fits,
+    snapshots_fit,
+    steps_fit,
+    transfer_misfits,
+    views_fit,
+)
 
 Origin = Literal["given", "preset", "inferred", "default", "measured"]
 
@@ -45,6 +55,7 @@ FAMILIES: Mapping[str, Catalogue[Any]] = {
     "optim.name": optimizers,
     "schedule.name": schedules,
     "evaluate.views": views,
+    "transfer.layers": transfers,
 }
 
 
@@ -62,10 +73,13 @@ class Resolved:
 
     recipe: Recipe
     reasons: Mapping[str, Reason]
+    start: Start | None = None
+    """Where the first weights come from, when they are taken over."""
 
     def put(self, path: str, value: object, origin: Origin, why: str) -> Resolved:
         """The same with one value changed."""
-        return Resolved(_with(self.recipe, {path: value}), {**self.reasons, path: Reason(origin, why)})
+        recipe, reasons = _with(self.recipe, {path: value}), {**self.reasons, path: Reason(origin, why)}
+        return Resolved(recipe, reasons, self.start)
 
 
 def check_names(recipe: Recipe) -> None:
@@ -87,18 +101,23 @@ def name_problems(written: Mapping[str, object]) -> list[str]:
     return problems
 
 
-def resolve(recipe: Recipe, facts: Facts, *, own_model: bool = False) -> Resolved:
+def resolve(recipe: Recipe, facts: Facts, *, own_model: bool = False, start: Start | None = None) -> Resolved:
     """The whole recipe for data of these facts. What was given stays; the rest is chosen, each value with its reason.
 
-    Raises RecipeError for names that do not exist and settings that the data cannot bear.
+    `start`: the network whose weights are taken over, and its form with them. Raises RecipeError for names that do not
+    exist and settings that the data cannot bear.
     """
     check_names(recipe)
+    written = given_paths(recipe)
+    recipe = recipe if start is None else start.under(recipe)
     given = given_paths(recipe)
     choices = {path: choice for path, choice in presets_for(recipe, facts, own_model).items() if path not in given}
     whole = _with(recipe, {path: choice.value for path, choice in choices.items()})
     reasons = {path: _reason(path, path in given, choices.get(path)) for path in all_paths()}
-    _check_against_data(whole, facts, own_model)
-    return Resolved(whole, reasons)
+    if start is not None:
+        reasons |= {path: Reason("inferred", start.why) for path in given - written}
+    _check_against_data(whole, facts, own_model, start)
+    return Resolved(whole, reasons, start)
 
 
 def all_paths() -> list[str]:
@@ -144,7 +163,7 @@ def _techniques(written: Mapping[str, object], path: str) -> list[str]:
     return [text for text in texts if isinstance(text, str)] if isinstance(texts, list) else []
 
 
-def _check_against_data(recipe: Recipe, facts: Facts, own_model: bool) -> None:
+def _check_against_data(recipe: Recipe, facts: Facts, own_model: bool, start: Start | None) -> None:
     checks = [
         _batch_fits,
         _loss_fits,
@@ -162,6 +181,7 @@ def _check_against_data(recipe: Recipe, facts: Facts, own_model: bool) -> None:
         _several_fit,
     ]
     problems = [str(problem) for check in checks if (problem := check(recipe, facts))]
+    problems += [str(problem) for problem in transfer_misfits(recipe, start, own_model=own_model)]
     if not problems and not own_model and (problem := network_fits(recipe, facts)):
         problems = [str(problem)]
     if problems:

@@ -23,14 +23,14 @@ from dressage.fit import make_plan
 from dressage.fit.views import Answers, answers
 from dressage.jobfile import JobFile, read_job
 from dressage.models.foreign import Made
-from dressage.optim import keeps_average
 from dressage.prepare import build_network, goals_of
 from dressage.recipe import Recipe
 from dressage.refit import FOLDER
 from dressage.report import write_report
 from dressage.report.notebook import run_html
-from dressage.store.checkpoint import newest, read_checkpoint, require_same
+from dressage.store.checkpoint import require_same
 from dressage.store.folder import RunFolder
+from dressage.store.kept import kept_weights
 from dressage.store.reader import History, read_history
 
 
@@ -182,17 +182,8 @@ def network_of(job: JobFile, made: Made | None = None) -> nn.Module:
             "expected that network",
             "give it: load(folder, model=Net), or --model FILE.py:Name",
         )
-    step, _ = newest(job.folder)
-    if step is None:
-        found, expected = "it has no checkpoint", "expected a run that was trained"
-        raise RunError.of(job.folder, found, expected, f"try `dressage resume {job.folder}`")
+    weights = kept_weights(job.folder, job.recipe)
     network = build_network(job.recipe, job.input_shape, job.outputs, made, job.preprocess().blocks)
-    saved = read_checkpoint(job.folder, step)
-    # Within an epoch the batch-norm statistics of an average are stale, unless it moves between epochs only.
-    lasting = keeps_average(job.recipe.optim.name) and saved.state.get("epoch", 0) > 0
-    whole = saved.state.get("batch", 0) == 0 or lasting
-    average = saved.tensors.get("average") if whole else None
-    weights = saved.tensors.get("best") or average or saved.tensors["model"]
     require_same(weights, network.state_dict(), job.folder)
     network.load_state_dict(weights)
     return network.eval()

@@ -5,12 +5,17 @@ from __future__ import annotations
 import torch
 
 from dressage.augment.views import catalogue as views
+from dressage.catalogue import parse
 from dressage.data.preprocess.fit import built_steps
 from dressage.data.preprocess.steps import leaves_vectors
 from dressage.errors import RecipeError
 from dressage.models import catalogue as models
+from dressage.optim import COMPARING
+from dressage.optim.thaw import catalogue
 from dressage.presets import Facts
-from dressage.recipe import Recipe
+from dressage.recipe import Recipe, Transfer
+from dressage.regularize import SHRINKING
+from dressage.start import Start
 
 
 def plateau_fits(recipe: Recipe, facts: Facts) -> RecipeError | None:
@@ -80,6 +85,40 @@ def views_fit(recipe: Recipe, facts: Facts) -> RecipeError | None:
     if facts.kind == "images" or not views.build(recipe.evaluate.views).of_images:
         return None
     return _error("evaluate.views", f"'{recipe.evaluate.views}' given", "the data has no images", "leave it out")
+
+
+def transfer_misfits(recipe: Recipe, start: Start | None, *, own_model: bool) -> list[RecipeError]:
+    """What a training that takes over weights cannot be, and what only such a training can."""
+    section, optim = recipe.transfer, parse(recipe.optim.name)[0]
+    if start is None:
+        given = sorted(section.model_fields_set - {"source"} if section != Transfer() else ())
+        where = f"transfer.{given[0] if given else 'layers'}"
+        nothing = _error(where, "given without transfer.source", "there is nothing to take over", "name a trained run")
+        return [nothing] if section != Transfer() else []
+    if start.own_model and not own_model:
+        found, expected = "trained with a network of your own", "expected that network"
+        return [_error("transfer.source", found, expected, "give it with --model FILE.py:Name, or model=")]
+    other = start.other_form(recipe) if not own_model else []
+    problems = [_error(path, f"{now} given", f"the source has {then}", "leave it out") for path, now, then in other]
+    try:
+        catalogue.build(section.layers)(1, recipe.train.epochs)
+    except RecipeError as error:
+        problems.append(error)
+    moves, slows = parse(section.layers)[0] == "staged", section.rate * section.decay < 1
+    if optim in COMPARING and moves:
+        found, expected = (
+            f"'{section.layers}' given with {optim}",
+            "what it has learned of some layers says nothing of more",
+        )
+        problems.append(_error("transfer.layers", found, expected, "take head, top or all, or adamw"))
+    elif optim in COMPARING and slows and parse(section.layers)[0] != "head":
+        found, expected = f"{section.rate:g} given with {optim}", "it finds one length of step for all layers"
+        problems.append(_error("transfer.rate", found, expected, "set transfer.rate = 1 and transfer.decay = 1"))
+    shrinks = next((t for t in recipe.regularize.techniques if parse(t)[0] in SHRINKING), "")
+    if shrinks and slows and parse(section.layers)[0] != "head":
+        found, expected = f"'{shrinks}' given with rates of their own for layers", "its step has one rate"
+        problems.append(_error("regularize.techniques", found, expected, "set transfer.rate = 1, or leave it out"))
+    return problems
 
 
 def _error(path: str, found: str, expected: str, repair: str) -> RecipeError:

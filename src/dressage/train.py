@@ -280,7 +280,7 @@ def prepare_again(
             "expected no network of your own",
             "leave out --model, or train anew",
         )
-    job = prepare(data, known.recipe, y=y, model=model, progress=progress)
+    job = prepare(data, known.recipe, y=y, model=model, progress=progress, start=known.start())
     known.require_same(job)
     changed = known.machine_differences()
     return job, [f"the machine is not as it was, so last bits may differ: {'; '.join(changed)}"] if changed else []

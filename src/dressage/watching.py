@@ -79,7 +79,7 @@ class JobWatch:
         self._announced = {f.id for f in known if f.is_harmful}
         self.case.lasting = [f for f in known if f.step == 0]
         if step == 0:
-            self._examine(QUICK + (OWN_NETWORK if self.own_model else ("signals",)), SECONDS)
+            self._examine(QUICK + _of_network(self.job, own_model=self.own_model), SECONDS)
             self._announce()
         self._watch = Watch(
             self.case,
@@ -210,6 +210,12 @@ class JobWatch:
         self.close()
         self._found, self._watch = self.findings, None
         self.case.notes.append(f"the training is watched no longer ({type(error).__name__}: {str(error)[:160]})")
+
+
+def _of_network(job: Job, *, own_model: bool) -> tuple[str, ...]:
+    """The checks of a network before its first step. Weights that were taken over are no first weights to be judged."""
+    checks = OWN_NETWORK if own_model else ("signals",)
+    return tuple(name for name in checks if name != "signals" or job.start is None)
 
 
 def stuck_for_a_reason(found: list[Finding]) -> list[Finding]:

@@ -27,6 +27,7 @@ FAMILIES = {
     "average": ("dressage.optim.averages", "average"),
     "augment": ("dressage.augment", "augment"),
     "preprocess": ("dressage.data.preprocess", "data.preprocess"),
+    "transfer": ("dressage.optim.thaw", "transfer.layers"),
     "views": ("dressage.augment.views", "evaluate.views"),
     "members": ("dressage.ensemble.ways", "ensemble --by"),
     "combine": ("dressage.ensemble.rules", "ensemble --combine"),
@@ -61,8 +62,8 @@ def list_family(family: str | None = None, /, *, output: Output | None = None) -
     Parameters
     ----------
     family
-        model, pool, activation, norm, init, loss, regularize, optim, schedule, average, augment, preprocess, views, members,
-        combine, data or causes; without it all families.
+        model, pool, activation, norm, init, loss, regularize, optim, schedule, average, augment, preprocess, transfer, views,
+        members, combine, data or causes; without it all families.
     """
     output = output or Output()
     if family is not None and family.lower() in list_causes.NAMES:

@@ -97,17 +97,18 @@ def _shown(data: str, recipe: Recipe, images: int, versions: int, opening: ShowP
 
     from dressage.augment import Batch, Draw, planned
     from dressage.data.open import open_data
-    from dressage.data.preprocess import fit_preprocess
     from dressage.data.split import split
-    from dressage.prepare import facts_of, make_parts
+    from dressage.prepare import facts_of, make_parts, start_of
     from dressage.resolve import check_names, resolve
+    from dressage.transfer import preprocess_for
 
     check_names(recipe)
-    source = open_data(data, recipe.data, progress=opening)
+    start = start_of(recipe)
+    source = open_data(data, (recipe if start is None else start.under(recipe)).data, progress=opening)
     parts = split(source, recipe.data, recipe.seed)
-    resolved = resolve(recipe, facts_of(source, parts))
+    resolved = resolve(recipe, facts_of(source, parts), start=start)
     written, seed = resolved.recipe.augment, resolved.recipe.seed
-    part = make_parts(source, parts, fit_preprocess(source, parts["train"], resolved.recipe.data.preprocess))["train"]
+    part = make_parts(source, parts, preprocess_for(source, parts["train"], resolved))["train"]
     rows = _chosen(part.rows, source.y, images, seed)
     steps = planned(written, len(source.classes), seed)
     made = [part.x[rows]]

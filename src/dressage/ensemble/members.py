@@ -15,17 +15,18 @@ from dressage.data.source import Source
 from dressage.data.split import split, whole_parts
 from dressage.errors import RunError, printable
 from dressage.files import writing
-from dressage.jobfile import TENSORS, JobFile
+from dressage.jobfile import TAKEN_OVER, JobFile
 from dressage.models.foreign import Made
 from dressage.prepare import ShowProgress
 from dressage.record import SNAPSHOTS
 from dressage.run import Run, answers_of, network_of
 from dressage.store.checkpoint import read_checkpoint, require_same, steps, write_checkpoint
 from dressage.store.folder import RunFolder
+from dressage.store.kept import PREPROCESS
 
 ALIKE = ("fingerprint", "kind", "task", "classes", "heads", "columns")
 """What of data.json members have in common."""
-COPIED = ("recipe.toml", "reasons.json", "environment.json", "data.json", TENSORS)
+COPIED = ("recipe.toml", "reasons.json", "environment.json", "data.json", PREPROCESS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +157,8 @@ def keep(place: Path, trained: Trained) -> None:
     """Writes a network as a run folder of its own: what is needed to predict, and nothing of how it was trained."""
     folder = RunFolder.create(place)
     with writing(place, 0):
-        for name in COPIED:
+        taken = [TAKEN_OVER] if (trained.job.folder / TAKEN_OVER).is_file() else []
+        for name in [*COPIED, *taken]:
             shutil.copyfile(trained.job.folder / name, place / name)
     write_checkpoint(place, 0, {"model": trained.network.state_dict()}, {"epoch": 1, "batch": 0})
     folder.set_status("finished", reason="member of an ensemble")

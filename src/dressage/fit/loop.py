@@ -32,6 +32,8 @@ def fit(state: State, batches: Batches, plan: Plan, validation: Part | None = No
 def _train(state: State, batches: Batches, plan: Plan, validation: Part | None) -> Generator[Event]:
     guard = Guard(state, batches, plan)
     while state.epoch < plan.epochs and not is_over(state, plan):
+        if plan.thaw is not None:
+            state.settle(plan.thaw)
         state.model.train()
         for batch in batches.epoch(state.epoch, start=state.batch):
             guard.before_step()

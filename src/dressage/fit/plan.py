@@ -11,6 +11,7 @@ from torch import Tensor
 
 from dressage.augment import Transform, planned
 from dressage.augment.draw import key
+from dressage.fit.thaw import Thaw
 from dressage.objective import Objective
 from dressage.objective import catalogue as objectives
 from dressage.objective.several import Goal, several
@@ -47,6 +48,8 @@ class Plan:
     """Size of one unit of the network's output in the target's units (regression)."""
     regularize: Sequence[Technique] = ()
     """Penalties, constraints and noise of the step."""
+    thaw: Thaw | None = None
+    """Which layers are trained when, where weights were taken over."""
 
     def rate(self, step: int, cuts: int) -> float:
         """The learning rate at `step` (from 0), after so many cuts on a plateau."""

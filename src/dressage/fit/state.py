@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from dressage.fit.flat import can_flatten, flatten, load_tensors, tensors_of
+from dressage.fit.thaw import Thaw
 from dressage.fit.update import FusedAdam, fused_adam
 from dressage.optim import catalogue as optimizers
 from dressage.optim import decay_groups, joins_tensors, keeps_average
@@ -74,6 +75,12 @@ class State:
         if isinstance(self.optimizer, ScheduleFree):
             self.optimizer.average_into(self.averaged_weights)
 
+    def settle(self, thaw: Thaw) -> None:
+        """Freezes and frees layers as it is right for its epoch."""
+        thaw.settle(self.model, self.epoch)
+        if self.averaged is not None:
+            thaw.hold_norms(self.averaged, self.epoch)
+
     @property
     def judged(self) -> nn.Module:
         """The network that validation and prediction use: the averaged one if there is one."""
@@ -120,25 +127,34 @@ class State:
         return bool(torch.stack([t.isfinite().all() for t in tensors]).all())
 
 
-def new_state(model: nn.Module, recipe: Recipe, *, flat: bool = False) -> State:
+def new_state(model: nn.Module, recipe: Recipe, *, flat: bool = False, thaw: Thaw | None = None) -> State:
     """The state before step 1 of a resolved recipe.
 
     `flat` joins the parameters into one buffer a group: the same update in one kernel. Only for networks in which every
     parameter has a gradient at every step, since a parameter without one would still be decayed; and never for an optimiser
-    or a clipping that looks at single tensors (`joins_tensors`).
+    or a clipping that looks at single tensors (`joins_tensors`). `thaw` says which layers are trained, and at what rate,
+    where weights were taken over.
     """
-    groups, is_flat = _groups(model, recipe, flat)
+    flat = flat and (thaw is None or not thaw.moves)
+    groups, is_flat = _groups(model, recipe, flat, thaw)
     state = State(model, optimizers.build(recipe.optim.name, groups, recipe.optim), is_flat)
     state.weights = [p for group in groups for p in group["params"]]  # an optimiser may have put them in another order
     if recipe.average != "none" or keeps_average(recipe.optim.name):
         state.averaged = copy.deepcopy(model)
-        state.averaged_weights = [p.data for group in _groups(state.averaged, recipe, flat)[0] for p in group["params"]]
+        state.averaged_weights = [
+            p.data for group in _groups(state.averaged, recipe, flat, thaw)[0] for p in group["params"]
+        ]
         state.averaged.requires_grad_(False)
+    if thaw is not None:
+        state.settle(thaw)
     return state
 
 
-def _groups(model: nn.Module, recipe: Recipe, flat: bool) -> tuple[list[dict[str, Any]], bool]:
-    groups = decay_groups(model.named_parameters(), recipe.regularize.weight_decay)
+def _groups(model: nn.Module, recipe: Recipe, flat: bool, thaw: Thaw | None) -> tuple[list[dict[str, Any]], bool]:
+    if thaw is None:
+        groups = decay_groups(model.named_parameters(), recipe.regularize.weight_decay)
+    else:
+        groups = thaw.groups(model, recipe)
     is_flat = flat and can_flatten(groups) and joins_tensors(recipe.optim)
     return (flatten(groups) if is_flat else groups), is_flat
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,8 @@ class FusedAdam:
     optimizer: torch.optim.Optimizer
     groups: list[tuple[list[Tensor], list[Tensor], list[Tensor], list[Tensor], dict[str, Any]]]
     """For each group the parameters, both averages, the steps, and the settings."""
+    shares: list[float]
+    """What share of the rate each group has."""
     steps: list[Tensor]
     decoupled: bool
 
@@ -32,8 +35,10 @@ class FusedAdam:
         kernel = torch._fused_adamw_ if self.decoupled else torch._fused_adam_
         with torch.no_grad():
             torch._foreach_add_(self.steps, 1)
-            for (parameters, means, squares, steps, settings), grads in zip(self.groups, gradients, strict=True):
-                kernel(parameters, grads, means, squares, [], steps, lr=lr, amsgrad=False, maximize=False, **settings)  # type: ignore[arg-type]
+            for group, share, grads in zip(self.groups, self.shares, gradients, strict=True):
+                parameters, means, squares, steps, settings = group
+                rate = lr * share
+                kernel(parameters, grads, means, squares, [], steps, lr=rate, amsgrad=False, maximize=False, **settings)  # type: ignore[arg-type]
         return True
 
 
@@ -60,9 +65,14 @@ def fused_adam(optimizer: torch.optim.Optimizer) -> FusedAdam | None:
         )
         for group, states_of_group in zip(groups, states, strict=True)
     ]
-    return FusedAdam(
-        optimizer, made, [s["step"] for group in states for s in group], type(optimizer) is torch.optim.AdamW
-    )
+    shares = [share_of(group) for group in groups]
+    steps = [s["step"] for group in states for s in group]
+    return FusedAdam(optimizer, made, shares, steps, type(optimizer) is torch.optim.AdamW)
+
+
+def share_of(group: Mapping[str, Any]) -> float:
+    """What share of the learning rate a group has: less than 1 where its layers were taken over."""
+    return float(group.get("share", 1.0))
 
 
 def _is_plain(group: dict[str, Any]) -> bool:
@@ -73,7 +83,7 @@ def _is_plain(group: dict[str, Any]) -> bool:
 def update(optimizer: torch.optim.Optimizer, kernel: FusedAdam | None, lr: float, gradient: Closure) -> Tensor:
     """`optimizer.step(gradient)` at rate `lr`; the loss before it. An optimiser may ask for the gradient more than once."""
     for group in optimizer.param_groups:
-        group["lr"] = lr
+        group["lr"] = lr * share_of(group)
     if kernel is None:
         return optimizer.step(gradient)  # type: ignore[arg-type, return-value]
     loss = gradient()

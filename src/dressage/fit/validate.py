@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from dressage.data.batches import Batches, in_order
 from dressage.data.source import Part
 from dressage.fit.plan import Plan
+from dressage.layers.held import Held
 from dressage.objective.several import Several
 
 EVALUATION_BATCH = 512
@@ -47,9 +48,10 @@ def recalibrate(model: nn.Module, batches: Batches, plan: Plan, *, all_norms: bo
     """Measures batch-norm statistics anew, over up to 32 training batches of m values: mean of μ_B, of m/(m − 1)·σ_B².
 
     Averaged weights need it, since theirs were never measured; else those norms get it that are to have the population's
-    (`all_norms=False`). R5, algorithm 2.
+    (`all_norms=False`). Those of frozen layers keep what they have. R5, algorithm 2.
     """
-    tracked = [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm) and m.track_running_stats]
+    every = [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm) and m.track_running_stats]
+    tracked = [m for m in every if not isinstance(m, Held)]
     norms = [m for m in tracked if all_norms or getattr(m, "population", False)]
     if not norms:
         return

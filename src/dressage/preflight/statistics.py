@@ -33,6 +33,8 @@ class LayerStatistics:
     """Share of units of a ReLU that give 0 on every row (and place); 0 for other kinds."""
     gradient: float = 0.0
     """L2 norm of the loss's gradient at the output."""
+    reached: bool = True
+    """Whether a gradient goes back to it: none does where all up to here is frozen."""
     histogram: tuple[int, ...] = ()
     """How many of the finite values lie in each of 40 equal steps from `low` to `high`."""
     low: float = 0.0
@@ -59,7 +61,8 @@ def statistics(
             state["conv"] = kind == "conv"
         line = _line(call, kind, state["conv"])
         lines.append(line)
-        if call.output.requires_grad:
+        line.reached = call.output.requires_grad
+        if line.reached:
             call.output.register_hook(lambda g: _note_gradient(line, g))  # type: ignore[no-untyped-call]
         return None
 
@@ -73,8 +76,11 @@ def statistics(
 
 
 def backward_gain(lines: list[LayerStatistics]) -> float:
-    """Gradient at the first linear layer's output over that at the last's; 1 with fewer than two, or without gradient."""
-    sizes = [s.gradient for s in lines if s.kind in ("linear", "conv")]
+    """Gradient at the first linear layer's output over that at the last's; 1 with fewer than two, or without gradient.
+
+    Frozen layers, to which none goes back, are left out.
+    """
+    sizes = [s.gradient for s in lines if s.kind in ("linear", "conv") and s.reached]
     return sizes[0] / sizes[-1] if len(sizes) > 1 and sizes[-1] > 0 else 1.0
 
 

@@ -47,7 +47,7 @@ class Training:
         batches = copy.copy(self.batches)
         batches.seed = key(recipe.seed, "range test", number)
         plan = replace(self.plan, average=None, noise=key(recipe.seed, "range test", number, "noise"))
-        return new_state(copy_of(self.model), recipe, flat=self.flat), batches, plan
+        return new_state(copy_of(self.model), recipe, flat=self.flat, thaw=plan.thaw), batches, plan
 
 
 @dataclass(frozen=True, slots=True)

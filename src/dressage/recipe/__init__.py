@@ -12,6 +12,7 @@ from dressage.recipe.schema import Recipe as Recipe
 from dressage.recipe.schema import Regularize as Regularize
 from dressage.recipe.schema import Schedule as Schedule
 from dressage.recipe.schema import Train as Train
+from dressage.recipe.schema import Transfer as Transfer
 from dressage.recipe.schema import Watch as Watch
 from dressage.recipe.schema import cut_at_commas as cut_at_commas
 from dressage.recipe.write import to_toml as to_toml

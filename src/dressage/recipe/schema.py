@@ -229,6 +229,19 @@ class Evaluate(Section):
     """Views of each sample whose answers are averaged in the final judgement and in predict; validation stays plain."""
 
 
+class Transfer(Section):
+    """What is taken over from a network that was trained before."""
+
+    source: str = ""
+    """Folder of a run, or a .safetensors file of weights, that the first weights come from; empty: none are taken over."""
+    layers: Technique = "head"
+    """Which layers are trained, and from when on; the others stay frozen."""
+    rate: Annotated[float, Field(gt=0, le=1)] = 0.1
+    """Share of `optim.lr` at which layers are trained that were taken over."""
+    decay: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """What that share is multiplied by from each of these layers to the one below it."""
+
+
 class Recipe(Section):
     """Everything that determines a run, but for the data and the machine."""
 
@@ -247,9 +260,10 @@ class Recipe(Section):
     train: Train = Train()
     watch: Watch = Watch()
     evaluate: Evaluate = Evaluate()
+    transfer: Transfer = Transfer()
 
 
-SECTIONS = ("data", "model", "loss", "regularize", "optim", "schedule", "train", "watch", "evaluate")
+SECTIONS = ("data", "model", "loss", "regularize", "optim", "schedule", "train", "watch", "evaluate", "transfer")
 
 CHOSEN = frozenset(
     {
@@ -269,6 +283,7 @@ CHOSEN = frozenset(
         "train.monitor",
         "train.patience",
         "train.refit",
+        "transfer.layers",
     }
 )
 """Paths that `dressage.presets` may choose for the data: what is written above is not what a run then has."""

@@ -64,7 +64,7 @@ def open_bench(place: SearchFolder, data: str, model: str | None) -> Bench:
     made = load_module(model) if model else None
     ground = open_ground(data, None, asked.written, None, made_anew(made), None)
     require_same(place, asked, ground)
-    return Bench(asked, place, Ground(ground.source, ground.rows, ground.made, asked.form))
+    return Bench(asked, place, replace(ground, form=asked.form))
 
 
 def require_same(place: SearchFolder, asked: Asked, ground: Ground) -> None:

@@ -42,6 +42,7 @@ def misfit(member: Member) -> str:
     reasons = {
         "its parameters are not joined": not state.is_flat,
         "some of its parameters are frozen": not all(p.requires_grad for p in state.model.parameters()),
+        "its layers have rates of their own": plan.thaw is not None,
         "its data is drawn anew each epoch": isinstance(member.batches, StreamedBatches),
         f"optim.name = {name}": name not in BY_FORMULA + EACH_ALONE,
         "its batches are cut into pieces": plan.accumulate > 1,
