@@ -434,7 +434,7 @@ def test_what_comes_before_the_first_step_does_not_depend_on_threads(tmp_path, m
         real = getattr(prepare, name)
         monkeypatch.setattr(prepare, name, lambda *given: used.append(torch.get_num_threads()) or real(*given))
 
-    spied("fit_preprocess")
+    spied("preprocess_for")
     spied("build_network")
     found = torch.get_num_threads()
     try:
