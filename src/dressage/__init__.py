@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from dressage.ensemble import load as load
     from dressage.errors import DressageError as DressageError
     from dressage.fit import fit as fit
+    from dressage.graph import trace as trace
     from dressage.landscape import landscape as landscape
     from dressage.models.fused import fuse as fuse
     from dressage.preflight import preflight as preflight
@@ -51,6 +52,7 @@ _HOMES = {
     "reproduce": "dressage.train",
     "resume": "dressage.train",
     "search": "dressage.search",
+    "trace": "dressage.graph",
     "train": "dressage.train",
     "tune": "dressage.search.tune",
     "watch": "dressage.watch",

@@ -1,4 +1,4 @@
-"""Activation statistics of a job's first weights, and of a run before and after its training."""
+"""Activation statistics and graphs of a job's first weights, and of a run's network."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from dressage.graph import Trace, trace
 from dressage.layers.init_data import as_trained
 from dressage.models.foreign import Made
 from dressage.prepare import Job, threads_kept
@@ -38,6 +39,20 @@ def run_statistics(
         return before, _measured(job, run.model, _input(run, job, chosen), job.parts["train"].y[chosen])
 
 
+def first_trace(job: Job, rows: int = 8) -> Trace:
+    """The graph of the job's network on so many training rows; noise is off, batch norms use the batch."""
+    part, chosen = job.parts["train"], _rows(job, rows)
+    return _traced(job, job.state.model, job.plan.cast(part.x[chosen]), part.y[chosen])
+
+
+def run_trace(folder: Path | str, rows: int = 8, model: Made | None = None) -> Trace:
+    """The same of the weights with which a run predicts. Changes nothing in the folder; raises as `run_statistics` does."""
+    with threads_kept():
+        job, _ = prepare_again(RunFolder.open(Path(folder)), None, None, model, None)
+        run, chosen = load(folder, model=model), _rows(job, rows)
+        return _traced(job, run.model, _input(run, job, chosen), job.parts["train"].y[chosen])
+
+
 def _input(run: Run, job: Job, rows: Tensor) -> Tensor:
     """Rows as the network that predicts gets them: it may have a preprocessing of its own, from a second training."""
     if run.kept is run.job:
@@ -54,3 +69,8 @@ def _rows(job: Job, count: int) -> Tensor:
 def _measured(job: Job, model: nn.Module, x: Tensor, y: Tensor) -> ActivationStatistics:
     with as_trained(model):
         return activation_statistics(model, (x, y), loss_fn=job.plan.objective.loss)
+
+
+def _traced(job: Job, model: nn.Module, x: Tensor, y: Tensor) -> Trace:
+    with as_trained(model):
+        return trace(model, (x, y), job.plan.objective.loss)

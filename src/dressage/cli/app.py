@@ -26,6 +26,7 @@ COMMANDS = {
     "diagnose": ("diagnose:diagnose", "Say what went wrong in a run: cause, evidence, remedy."),
     "check": ("check:check", "Check data, network and loss before the first step."),
     "stats": ("stats:stats", "What the layers of a network give: spread, saturated, dead, gradients."),
+    "trace": ("trace:trace", "The graph of a small batch or an expression, forward and in reverse."),
     "ensemble": ("ensemble:ensemble", "Several networks that answer as one: of runs, or trained here."),
     "landscape": ("landscape:landscape", "How sharp a minimum is, and what lies between runs."),
     "evaluate": ("evaluate:evaluate", "Scores of a run on its test part, or on new data."),
