@@ -196,6 +196,21 @@ def test_a_diverged_run_has_its_cause_and_its_place(tmp_path: Path) -> None:
     assert {f.id for f in dressage.diagnose(run, x, y=y).findings} == {"optim.lr_too_high", "sym.nonfinite_loss"}
 
 
+@pytest.mark.parametrize(
+    ("recipe", "cause"),
+    [
+        ({"optim": {"lr": 30.0}}, "optim.lr_too_high"),
+        ({"regularize": {"weight_decay": 5e3}}, "optim.over_regularised"),
+    ],
+)
+def test_what_has_not_overflowed_yet_is_no_remedy(recipe: dict[str, Any], cause: str, tmp_path: Path) -> None:
+    """Without its decay a training of rate 30 comes to a loss of 2e6 in as many steps: that is not what mends it."""
+    with pytest.raises(Diverged):
+        dressage.train("wine", recipe={**recipe, "train": {"refit": False, "threads": 1}}, out=tmp_path / "run")
+    found = dressage.load(tmp_path / "run").findings
+    assert [f["id"] for f in found if not f["id"].startswith("sym.")] == [cause]
+
+
 def test_a_resumed_run_keeps_its_findings_once_and_its_bits(tmp_path: Path) -> None:
     x, y = digits()
     x[:, 5] = 1e4 * x[:, 5] + 3e4

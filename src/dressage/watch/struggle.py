@@ -129,8 +129,8 @@ def _actual(case: Case) -> tuple[float, float]:
 
 def _gain(run: Run, found: Race, loss: float, metric: float) -> float:
     """By how much a change beats both the control and the training itself, in points or share of the loss; 0 if not."""
-    if run.diverged:
-        return 0.0
+    if run.diverged or (found.control.diverged and run.loss > run.before):
+        return 0.0  # that it has not overflowed yet is no proof
     reached = min(found.control.loss, loss)
     fallen = 1.0 if math.isinf(reached) else (reached - run.loss) / max(abs(reached), 1e-12)
     best = max(found.control.metric, metric)
