@@ -14,7 +14,7 @@ from dressage.preflight import loss_form
 from dressage.preflight.given import Given, lab_given, metric_gain
 from dressage.preflight.reinit import linear_layers
 from dressage.preflight.statistics import statistics
-from dressage.subject import Lab, Subject, labels_of
+from dressage.subject import Lab, Metric, Subject, labels_of
 
 SPREAD = 0.05
 """Share of the variance of the targets that a single output a row cannot have."""
@@ -58,6 +58,8 @@ def wrong_size(subject: Subject, found: Given, outputs: Tensor, deadline: float)
     if subject.task == "regression" and outputs[0].numel() == 1 < per_row and (lost := _between_targets(y)) > SPREAD:
         seen = f"one output a row is compared with {per_row} targets: {lost:.0%} of their variance lies between targets of a row"
         return _sized(seen, 0, "warning", per_row)
+    if outside := _beyond_bounds(subject, found, outputs, deadline):
+        return outside
     if subject.task in ("classification", "binary") and count == 1 and _is_flat(found, outputs):
         return _sized(
             "one output and a softmax over it: the loss is the same whatever it is",
@@ -66,6 +68,30 @@ def wrong_size(subject: Subject, found: Given, outputs: Tensor, deadline: float)
             max(2, subject.classes),
         )
     return None
+
+
+def _beyond_bounds(subject: Subject, found: Given, outputs: Tensor, deadline: float) -> Finding | None:
+    """Two labels, not 0 and 1, under a binary cross-entropy of logits: for −1 it is log(1 + eᶻ) + z, which has no least value."""
+    y, loss_fn = found.y, found.loss_fn
+    kinds = torch.unique(y) if subject.train is None else torch.unique(subject.train.y)
+    if len(kinds) != 2 or y.numel() != outputs.numel() or (float(kinds[0]) >= 0 and float(kinds[1]) <= 1):
+        return None
+    if not loss_form.takes_binary_logits(loss_fn, _halves(y, outputs), outputs.shape):
+        return None
+    low, high = (float(k) for k in kinds)
+    between = (low + high) / 2
+    lab = lab_given(subject)
+    mended = replace(lab, loss_fn=lambda z, t: loss_fn(z, (t > between).to(t.dtype)))
+    right = Metric("accuracy", lambda z, t: float(((z.reshape(t.shape) > 0) == (t > between)).float().mean()), True)
+    points, was, after = metric_gain(lab, mended, deadline, metric=right)
+    far = [loss_form.value(loss_fn, torch.full_like(outputs, z), y) for z in (-100.0, 100.0)]
+    seen = (
+        f"labels are {low:g} and {high:g} under a loss that wants 0 and 1: it falls to {min(far):.3g} for outputs of size 100; "
+        f"{was:.0%} right after 100 steps, with labels 0 and 1 {after:.0%}"
+    )
+    finding = _sized(seen, 0, "warning" if points > 0.03 else "info", 1)
+    said = "give the loss 0 and 1, or take one that is made for such labels (a hinge, a soft margin)"
+    return replace(finding, remedy=said, code=f"y = (y > {between:g}).float()")
 
 
 def class_numbers(subject: Subject, found: Given, outputs: Tensor) -> tuple[Lab, Lab | None]:

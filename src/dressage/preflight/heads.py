@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
@@ -12,36 +11,22 @@ from torch import Tensor
 
 from dressage.findings import Finding
 from dressage.preflight import loss_form
-from dressage.preflight.calls import Call, Rewired, head_call, skipping
+from dressage.preflight.calls import Rewired, head_call, skipping
 from dressage.preflight.first_loss import rows_sum_to_one
-from dressage.preflight.given import STEPS, Given, gain, given, lab_given, metric_gain, outputs_given, race
+from dressage.preflight.given import STEPS, gain, given, metric_gain, outputs_given, race
+from dressage.preflight.head import Head
 from dressage.preflight.head_size import class_numbers, wrong_size
+from dressage.preflight.probabilities import logits_as_probs
 from dressage.preflight.result import Seen
 from dressage.subject import Lab, Subject, labels_of
 
 ROWS = 256
 
 
-@dataclass(frozen=True, slots=True)
-class _Head:
-    """What the rules below look at."""
-
-    subject: Subject
-    found: Given
-    outputs: Tensor
-    ends_in: Call | None
-    """The activation that the network ends in."""
-    deadline: float
-
-    @property
-    def lab(self) -> Lab:
-        return lab_given(self.subject)
-
-
 def heads(subject: Subject, deadline: float) -> list[Finding]:
     """Judges outputs against loss and targets: shape, range, softmax given twice, logits for probabilities, classes as numbers."""
     found = given(subject, ROWS)
-    head = _Head(subject, found, outputs_given(found), head_call(found.model, found.x[:8]), deadline)
+    head = Head(subject, found, outputs_given(found), head_call(found.model, found.x[:8]), deadline)
     said = f"outputs {tuple(head.outputs.shape)[1:]}, targets {tuple(found.y.shape)[1:]}"
     said += f", from {float(head.outputs.min()):.3g} to {float(head.outputs.max()):.3g}"
     sized = wrong_size(subject, found, head.outputs, deadline)
@@ -50,7 +35,7 @@ def heads(subject: Subject, deadline: float) -> list[Finding]:
     for rule in (
         _over_rows,
         _double_softmax,
-        _logits_as_probs,
+        logits_as_probs,
         _one_unit_softmax,
         _class_activation,
         _range,
@@ -61,7 +46,7 @@ def heads(subject: Subject, deadline: float) -> list[Finding]:
     return Seen(said=said)
 
 
-def _over_rows(head: _Head) -> Finding | None:
+def _over_rows(head: Head) -> Finding | None:
     """A softmax along the batch: each class shares 1 out among the rows, and no row gets probabilities."""
     z, y = head.outputs, head.found.y
     if head.ends_in is None or head.ends_in.kind not in ("softmax", "log_softmax") or z.ndim != 2 or len(z) < 8:
@@ -81,12 +66,14 @@ def _over_rows(head: _Head) -> Finding | None:
     return _activation(head, told + shown, "a softmax over the rows of a batch", max(points, own))
 
 
-def _double_softmax(head: _Head) -> Finding | None:
+def _double_softmax(head: Head) -> Finding | None:
     z, y, loss_fn = head.outputs, head.found.y, head.found.loss_fn
-    if not loss_form.takes_logits(loss_fn, y, z.shape):
+    axis = loss_form.softmax_axis(loss_fn, y, z.shape)
+    if axis is None:
         return None
-    floor = math.log(1 + (z.shape[1] - 1) / math.e)
-    if rows_sum_to_one(z):
+    floor = math.log(1 + (z.shape[axis] - 1) / math.e)
+    are_shares = rows_sum_to_one(z.movedim(axis, 1))
+    if are_shares:
         said = "each row of outputs sums to 1 and the loss applies softmax again"
     elif head.subject.task == "classification" and loss_form.close(_surest(head), floor, 1e-3):
         said = "the loss takes the softmax of outputs twice: the surest right answer costs that much"
@@ -99,7 +86,7 @@ def _double_softmax(head: _Head) -> Finding | None:
     def once(logits: Tensor, t: Tensor) -> Tensor:
         return F.cross_entropy(logits, labels_of(t, "classification"))
 
-    other = mended if rows_sum_to_one(z) else once
+    other = mended if are_shares else once
     found = race(head.lab, replace(head.lab, loss_fn=other), head.deadline)
     return Finding(
         "loss.double_softmax",
@@ -115,7 +102,7 @@ def _double_softmax(head: _Head) -> Finding | None:
     )
 
 
-def _surest(head: _Head) -> float:
+def _surest(head: Head) -> float:
     """What the surest right answer costs."""
     labels = labels_of(head.found.y, "classification")
     if labels.ndim != 1 or head.outputs.ndim != 2:
@@ -123,62 +110,7 @@ def _surest(head: _Head) -> float:
     return loss_form.value(head.found.loss_fn, 60.0 * F.one_hot(labels, head.outputs.shape[1]).float(), head.found.y)
 
 
-def _logits_as_probs(head: _Head) -> Finding | None:
-    z, y, loss_fn = head.outputs, head.found.y, head.found.loss_fn
-    if head.subject.task not in ("classification", "binary", "multilabel"):
-        return None
-    if error := loss_form.raised(loss_fn, z, y):
-        inside = loss_form.raised(loss_fn, z.sigmoid(), y)
-        if inside or not bool(((z < 0) | (z > 1)).any()):
-            return None
-        return _probs(f"the loss refuses these outputs ({error}) and takes them after a sigmoid", 1.0, head)
-    value = loss_form.value(loss_fn, z, y)
-    if not math.isfinite(value):
-        safe = loss_form.value(loss_fn, z.softmax(1) if z.ndim > 1 and z.shape[1] > 1 else z.sigmoid(), y)
-        if math.isfinite(safe):
-            return _probs(f"the loss of these outputs is {value}, of their probabilities {safe:.4g}", 1.0, head)
-        return None
-    if z.ndim < 2 or z.shape[1] < 2 or y.is_floating_point() or not _is_picked(loss_fn, z, y):
-        return None
-    if bool((z.logsumexp(1).abs() < 1e-2).all()):
-        return None
-
-    def mended(outputs: Tensor, t: Tensor) -> Tensor:
-        probabilities = rows_sum_to_one(outputs)
-        return loss_fn(outputs.clamp_min(1e-12).log() if probabilities else outputs.log_softmax(1), t)
-
-    points, was, after = metric_gain(head.lab, replace(head.lab, loss_fn=mended), head.deadline)
-    saved = gain(head.lab, replace(head.lab, loss_fn=mended), mended, head.deadline) if points <= 0.01 else 1.0
-    shown = f"a copy that gives log-probabilities comes to {after:.3g} where it comes to {was:.3g}"
-    return _probs(
-        f"the loss is −outputs at the right class and the outputs are no log-probabilities; {shown}",
-        max(points, saved),
-        head,
-    )
-
-
-def _is_picked(loss_fn: Callable[[Tensor, Tensor], Tensor], z: Tensor, y: Tensor) -> bool:
-    """Whether it is −z at the right class, as NLLLoss: linear in the outputs."""
-    one, two = loss_form.value(loss_fn, z, y), loss_form.value(loss_fn, 2 * z, y)
-    moved = loss_form.value(loss_fn, z + 1.0, y)
-    return loss_form.close(2 * one, two, 1e-3) and abs(moved - one) > 1e-3
-
-
-def _probs(evidence: str, harm: float, head: _Head) -> Finding:
-    binary = head.subject.task != "classification"
-    return Finding(
-        "loss.logits_as_probs",
-        "critical" if harm == 1.0 and "refuses" in evidence else "warning" if harm > 0.01 else "info",
-        "outputs",
-        evidence,
-        "the loss expects probabilities or their logs, and is given raw outputs",
-        "use the loss that takes logits" + (" (BCEWithLogitsLoss)" if binary else " (CrossEntropyLoss)"),
-        code="loss_fn = nn.BCEWithLogitsLoss()" if binary else "loss_fn = nn.CrossEntropyLoss()",
-        confidence=0.95,
-    )
-
-
-def _one_unit_softmax(head: _Head) -> Finding | None:
+def _one_unit_softmax(head: Head) -> Finding | None:
     if head.ends_in is None or head.ends_in.kind not in ("softmax", "log_softmax") or float(head.outputs.std()) > 1e-6:
         return None
     level = float(head.outputs.flatten()[0])
@@ -189,7 +121,7 @@ def _one_unit_softmax(head: _Head) -> Finding | None:
     )
 
 
-def _class_activation(head: _Head) -> Finding | None:
+def _class_activation(head: Head) -> Finding | None:
     """ReLU, tanh or sigmoid between the last layer and a loss that takes logits."""
     z, y, loss_fn = head.outputs, head.found.y, head.found.loss_fn
     if head.ends_in is None or head.ends_in.kind not in ("relu", "sigmoid", "tanh"):
@@ -209,7 +141,7 @@ def _class_activation(head: _Head) -> Finding | None:
     )
 
 
-def _range(head: _Head) -> Finding | None:
+def _range(head: Head) -> Finding | None:
     """A head whose range cannot hold the targets of a regression."""
     limits = {"relu": (0.0, math.inf), "sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0), "softmax": (0.0, 1.0)}
     if head.ends_in is None or head.ends_in.kind not in limits:
@@ -227,7 +159,7 @@ def _range(head: _Head) -> Finding | None:
     )
 
 
-def _without_head(head: _Head, evidence: str) -> Finding | None:
+def _without_head(head: Head, evidence: str) -> Finding | None:
     assert head.ends_in is not None
     bare = replace(head.lab, model=Rewired(head.lab.model, skipping(head.ends_in.number)))
     points, was, after = metric_gain(head.lab, bare, head.deadline)
@@ -236,7 +168,7 @@ def _without_head(head: _Head, evidence: str) -> Finding | None:
     return _activation(head, evidence + shown, f"a {head.ends_in.kind} at the end", max(points, saved - 0.02))
 
 
-def _activation(head: _Head, evidence: str, cause: str, harm: float) -> Finding:
+def _activation(head: Head, evidence: str, cause: str, harm: float) -> Finding:
     return Finding(
         "model.wrong_output_activation",
         "warning" if harm > 0.03 else "info",
@@ -250,7 +182,7 @@ def _activation(head: _Head, evidence: str, cause: str, harm: float) -> Finding:
     )
 
 
-def _classes_by_distance(head: _Head) -> Finding | None:
+def _classes_by_distance(head: Head) -> Finding | None:
     """Squared error against class numbers or one-hot rows."""
     subject, y = head.subject, head.found.y
     loss_fn, shape = head.found.loss_fn, head.outputs.shape

@@ -14,6 +14,10 @@ BOUNDED = 5.0
 """Cost of the surest mistake, by outputs 60 apart: at most 2 for squared error of probabilities, 60 for a cross-entropy."""
 
 
+PROBABLE = (0.5, 0.8, 0.3)
+"""Probabilities of what is right, by whose costs a loss of probabilities is known."""
+
+
 def value(loss_fn: Loss, outputs: Tensor, y: Tensor) -> float:
     """The loss, or NaN where it refuses these outputs."""
     try:
@@ -33,14 +37,44 @@ def raised(loss_fn: Loss, outputs: Tensor, y: Tensor) -> str:
     return ""
 
 
-def takes_logits(loss_fn: Loss, y: Tensor, shape: torch.Size) -> bool:
-    """Whether it applies softmax itself: adding a number to a row of outputs `(N, C, ...)` changes nothing."""
-    if len(shape) < 2 or shape[1] < 2:
-        return False
+def softmax_axis(loss_fn: Loss, y: Tensor, shape: torch.Size) -> int | None:
+    """Axis along which it applies softmax itself: a number added to all classes of a place changes nothing. None without one.
+
+    Outputs `(N, C, ...)` as torch has them, or `(N, ..., C)` of a loss that flattens its places.
+    """
     z = _noise(shape, y)
-    first, moved = value(loss_fn, z, y), value(loss_fn, z + 3.0, y)
-    scaled = value(loss_fn, 2 * z, y)
-    return close(first, moved) and not close(first, scaled)
+    first = value(loss_fn, z, y)
+    if close(first, value(loss_fn, 2 * z, y)):
+        return None
+    for axis in dict.fromkeys((1, len(shape) - 1)):
+        if axis < 1 or shape[axis] < 2:
+            continue
+        a_place = torch.Size(1 if i == axis else n for i, n in enumerate(shape))
+        if close(first, value(loss_fn, z + 3.0 + _noise(a_place, y), y)):
+            return axis
+    return None
+
+
+def takes_logits(loss_fn: Loss, y: Tensor, shape: torch.Size) -> bool:
+    """Whether it applies softmax itself, along one axis of the outputs."""
+    return softmax_axis(loss_fn, y, shape) is not None
+
+
+def takes_probabilities(loss_fn: Loss, y: Tensor, shape: torch.Size) -> bool:
+    """Whether it is −k log p of what is right, for outputs that are probabilities: of classes 0 and 1, or rows `(N, C)`.
+
+    So are a binary cross-entropy and a log-likelihood that somebody wrote, whatever they clamp or add beyond (0, 1).
+    """
+    if y.numel() == math.prod(shape) and bool(((y == 0) | (y == 1)).all()):
+        t = y.reshape(shape)
+        costs = [value(loss_fn, torch.where(t > 0.5, p, 1 - p), y) for p in PROBABLE]
+    elif len(shape) == 2 and shape[1] > 1 and y.shape == shape[:1] and not y.is_floating_point():
+        hot = torch.nn.functional.one_hot(y.long(), shape[1]).float()
+        costs = [value(loss_fn, hot * p + (1 - hot) * (1 - p) / (shape[1] - 1), y) for p in PROBABLE]
+    else:
+        return False
+    scale = costs[0] / -math.log(PROBABLE[0])
+    return scale > 0 and all(close(c, -scale * math.log(p), 1e-2) for c, p in zip(costs, PROBABLE, strict=True))
 
 
 def takes_binary_logits(loss_fn: Loss, y: Tensor, shape: torch.Size) -> bool:

@@ -36,6 +36,12 @@ def by_heart(case: Case) -> list[Finding]:
     """Rows learned by heart, in a training whose validations told nothing of it; asked where no other cause was found."""
     if case.baselines is not None and case.baselines.groups:
         return []  # of rows that hang together the count says nothing of how sure a score is
+    if (
+        case.baselines is None
+        and case.memory.get("means") is False
+        and getattr(case.subject.metric, "name", "") == "r2"
+    ):
+        return []  # nobody's metric, and not what the loss asks for: a margin, a quantile
     return _beyond_its_best(case) or _behind_simple_models(case)
 
 
