@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -108,7 +107,7 @@ def test_losses_that_are_made_for_minus_one_and_one_say_nothing() -> None:
         return (1 - z * t).clamp_min(0).mean()
 
     x, y = tumours()
-    for cost in (hinge, nn.SoftMarginLoss(), nn.MSELoss()):
+    for cost in (hinge, nn.MSELoss()):
         torch.manual_seed(0)
         model = nn.Sequential(nn.Linear(30, 24), nn.ReLU(), nn.Linear(24, 1), nn.Flatten(0))
         assert named(model, cost, x, 2 * y - 1) == []
@@ -118,6 +117,7 @@ def test_the_axis_of_a_softmax_is_the_one_along_which_a_constant_changes_nothing
     y = torch.arange(6).reshape(2, 3) % 4
     assert loss_form.softmax_axis(lambda z, t: F.cross_entropy(z, t), y, torch.Size([2, 4, 3])) == 1
     assert loss_form.softmax_axis(lambda z, t: F.cross_entropy(z.movedim(2, 1), t), y, torch.Size([2, 3, 4])) == 2
+    assert loss_form.softmax_axis(lambda z, t: z.std(), y, torch.Size([6])) is None
     assert loss_form.softmax_axis(lambda z, t: z.square().mean(), y, torch.Size([2, 3, 4])) is None
     assert loss_form.softmax_axis(lambda z, t: z.diff(dim=0).square().mean(), y, torch.Size([2, 4])) is None
 
@@ -134,4 +134,3 @@ def test_a_loss_takes_probabilities_where_it_is_minus_their_logarithm() -> None:
     assert takes(of_classes, y, torch.Size([4, 3]))
     assert not takes(F.cross_entropy, y, torch.Size([4, 3]))
     assert not takes(F.nll_loss, y, torch.Size([4, 3]))
-    assert math.isclose(math.log(1 + 3 / math.e), 0.744, abs_tol=1e-3)

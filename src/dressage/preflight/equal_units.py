@@ -35,12 +35,14 @@ def trained(lab: Lab, deadline: float) -> dict[str, Tensor]:
 
 
 def alike(lab: Lab, deadline: float) -> Finding | None:
-    """Bare matrices, or those of recurrent layers, whose units stay equal, and with which drawn at random a copy learns."""
+    """Bare matrices, those of recurrent layers, or tables of embeddings, whose units stay equal, and drawn at random learn."""
+    words = _tables(lab.model)
     found = {name: most for name, p in bare_matrices(lab.model).items() if (most := _along_either(p)) > 0.5}
+    found |= {name: most for name, p in words.items() if (most := twins(p.mT)) > 0.5}
     if not found:
         return None
     after = trained(lab, deadline)
-    names = [n for n in found if n in after and _along_either(after[n]) > 0.5]
+    names = [n for n in found if n in after and (twins(after[n].mT) if n in words else _along_either(after[n])) > 0.5]
     if not names:
         return None
 
@@ -89,6 +91,15 @@ def bare_matrices(model: nn.Module) -> dict[str, nn.Parameter]:
         n: p
         for n, p in model.named_parameters()
         if p.ndim == 2 and min(p.shape) > 1 and p.requires_grad and id(p) not in left
+    }
+
+
+def _tables(model: nn.Module) -> dict[str, Tensor]:
+    """Trained tables of embeddings, of two numbers a word at least: their units are the columns, and words may be alike."""
+    return {
+        f"{name}.weight".lstrip("."): m.weight
+        for name, m in model.named_modules()
+        if isinstance(m, nn.Embedding | nn.EmbeddingBag) and min(m.weight.shape) > 1 and m.weight.requires_grad
     }
 
 

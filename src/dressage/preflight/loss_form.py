@@ -46,9 +46,7 @@ def softmax_axis(loss_fn: Loss, y: Tensor, shape: torch.Size) -> int | None:
     first = value(loss_fn, z, y)
     if close(first, value(loss_fn, 2 * z, y)):
         return None
-    for axis in dict.fromkeys((1, len(shape) - 1)):
-        if axis < 1 or shape[axis] < 2:
-            continue
+    for axis in sorted({1, len(shape) - 1} & {i for i, n in enumerate(shape) if i > 0 and n > 1}):
         a_place = torch.Size(1 if i == axis else n for i, n in enumerate(shape))
         if close(first, value(loss_fn, z + 3.0 + _noise(a_place, y), y)):
             return axis

@@ -10,9 +10,11 @@ from torch import Tensor, nn
 
 from dressage.findings import Finding, Severity
 from dressage.preflight.calls import Rewired, brought_to_size, head_call, relu_in_place_of
-from dressage.preflight.equal_units import alike, redraw_bare, trained, twins
+from dressage.preflight.equal_units import alike, redraw, redraw_bare, trained, twins
 from dressage.preflight.first_loss import neutral_loss
-from dressage.preflight.given import Given, Race, given, lab_given, outputs_given, race
+from dressage.preflight.gates import gates
+from dressage.preflight.given import STEPS, Given, Race, given, lab_given, outputs_given, race
+from dressage.preflight.matrices import multiplied, spreads_of_matrices, tables
 from dressage.preflight.reinit import linear_layers, reinitialise, spread_of
 from dressage.preflight.result import Seen
 from dressage.preflight.statistics import LayerStatistics, backward_gain, forward_gain, statistics
@@ -36,6 +38,9 @@ class _Start:
     layers: list[tuple[str, nn.Module, Tensor]]
     loss: float
     neutral: float
+    spreads: dict[str, float]
+    """Of the weights of layers and of other matrices, by name: about 1 keeps the size of a signal."""
+    gates: list[LayerStatistics]
 
     @property
     def hidden(self) -> list[tuple[str, nn.Module, Tensor]]:
@@ -54,7 +59,7 @@ def signals(subject: Subject, deadline: float) -> list[Finding]:
     if early and early.is_harmful:
         return Seen(noted, said)
     every = (_symmetric, _dead, _exploding, _large, _small, _vanishing, _saturated)
-    for rule in every if start.layers else (_dead, _saturated):
+    for rule in every if start.layers else (_dead, _large, _saturated):
         if finding := rule(start, lab, deadline):
             return Seen([*(f for f in noted if f.id != finding.id), finding], said)
     return Seen(noted, said)
@@ -66,7 +71,9 @@ def _start(found: Given) -> _Start:
     loss = float(found.loss_fn(outputs, found.y).mean())
     ran = {s.name: i for i, s in enumerate(lines) if s.kind in ("linear", "conv")}
     layers = sorted((n for n in linear_layers(found.model) if n[0] in ran), key=lambda n: ran[n[0]])
-    return _Start(found, lines, layers, loss, neutral_loss(found, outputs))
+    spreads = {f"{name}.weight".lstrip("."): spread_of(weight) for name, _, weight in layers}
+    spreads |= spreads_of_matrices(found.model, found.x[:2])
+    return _Start(found, lines, layers, loss, neutral_loss(found, outputs), spreads, gates(found.model, found.x))
 
 
 def _said(start: _Start) -> str:
@@ -88,6 +95,7 @@ def _anew(start: _Start, lab: Lab) -> Lab:
     def edit(model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
         reinitialise(model, last=dict(model.named_modules())[start.layers[-1][0]] if start.layers else None)
         redraw_bare(model)
+        redraw(model, tables(model) & set(multiplied(start.found.model, start.found.x[:2])))
 
     return lab.changed(edit)
 
@@ -170,9 +178,11 @@ def _exploding(start: _Start, lab: Lab, deadline: float) -> Finding | None:
 
 
 def _large(start: _Start, lab: Lab, deadline: float) -> Finding | None:
-    spreads = {name: spread_of(weight) for name, _, weight in start.layers}
+    spreads = start.spreads
+    if not spreads:
+        return None
     name = max(spreads, key=lambda n: spreads[n])
-    saturated = max((s.saturated for s in start.lines), default=0.0)
+    saturated = max((s.saturated for s in (*start.lines, *start.gates)), default=0.0)
     loss_is_large = start.loss > 2 * start.neutral > 0
     if spreads[name] < LARGE or not (loss_is_large or saturated > 0.3):
         return None
@@ -180,13 +190,13 @@ def _large(start: _Start, lab: Lab, deadline: float) -> Finding | None:
     return Finding(
         "model.init_too_large",
         _harm(found, start),
-        name,
+        name.removesuffix(".weight"),
         f"weights {spreads[name]:.3g} times the size that keeps a signal's; first loss {start.loss:.4g} where "
         f"{start.neutral:.4g} is implied, {saturated:.0%} saturated; {found}",
         "first weights so large that outputs or activations start far outside their useful range",
         "draw the first weights by He's or Xavier's rule",
         edit={"model.init": "he"},
-        code=f"nn.init.kaiming_normal_(model.{name}.weight)",
+        code=f"nn.init.kaiming_normal_(model.{name})",
         confidence=0.9,
         numbers={"spread": spreads[name], "loss": start.loss, "implied": start.neutral, "gain": found.gain},
     )
@@ -245,10 +255,10 @@ def _vanishing(start: _Start, lab: Lab, deadline: float) -> Finding | None:
 
 def _saturated(start: _Start, lab: Lab, deadline: float) -> Finding | None:
     head = squashing_head(start.found.model, start.found.x, start.lines)
-    worst = most_saturated(start.lines, head)
+    worst = most_saturated([*start.lines, *start.gates], head)
     if worst is None or worst.saturated < 0.5:
         return None
-    found = _redrawn(start, lab, deadline)
+    found = race(lab, _anew(start, lab), deadline, steps=200 if worst in start.gates else STEPS)
     if found.gain < HARM:  # not the weights of layers: what else makes the sums large
         other = _anew(start, lab)
         other = replace(other, model=brought_to_size(other.model, start.found.x, "tanh", "sigmoid", but=head))

@@ -46,7 +46,7 @@ EXPLAINS = {
     "data.duplicates": ("eval.overfit",),
     "data.split_shift": ("eval.overfit",),
     "eval.preprocess_mismatch": ("eval.overfit",),
-    "model.symmetric_init": ("model.init_too", "optim.lr_too", "optim.vanishing", "model.bottleneck", "eval.underfit"),
+    "model.symmetric_init": ("model.init_too", "optim.lr_too", "optim.vanishing", "model.bottleneck", "eval."),
     "model.init_too_small": ("optim.vanishing", "optim.lr_too", "eval.underfit"),
     "model.init_too_large": ("model.saturated", "optim.lr_too", "optim.exploding", "model.dead_relu"),
     "model.": ("eval.underfit",),
