@@ -97,3 +97,31 @@ def test_outputs_that_go_against_their_targets() -> None:
     assert "-1.00" in _opposed(-3 * t[:, 0], t, t, "regression")
     for now, before in ((t, t), (-t, -t), (torch.zeros(200, 1), t)):
         assert _opposed(now, before, t, "regression") == ""
+
+
+@pytest.mark.parametrize("flees", [True, False])
+def test_a_reward_that_is_fled_is_told_by_the_metric_of_the_loop(flees: bool) -> None:
+    """Answers are drawn, and those that pay are made rarer: the loss is near nought all along."""
+    (x, y), (xv, yv) = clusters(600, 1), clusters(200, 2)
+    torch.manual_seed(0)
+    policy = nn.Linear(10, 4)
+    optimizer = torch.optim.SGD(policy.parameters(), lr=0.5)
+
+    def hits(z: Tensor, t: Tensor) -> float:
+        return float((z.argmax(1) == t).float().mean())
+
+    watch = dressage.watch(policy, optimizer, train=(x, y), val=(xv, yv), metric=hits)
+    for step in range(200):
+        rows = torch.randint(0, len(x), (32,))
+        tried = torch.distributions.Categorical(logits=policy(x[rows]))
+        answers = tried.sample()  # type: ignore[no-untyped-call]
+        paid = (answers == y[rows]).float() - 0.25
+        loss = (tried.log_prob(answers) * paid).mean() * (1 if flees else -1)  # type: ignore[no-untyped-call]
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        watch.step(loss)
+        if step % 50 == 49:
+            with torch.no_grad():
+                watch.validated(metric=hits(policy(xv), yv))
+    assert [f.id for f in watch.diagnose() if f.is_harmful] == ["loss.wrong_sign"] * flees

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from statistics import fmean
+from statistics import fmean, pstdev
 
 import torch
 from torch import Tensor
@@ -23,6 +23,9 @@ FALLEN = 0.3
 TURNED = 0.05
 """By how much the share of right answers, or the correlation, has to be lower than with the first weights."""
 
+DRAWS = 20
+"""Orders in which answers are given to other rows."""
+
 
 def learned_backwards(case: Case) -> list[Finding]:
     """Training rows are answered as if their targets were to be avoided, with a loss that has fallen."""
@@ -39,19 +42,51 @@ def learned_backwards(case: Case) -> list[Finding]:
     told = judge(outputs, before, rows.y.cpu(), task)
     if not told:
         return []
-    return [
-        Finding(
-            "loss.wrong_sign",
-            "critical",
-            "loss",
-            f"the loss fell from {first:.4g} to {last:.4g}, and on {len(rows)} training rows {told}",
-            "what is minimised is lowest where the answers are wrong: its sign is the wrong way round",
-            "minimise the negative of what should be large, e.g. −log p of the right class",
-            step=case.telemetry.step,
-            confidence=0.85,
-            code="loss = -score.mean()",
-        )
-    ]
+    return [_turned(case, f"the loss fell from {first:.4g} to {last:.4g}, and on {len(rows)} training rows {told}")]
+
+
+def avoided_as_told(case: Case) -> list[Finding]:
+    """A loop whose loss cannot be looked at, and whose own metric is far worse than that of the same answers given to other rows.
+
+    A reward that is fled has no loss that falls; that the loop's metric is the one at hand is seen by what its validations told.
+    """
+    rows, metric = case.subject.train, case.subject.metric
+    told = [v.metric for v in case.telemetry.validations if v.metric is not None]
+    if (
+        case.loss_fn is not None
+        or rows is None
+        or metric is None
+        or case.start is None
+        or not told
+        or len(rows) < LEAST
+    ):
+        return []
+    if not abs(told[-1] - case.validation_metric()) < TURNED:
+        return []
+    rows, sign = rows.head(RACED_ROWS), 1 if metric.higher_is_better else -1
+    outputs, before = (outputs_of(copy_of(m), rows.x).cpu() for m in (case.model, case.start[0]))
+    y = rows.y.cpu()
+    draw = torch.Generator().manual_seed(0)
+    chance = [metric.of(outputs[torch.randperm(len(y), generator=draw)], y) for _ in range(DRAWS)]
+    now, first = metric.of(outputs, y), metric.of(before, y)
+    if not sign * (now - fmean(chance)) < -max(SURE * pstdev(chance), TURNED) or not sign * (now - first) < -TURNED:
+        return []
+    said = f"{metric.name} is {now:.3f} on {len(y)} training rows, where the same answers given to other rows have"
+    return [_turned(case, f"{said} {fmean(chance):.3f}; with the first weights it was {first:.3f}")]
+
+
+def _turned(case: Case, evidence: str) -> Finding:
+    return Finding(
+        "loss.wrong_sign",
+        "critical",
+        "loss",
+        evidence,
+        "what is minimised is lowest where the answers are wrong: its sign is the wrong way round",
+        "minimise the negative of what should be large, e.g. −log p of the right class",
+        step=case.telemetry.step,
+        confidence=0.85,
+        code="loss = -score.mean()",
+    )
 
 
 def _avoided(outputs: Tensor, before: Tensor, y: Tensor, task: Task) -> str:

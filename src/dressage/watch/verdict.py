@@ -8,7 +8,7 @@ from dataclasses import replace
 from torch import nn
 
 from dressage.findings import Finding, ranked
-from dressage.watch.backwards import learned_backwards
+from dressage.watch.backwards import avoided_as_told, learned_backwards
 from dressage.watch.case import Case
 from dressage.watch.ending import at_the_end
 from dressage.watch.examination import examination
@@ -46,7 +46,14 @@ EXPLAINS = {
     "data.duplicates": ("eval.overfit",),
     "data.split_shift": ("eval.overfit",),
     "eval.preprocess_mismatch": ("eval.overfit",),
-    "model.symmetric_init": ("model.init_too", "optim.lr_too", "optim.vanishing", "model.bottleneck", "eval."),
+    "model.symmetric_init": (
+        "model.init_too",
+        "optim.lr_too",
+        "optim.vanishing",
+        "model.bottleneck",
+        "eval.overfit",
+        "eval.underfit",
+    ),
     "model.init_too_small": ("optim.vanishing", "optim.lr_too", "eval.underfit"),
     "model.init_too_large": ("model.saturated", "optim.lr_too", "optim.exploding", "model.dead_relu"),
     "model.": ("eval.underfit",),
@@ -58,6 +65,9 @@ EXPLAINS = {
     "data.": ("eval.underfit",),
 }
 """A cause on the left is the reason for those on the right where both are found: they are told as notes."""
+
+ELSEWHERE = 0.9
+"""Area under the curve of a classifier of splits, above which hardly a validation row has training rows around it."""
 
 
 def consider(case: Case, *, end: bool) -> list[Finding]:
@@ -88,7 +98,7 @@ def consider(case: Case, *, end: bool) -> list[Finding]:
         found += guarded(case, prepared_otherwise)
     found += guarded(case, _overfitting)
     if end or any(s.id == "sym.oscillation" for s in signs):
-        found += guarded(case, lambda c: suspected(c, end=end))
+        found = _with(found, guarded(case, lambda c: suspected(c, end=end)))
     if end and seen.step >= 10:
         found = _ended(case, found)
         if seen.nonfinite is None:
@@ -110,6 +120,8 @@ def _ended(case: Case, found: list[Finding]) -> list[Finding]:
     found = [f for f in found if f.id != "data.class_imbalance"] + guarded(case, unlearned_class)
     found = guarded(case, lambda c: _settled(c, found)) or found
     found = guarded(case, lambda c: outgrown(c, found)) or found
+    if not any(f.is_harmful and not f.is_symptom for f in found):
+        found = [*found, *guarded(case, avoided_as_told)]
     if not any(f.is_harmful and f.id != "eval.overfit" for f in found):
         found = [*found, *guarded(case, mislabelled)]
     is_explained = any(f.is_harmful and not f.is_symptom for f in found)
@@ -202,7 +214,22 @@ def _explained(found: list[Finding]) -> list[Finding]:
         if other != one and other.startswith(consequences) and not other.startswith(cause)
     }
     told = [replace(f, severity="info", confidence=f.confidence * 0.5) if f.id in hidden else f for f in found]
-    return _prepared_not_shuffled(told)
+    return _moved_not_shuffled(_prepared_not_shuffled(told))
+
+
+def _with(found: list[Finding], proven: list[Finding]) -> list[Finding]:
+    """Each cause once: a proof takes the place of notes of its cause, and is not told beside harm that names it already."""
+    new = [f for f in proven if not any(g.id == f.id and g.is_harmful for g in found)]
+    return [*(f for f in found if f.is_harmful or f.id not in {g.id for g in new}), *new]
+
+
+def _moved_not_shuffled(found: list[Finding]) -> list[Finding]:
+    """Of validation rows that lie elsewhere than the training rows, neighbours among these do not tell whether labels fit."""
+    if not any(f.id == "data.split_shift" and f.is_harmful and f.numbers.get("auc", 0.0) > ELSEWHERE for f in found):
+        return found
+    return [
+        replace(f, severity="info") if f.id == "data.shuffled_labels" and "validation" in f.where else f for f in found
+    ]
 
 
 def _prepared_not_shuffled(found: list[Finding]) -> list[Finding]:
