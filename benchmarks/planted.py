@@ -1,4 +1,5 @@
-"""Recipes with a planted fault: what `benchmarks/repair.py` mends. One half was tuned on, the other is for reporting alone."""
+"""Recipes with a planted fault: what `benchmarks/repair.py` mends. One half was tuned on, the other is for reporting alone;
+the third, `fresh`, was written after the second had been looked at."""
 
 from __future__ import annotations
 
@@ -21,7 +22,7 @@ SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 class Plant:
     """A fault in a recipe."""
 
-    half: Literal["tune", "report"]
+    half: Literal["tune", "report", "fresh"]
     data: str
     fault: Recipe
     beside: Recipe = field(default_factory=dict)
@@ -75,6 +76,10 @@ def _tune(data: str, fault: Recipe, beside: Recipe | None = None) -> Plant:
 
 def _report(data: str, fault: Recipe, beside: Recipe | None = None) -> Plant:
     return Plant("report", data, fault, beside or {})
+
+
+def _fresh(data: str, fault: Recipe, beside: Recipe | None = None) -> Plant:
+    return Plant("fresh", data, fault, beside or {})
 
 
 PLANTS: Mapping[str, Plant] = {
@@ -134,4 +139,20 @@ PLANTS: Mapping[str, Plant] = {
         {"optim": {"lr": 30.0}},
         {"optim": {"name": "nesterov"}, "model": {"width": 96}, "regularize": {"dropout": 0.2}},
     ),
+    "all weights zero, wine": _fresh("wine", {"model": {"init": "zeros"}}),
+    "tanh of sd 3, breast": _fresh(
+        "breast_cancer", {"model": {"init": "normal(std=3)"}}, {"model": {"activation": "tanh", "depth": 3}}
+    ),
+    "rate /400, diabetes": _fresh("diabetes", {"optim": {"lr": 5e-6}}),
+    "rate x1000, breast": _fresh("breast_cancer", {"optim": {"lr": 2.0}}),
+    "beta1 0.9999": _fresh("digits", {"optim": {"beta1": 0.9999}}),
+    "clip 1e-5, breast": _fresh(
+        "breast_cancer", {"optim": {"clip_norm": 1e-5}}, {"optim": {"name": "momentum", "lr": 0.02}}
+    ),
+    "one epoch, diabetes": _fresh("diabetes", {"train": {"epochs": 1}}),
+    "l2 of 50, wine": _fresh("wine", {"regularize": {"techniques": ["l2(strength=50)"]}}),
+    "no longer than 0.001, iris": _fresh("iris", {"regularize": {"techniques": ["max_norm(limit=0.001)"]}}),
+    "noise of sd 30": _fresh("digits", {"augment": ["gaussian_noise(sd=30)"]}),
+    "one batch and 10 epochs, iris": _fresh("iris", {"train": {"batch_size": 60, "epochs": 10}}),
+    "rate 1e-6 and width 1, wine": _fresh("wine", {"optim": {"lr": 1e-6}, "model": {"width": 1}}),
 }

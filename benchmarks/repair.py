@@ -1,6 +1,6 @@
 """What `train --fix` makes of recipes with a planted fault (`planted.py`): the score with it, repaired, and of the twin without it.
 
-    python benchmarks/repair.py [--half tune|report|both] [--seeds 2] [--rows FILE.jsonl] [NAME ...]
+    python benchmarks/repair.py [--half tune|report|fresh|both] [--seeds 2] [--rows FILE.jsonl] [NAME ...]
 
 A plant is a fault where its mean test score over the seeds is more than 2 points (0.02 of accuracy or R²) below the twin's. It
 counts as mended where the mean of what was kept comes within 2 points of the twin's, as made worse where it is more than 2 points
@@ -148,13 +148,15 @@ def main() -> None:
     """Prints a row a plant and what became of all."""
     parser = argparse.ArgumentParser()
     parser.add_argument("names", nargs="*")
-    parser.add_argument("--half", choices=("tune", "report", "both"), default="both")
+    parser.add_argument("--half", choices=("tune", "report", "fresh", "both"), default="both")
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument(
         "--rows", type=Path, help="where each run is kept, a JSON object a line; those that are there are not repeated"
     )
     args = parser.parse_args()
-    names = args.names or [n for n, p in PLANTS.items() if args.half in (p.half, "both")]
+    names = args.names or [
+        n for n, p in PLANTS.items() if args.half == p.half or (args.half == "both" and p.half != "fresh")
+    ]
     kept = [json.loads(text) for text in args.rows.read_text().splitlines()] if args.rows and args.rows.exists() else []
     known = {(r["name"], r["seed"]): r for r in kept}
     rows: list[Row] = []

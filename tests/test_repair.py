@@ -54,10 +54,12 @@ def test_a_rate_that_diverges_is_left_to_the_preset(tmp_path: Path) -> None:
 
 
 def test_nothing_found_leaves_one_run(tmp_path: Path) -> None:
-    found = dressage.repair("iris", recipe={**USUAL, "model": {"width": 32}}, out=tmp_path / "a")
+    recipe = {**USUAL, "model": {"width": 32}}
+    found = dressage.repair("iris", recipe=recipe, out=tmp_path / "a")
     assert found.second is None and not found.trials
     assert found.kept.folder == tmp_path / "a"
     assert [p.name for p in tmp_path.iterdir()] == ["a"]
+    assert bits(found.first) == bits(dressage.train("iris", recipe=recipe, out=tmp_path / "plain").folder)
     assert not (tmp_path / "a" / "repair.json").exists()
     assert "nothing was found" in str(found)
 
