@@ -25,17 +25,29 @@ WARM = (
     *("dressage.search", "dressage.cli.search", "dressage.cli.search_progress", "sklearn.ensemble", "scipy.special"),
     *("dressage.cli.progress", "dressage.cli.result", "PIL.PngImagePlugin", "PIL.JpegImagePlugin"),
 )
-PATIENCE = 60.0  # seconds after which a child counts as hanging
+PATIENCE = 300.0  # seconds after which a child counts as hanging
 
 
 @dataclass(frozen=True)
 class Ended:
-    """How a child ended: its exit code (negative: by that signal), what it said, seconds since its start and the signal."""
+    """How a child ended: its exit code (negative: by that signal), what it said, seconds since its start and the signal.
+
+    Since the signal, seconds in which the child was ready and other processes had the cores are not counted: they say
+    how busy the machine is.
+    """
 
     code: int
     said: str
     seconds: float
     since_signal: float
+
+
+def starved(process: int) -> float:
+    """Seconds that a process, even one that ended and was not waited for, was ready to run and had no core."""
+    try:
+        return int(Path(f"/proc/{process}/schedstat").read_text().split()[1]) / 1e9
+    except (OSError, IndexError):  # not told by this kernel
+        return 0.0
 
 
 class Parent:
@@ -99,28 +111,29 @@ def _trial(job: dict[str, Any]) -> dict[str, float]:
     child = os.fork()
     if child == 0:
         _child(job)
-    sent, code = 0.0, _waited(child, PATIENCE, Path(job["once"])) if job["once"] else None
+    sent, before, ended = 0.0, 0.0, has_ended(child, PATIENCE, Path(job["once"])) if job["once"] else False
     for delay, number in ((job["after"], job["signal"]), (job["again"], job["signal"]), (PATIENCE, 9)):
-        if delay is None or code is not None:
+        if delay is None or ended:
             continue
-        code = _waited(child, delay)
-        if code is None:
+        ended = has_ended(child, delay)
+        if not ended:
             os.kill(child, number)
-            sent = sent or time.monotonic()
-    if code is None:
-        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    now = time.monotonic()
-    return {"code": code, "seconds": now - began, "since_signal": now - sent if sent else 0.0}
+            if not sent:
+                sent, before = time.monotonic(), starved(child)
+    os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
+    now, waited = time.monotonic(), starved(child) - before
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    return {"code": code, "seconds": now - began, "since_signal": max(0.0, now - sent - waited) if sent else 0.0}
 
 
-def _waited(child: int, seconds: float, file: Path | None = None) -> int | None:
+def has_ended(child: int, seconds: float, file: Path | None = None) -> bool:
+    """Waits until the child has ended, the time is over or the file is there; whether it was the first."""
     until = time.monotonic() + seconds
     while time.monotonic() < until and not (file and file.exists()):
-        done, status = os.waitpid(child, os.WNOHANG)
-        if done:
-            return os.waitstatus_to_exitcode(status)
+        if os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+            return True
         time.sleep(0.002)
-    return None
+    return False
 
 
 def _child(job: dict[str, Any]) -> None:

@@ -17,7 +17,7 @@ import pytest
 from dressage.store.folder import RunFolder
 from dressage.store.reader import read_history
 from dressage.store.tensors import read_tensors
-from kills import Ended, Parent, parent
+from kills import PATIENCE, Ended, Parent, has_ended, parent, starved
 from same import bits
 
 ALL = ("--train.checkpoint_seconds", 0.1, "--average", "ema(decay=0.95)", "--regularize.dropout", 0.2, "--plain")
@@ -180,12 +180,13 @@ def test_a_second_signal_stops_at_once(fork, place):
 
 
 def test_an_interrupted_run_interrupted_again_at_every_turn(fork, place):
-    assert train(fork, "pictures", "turns-whole", 12).code == 0
-    ended = train(fork, "pictures", "turns", 12, after=1.0, signal=signal.SIGINT)
+    whole = train(fork, "pictures", "turns-whole", 12)
+    assert whole.code == 0, whole
+    ended = train(fork, "pictures", "turns", 12, after=whole.seconds / 4, signal=signal.SIGINT)
     turns = 0
     while ended.code in (5, 130) and turns < 30:
         turns += 1
-        ended = fork("resume", "turns", "--plain", after=0.5 + 0.3 * turns, signal=signal.SIGINT)
+        ended = fork("resume", "turns", "--plain", after=whole.seconds * (1 + turns) / 16, signal=signal.SIGINT)
     assert ended.code == 0, ended
     assert bits(place / "turns") == bits(place / "turns-whole")
 
@@ -245,15 +246,17 @@ def test_the_command_as_a_process_of_its_own(number, tmp_path):
     process = subprocess.Popen(
         [sys.executable, "-m", "dressage.cli.main", *words], stderr=subprocess.PIPE, stdout=subprocess.PIPE, env=env
     )
-    until = time.monotonic() + 60
+    until = time.monotonic() + PATIENCE
     while not (out / "checkpoints" / "last").exists():
         assert time.monotonic() < until and process.poll() is None
         time.sleep(0.05)
     time.sleep(0.3)
-    asked = time.monotonic()
+    asked, before = time.monotonic(), starved(process.pid)
     process.send_signal(number)
+    assert has_ended(process.pid, PATIENCE)  # it says little: no pipe can fill
+    seconds = time.monotonic() - asked - (starved(process.pid) - before)
     _, said = process.communicate(timeout=30)
-    assert process.returncode == 5 and time.monotonic() - asked < 5, said
+    assert process.returncode == 5 and seconds < 5, said
     assert b"Traceback" not in said and b"dressage resume" in said
 
 
