@@ -119,6 +119,12 @@ FAMILIES = {
         slips=("DR10's inverse square root, α₀/√t, is infinite at t = 0: here t counts from 1.",),
         picture=("schedule.svg", "The share of the top rate over a run of 1000 steps."),
     ),
+    "surface": Family(
+        "Surfaces",
+        "Functions of two numbers on which the paths of optimisers are drawn: `dressage plot-optim NAME NAME … --surface NAME`. "
+        "Nothing that a recipe names.",
+        command='dressage plot-optim sgd momentum adam --surface "ravine(steep=50)" --out paths.svg',
+    ),
     "average": Family(
         "Averages of the weights",
         "What is validated, kept and predicted with, in place of the last weights.",

@@ -7,17 +7,18 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
-from dressage import recipe
 from dressage.layers.activations import catalogue as activation_catalogue
-from dressage.optim import catalogue as optimisers
 from dressage.optim.schedules import catalogue as schedule_catalogue
 from dressage.optim.schedules import schedule
+from dressage.optim.surfaces import ravine
+from dressage.optim.walk import walk
 from dressage.report.plots import STYLE
 from dressage.report.svg import COLOURS, box, dot, line, shape, svg, words
 
@@ -151,7 +152,7 @@ def paths() -> str:
 
 
 def _ravine(form: str, lr: float) -> Panel:
-    steps = torch.tensor(walk(form, lr, 40), dtype=torch.float64).numpy()
+    steps = np.array([place for place, _ in islice(walk(form, ravine(steep=STEEP), lr, START), 41)])
     x, y = (-10.0, 4.0), (-2.2, 2.2)
     level = [0.5 * v**2 for v in (1.0, 3.0, 6.0, 9.0)]
     across, down = WIDTH / (x[1] - x[0]), HEIGHT / (y[1] - y[0])
@@ -168,25 +169,6 @@ def _ring(a: float, b: float, x: float, y: float, across: float, down: float) ->
     at, to = x + a * across * np.cos(turn), y + b * down * np.sin(turn)
     inside = (at >= 0) & (at <= WIDTH) & (to >= 16) & (to <= 16 + HEIGHT)
     return shape("path", "grid", d=_path(at, to, inside), fill="none", stroke=COLOURS["grid"])
-
-
-def walk(form: str, lr: float, count: int) -> list[list[float]]:
-    """The points that an optimiser comes by."""
-    at = nn.Parameter(torch.tensor([START], dtype=torch.float64))  # a matrix: lamb scales no vector
-    optimiser = optimisers.build(form, [{"params": [at], "weight_decay": 0.0}], recipe.Optim(name=form, lr=lr))
-
-    def closure(backward: bool = True) -> Tensor:
-        loss = 0.5 * (at[0, 0] ** 2 + STEEP * at[0, 1] ** 2)
-        if backward:
-            optimiser.zero_grad()
-            loss.backward()
-        return loss.detach() if backward else loss
-
-    points = [at[0].tolist()]
-    for _ in range(count):
-        optimiser.step(closure)  # type: ignore[arg-type]
-        points.append(at[0].tolist())
-    return points
 
 
 def first_weights() -> str:

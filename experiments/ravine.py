@@ -12,15 +12,14 @@ from __future__ import annotations
 import argparse
 import math
 import sys
-from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
-import torch
 from compare import Comparison, main
 
-from dressage.optim import catalogue
-from dressage.recipe import Optim
+from dressage.optim.surfaces import Place, ravine
+from dressage.optim.walk import walk
 from dressage.report.svg import COLOURS, dot, line, shape, svg, words
 
 STEEP, RATE, DISTANCE, MOST = 100.0, 0.018, 10.0, 2000
@@ -30,28 +29,21 @@ WIDTH, HEIGHT, SCALE, SHOWN = 720, 260, 48.0, 60
 """Pixels, pixels a unit, steps that are drawn."""
 
 
-def height(place: torch.Tensor) -> torch.Tensor:
-    """f at `(2,)`."""
-    return 0.5 * (place[0] ** 2 + STEEP * place[1] ** 2)
-
-
-def path(name: str, start: Sequence[float], most: int = MOST) -> np.ndarray:
+def path(name: str, start: Place, most: int = MOST) -> np.ndarray:
     """Places `(steps + 1, 2)` of an optimiser of the catalogue, until f is a ten-thousandth of what it was."""
-    place = torch.tensor(start, dtype=torch.float64, requires_grad=True)
-    optimizer = catalogue.build(name, [{"params": [place], "weight_decay": 0.0}], Optim(lr=RATE))
-    places, end = [place.tolist()], 1e-4 * float(height(place))
-    while float(height(place)) > end and len(places) <= most:
-        optimizer.zero_grad()
-        height(place).backward()
-        optimizer.step()
-        places.append(place.tolist())
+    places, end = list[Place](), 0.0
+    for place, height in islice(walk(name, ravine(steep=STEEP), RATE, start), most + 1):
+        end = end or 1e-4 * height
+        places.append(place)
+        if height <= end:
+            break
     return np.array(places)
 
 
 def measure(seed: int, quick: bool) -> dict[str, float]:
     """Steps of each from the start of a seed."""
     angle = np.random.default_rng(seed).uniform(0, 2 * math.pi)
-    start = [DISTANCE * math.cos(angle), DISTANCE * math.sin(angle)]
+    start = DISTANCE * math.cos(angle), DISTANCE * math.sin(angle)
     return {name: float(len(path(name, start)) - 1) for name in WAYS}
 
 

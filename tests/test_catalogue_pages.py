@@ -19,7 +19,7 @@ from dressage.resolve import given_paths
 from test_docs import ROOT, blocks
 
 FOLDER = ROOT / "docs" / "catalogue"
-NO_RECIPE = ("data", "members", "combine", "transfer")
+NO_RECIPE = ("data", "surface", "members", "combine", "transfer")
 """Families that a recipe does not name, or not without a run that was trained before."""
 TOML = re.compile(r"^```toml\n(.*?)^```", re.S | re.M)
 

@@ -35,6 +35,7 @@ COMMANDS = {
     "runs": ("runs:runs", "All runs in a folder, as a table."),
     "list": ("list_family:list_family", "The techniques of a family, with formula and source."),
     "plot-schedule": ("plot_schedule:plot_schedule", "Draw how the learning rate of a schedule moves."),
+    "plot-optim": ("plot_optim:plot_optim", "Draw the paths of optimisers on a surface."),
     "preview": ("preview:preview", "Draw what augmentation makes of the data: originals, and versions below."),
     "eigen": ("eigen:eigen", "Draw what principal components make of images."),
     "recipe": ("recipe:app", "Write, look at and check recipes."),

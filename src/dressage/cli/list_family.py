@@ -24,6 +24,7 @@ FAMILIES = {
     "regularize": ("dressage.regularize", "regularize.techniques"),
     "optim": ("dressage.optim", "optim.name"),
     "schedule": ("dressage.optim.schedules", "schedule.name"),
+    "surface": ("dressage.optim.surfaces", "plot-optim --surface"),
     "average": ("dressage.optim.averages", "average"),
     "augment": ("dressage.augment", "augment"),
     "preprocess": ("dressage.data.preprocess", "data.preprocess"),
@@ -62,8 +63,8 @@ def list_family(family: str | None = None, /, *, output: Output | None = None) -
     Parameters
     ----------
     family
-        model, pool, activation, norm, init, loss, regularize, optim, schedule, average, augment, preprocess, transfer, views,
-        members, combine, data or causes; without it all families.
+        model, pool, activation, norm, init, loss, regularize, optim, schedule, surface, average, augment, preprocess, transfer,
+        views, members, combine, data or causes; without it all families.
     """
     output = output or Output()
     if family is not None and family.lower() in list_causes.NAMES:

@@ -71,18 +71,26 @@ def bands(values: Floats, scale: Scale, left: float, top: float, width: float, h
     return parts
 
 
-def levels(values: Floats, scale: Scale, left: float, top: float, width: float, height: float) -> str:
-    """The lines between the bands, by marching squares."""
+def levels(
+    values: Floats,
+    scale: Scale,
+    left: float,
+    top: float,
+    width: float,
+    height: float,
+    count: int = BINS,
+    pen: tuple[str, str] = ("rim", "#ffffff"),
+) -> str:
+    """The lines between `count` bands, by marching squares; `pen`: class and colour."""
     share = scale.seen(values)
-    rows, columns = share.shape
+    across, up = width / (share.shape[1] - 1), height / (share.shape[0] - 1)
     path = []
-    for level in np.arange(1, BINS) / BINS:
+    for level in np.arange(1, count) / count:
         for j, i in _crossed(share, level):
-            for (a, b), (c, d) in _segments(share[j : j + 2, i : i + 2], level):
-                ends = [(left + (i + x) * width / (columns - 1), top + height - (j + y) * height / (rows - 1))
-                        for x, y in ((a, b), (c, d))]  # fmt: skip
-                path.append(f"M{ends[0][0]:.1f} {ends[0][1]:.1f}L{ends[1][0]:.1f} {ends[1][1]:.1f}")
-    return shape("path", "rim", d="".join(path), fill="none", stroke="#ffffff", stroke_width=0.7, stroke_opacity=0.7)
+            for ends in _segments(share[j : j + 2, i : i + 2], level):
+                (a, b), (c, d) = [(left + (i + x) * across, top + height - (j + y) * up) for x, y in ends]
+                path.append(f"M{a:.1f} {b:.1f}L{c:.1f} {d:.1f}")
+    return shape("path", pen[0], d="".join(path), fill="none", stroke=pen[1], stroke_width=0.8, stroke_opacity=0.8)
 
 
 def _finer(values: Floats) -> Floats:

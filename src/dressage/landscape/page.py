@@ -40,7 +40,7 @@ def render(seen: Landscape) -> str:
         "ways": [(*way[:2], *(digits(v) for v in way[2:])) for way in way_rows(seen.lines, seen.curve)],
         "ways_picture": Markup(ways_svg(seen.lines, seen.curve)) if seen.lines else "",
         "plane": Markup(plane_svg(seen.plane)) if seen.plane else "",
-        "plane_words": plane_words(seen.plane) if seen.plane else "",
+        "plane_words": plane_words(seen.plane).capitalize() if seen.plane else "",
         "kind": seen.plane.kind if seen.plane else "",
         "is_bent": seen.curve is not None,
     }
