@@ -72,28 +72,36 @@ def test_what_is_unusual_and_does_no_harm_stays(tmp_path: Path) -> None:
 
 
 def test_a_training_that_was_too_short_goes_on_from_its_end_and_can_be_repeated(tmp_path: Path) -> None:
-    found = dressage.repair("iris", recipe=BRIEF, out=tmp_path / "a")
+    short = {**USUAL, "train": {**USUAL["train"], "epochs": 11}}
+    found = dressage.repair("iris", recipe=short, out=tmp_path / "a")
     assert found.second is not None and found.kept.folder == found.second
-    assert found.changes == {"train.epochs": (5, 200)} and found.finding["id"] == "optim.too_few_epochs"
-    assert found.began_at == 35 and "it went on from step 35 of a" in str(found)
+    assert found.changes == {"train.epochs": (11, 200)} and found.finding["id"] == "optim.too_few_epochs"
+    assert found.began_at == 77 and "it went on from step 77 of a" in str(found)
     history = found.kept.history
-    assert history.steps[0] == 1 and [e["epoch"] for e in history.epochs][:6] == [1, 2, 3, 4, 5, 6]
-    assert history.columns["lr"][35] > 10 * history.columns["lr"][34], "the rate had been annealed, and is back"
+    assert history.steps[0] == 1 and [e["epoch"] for e in history.epochs][:12] == [*range(1, 13)]
+    assert history.columns["lr"][77] > 10 * history.columns["lr"][76], "the rate had been annealed, and is back"
     repeated = dressage.reproduce(found.second)
-    assert repeated.first_difference is None and repeated.steps == history.steps[-1] - 35
+    assert repeated.first_difference is None and repeated.steps == history.steps[-1] - 77
     before = dressage.load(found.first).evaluation["validation"]["metrics"]
     assert found.scores[1] > found.scores[0] == before["accuracy"]["value"]
 
 
+def test_a_training_that_ended_almost_at_once_begins_anew(tmp_path: Path) -> None:
+    """What its few steps have left in the weights stays there: to go on from them spares little, and may cost points."""
+    found = dressage.repair("iris", recipe=BRIEF, out=tmp_path / "a")
+    usual = dressage.train("iris", recipe=USUAL, out=tmp_path / "usual")
+    assert found.began_at == 0 and found.second is not None and bits(found.second) == bits(usual.folder)
+
+
 def test_a_rate_that_was_gone_is_put_back_where_it_went(tmp_path: Path) -> None:
-    gone = {**USUAL, "schedule": {"name": "step(every=0.01,factor=0.0001)", "warmup": 0.0}, "optim": {"lr": 0.001}}
+    gone = {**USUAL, "schedule": {"name": "step(every=0.06,factor=0.0001)", "warmup": 0.0}, "optim": {"lr": 0.001}}
     found = dressage.repair("iris", recipe=gone, out=tmp_path / "a")
     assert found.second is not None and found.kept.folder == found.second
     assert found.finding["id"] == "optim.schedule_collapsed" and "worth" in found.finding["evidence"]
     assert "schedule.name" in found.changes and "optim.lr" not in found.changes
-    assert found.began_at == 14, "the epoch in which a hundredth of 1400 steps was over"
+    assert found.began_at == 84, "the epoch in which 0.06 of 1400 steps was over"
     rates = found.kept.history.columns["lr"]
-    assert rates[13] == pytest.approx(0.001) and rates[14] > 0.0009
+    assert rates[83] == pytest.approx(0.001) and rates[84] > 0.0009
     assert len(dressage.load(found.first).history.steps) > 100, "it stood still for as long as it was let"
     assert dressage.reproduce(found.second).first_difference is None
 
@@ -154,7 +162,7 @@ def test_the_command_the_json_and_the_page_say_what_was_done_and_why(tmp_path: P
     assert head == "repaired: train.epochs 5 → 200"
     assert why == "    why: optim.too_few_epochs" and "as it was 0." in tried
     assert given == "         train.epochs = 5 was given, where 200 is usual for such data"
-    assert "it went on from step 35 of a; this run is kept, the first is a" in result
+    assert "it was 0." in result and "; this run is kept, the first is a" in result
     assert call("show", tmp_path / "a").out.splitlines()[1:3] == [head, why]
     told = call("show", tmp_path / "a", "--json").json["repair"]
     assert (told["kept"], told["changes"], told["metric"]) == ("a-repaired", {"train.epochs": [5, 200]}, "accuracy")

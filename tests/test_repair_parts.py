@@ -225,12 +225,10 @@ def run_of(folder: Path, losses: np.ndarray, rates: np.ndarray, kept: list[int],
     for step in kept:
         (folder / "checkpoints" / f"{step:09d}").mkdir(parents=True)
     history = SimpleNamespace(steps=np.arange(1, len(losses) + 1), columns={"loss": losses, "lr": rates})
-    job = SimpleNamespace(data={"parts": {"train": {"size": 100}}})
     return SimpleNamespace(
         status=status,
         folder=folder,
         history=history,
-        job=job,
         recipe=as_recipe({"train": {"epochs": 10, "batch_size": 10}}),
     )
 
@@ -238,23 +236,25 @@ def run_of(folder: Path, losses: np.ndarray, rates: np.ndarray, kept: list[int],
 def test_which_state_is_gone_on_from_is_a_property_of_the_cause(tmp_path: Path) -> None:
     at = np.arange(100)
     late = run_of(tmp_path / "late", np.where(at < 60, 2.0 - at / 40, 3.0 + at), np.full(100, 0.1), [40, 70, 80])
-    good = last_good(late, "optim.lr_too_high", ["optim.lr"])
+    good = last_good(late, "optim.lr_too_high", ["optim.lr"], 100)
     assert good is not None and (good.checkpoint, good.step) == (40, 40) and "lowest at step 60" in good.why
-    assert last_good(late, "optim.lr_too_high", ["optim.lr", "model.width"]) is None, "another network"
-    assert last_good(late, "optim.over_regularised", ["optim.lr"]) is None, "there from the first step"
-    assert last_good(late, "optim.too_few_epochs", ["train.epochs"]).checkpoint == 80
+    assert last_good(late, "optim.lr_too_high", ["optim.lr", "model.width"], 100) is None, "another network"
+    assert last_good(late, "optim.over_regularised", ["optim.lr"], 100) is None, "there from the first step"
+    assert last_good(late, "optim.too_few_epochs", ["train.epochs"], 100).checkpoint == 80
+    assert last_good(late, "optim.too_few_epochs", ["train.epochs"], 2000) is None, "a new start costs hardly more"
     early = run_of(tmp_path / "early", 2.0 + at / 10, np.full(100, 0.1), [10, 80])
-    assert last_good(early, "sym.nonfinite_loss", ["optim.lr"]) is None
+    assert last_good(early, "sym.nonfinite_loss", ["optim.lr"], 100) is None
     stuck = run_of(tmp_path / "stuck", np.where(at < 5, 2.3 + 300 * at, 2.3), np.full(100, 0.1), [40, 100])
-    assert last_good(stuck, "optim.lr_too_high", ["optim.lr"]) is None, "it blew up at once, and never learned"
+    assert last_good(stuck, "optim.lr_too_high", ["optim.lr"], 100) is None, "it blew up at once, and never learned"
     slow = run_of(tmp_path / "slow", 2.0 - at / 100, np.full(100, 0.1), [40, 100])
-    assert last_good(slow, "optim.lr_too_high", ["optim.lr"]) is None, "no harm came in its middle"
+    assert last_good(slow, "optim.lr_too_high", ["optim.lr"], 100) is None, "no harm came in its middle"
     over = run_of(tmp_path / "over", 2.0 - at / 100, np.full(100, 0.1), [40, 100], "diverged")
-    assert last_good(over, "sym.nonfinite_loss", ["optim.lr"]).checkpoint == 100
+    assert last_good(over, "sym.nonfinite_loss", ["optim.lr"], 100).checkpoint == 100
     rates = np.where(at < 30, 0.1, 1e-5)
     still = run_of(tmp_path / "still", 2.0 - np.minimum(at, 30) / 40, rates, [90, 100])
-    good = last_good(still, "optim.schedule_collapsed", ["schedule.name"])
+    good = last_good(still, "optim.schedule_collapsed", ["schedule.name"], 100)
     assert good is not None and (good.checkpoint, good.step) == (100, 31)
     assert (
-        last_good(run_of(tmp_path / "none", np.ones(100), rates, [0]), "optim.too_few_epochs", ["train.epochs"]) is None
+        last_good(run_of(tmp_path / "none", np.ones(100), rates, [0]), "optim.too_few_epochs", ["train.epochs"], 100)
+        is None
     )

@@ -35,10 +35,18 @@ class Good:
     why: str
 
 
-def last_good(run: Run, cause: str, changed: Collection[str]) -> Good | None:
-    """The last state before the harm; None: the fault was there from the first step, or no such state was kept."""
+def last_good(run: Run, cause: str, changed: Collection[str], planned: int) -> Good | None:
+    """The last state before the harm; None: the fault was there from the first step, or no such state was kept.
+
+    Nor is one that a training of `planned` steps comes to so early that a new start costs hardly more.
+    """
     if not all(path.startswith(KEEPING) for path in changed):
         return None
+    good = _before_harm(run, cause)
+    return None if good is None or good.step < EARLY * planned else good
+
+
+def _before_harm(run: Run, cause: str) -> Good | None:
     there = [step for step in steps(run.folder) if step > 0]
     if not there:
         return None
@@ -56,9 +64,7 @@ def last_good(run: Run, cause: str, changed: Collection[str]) -> Good | None:
         return None
     lowest = _lowest(run)
     before = [step for step in there if step <= lowest]
-    if not before or before[-1] < EARLY * run.recipe.train.epochs * _steps_an_epoch(run):
-        return None
-    return Good(before[-1], before[-1], f"its loss was lowest at step {lowest}")
+    return Good(before[-1], before[-1], f"its loss was lowest at step {lowest}") if before else None
 
 
 def lay_down(place: RunFolder, job: Job, data: object, first: Run, good: Good, *, own_model: bool) -> None:
@@ -92,7 +98,3 @@ def _lowest(run: Run) -> int:
     at = int(np.argmin(smooth))
     fell, rose = smooth[at] < GOOD * losses[0], smooth[at] < GOOD * smooth[-1] or run.status == "diverged"
     return int(run.history.steps[at + window - 1]) if fell and rose else 0
-
-
-def _steps_an_epoch(run: Run) -> int:
-    return -(-int(run.job.data["parts"]["train"]["size"]) // run.recipe.train.batch_size)

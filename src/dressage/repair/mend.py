@@ -121,7 +121,7 @@ def _trained_again(
 ) -> Repair:
     """The second training; one that diverges is over after a few steps, and says what to change next."""
     edit, error = dict(remedy.edit), failure
-    good = last_good(first, remedy.cause, edit)
+    good = last_good(first, remedy.cause, edit, _steps(ground, ground.whole(edited(asked.written, edit))))
     second, between = load(first.folder), []
     for _ in range(ATTEMPTS):
         try:
