@@ -86,6 +86,7 @@ def test_raw_outputs_that_a_loss_of_ones_own_cuts_off(raw: bool) -> None:
     assert named(model, cut, x, y) == (["loss.logits_as_probs"] if raw else [])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("raw", [True, False])
 def test_raw_outputs_a_class_whose_logarithm_is_cut_off(raw: bool) -> None:
     torch.manual_seed(1)
@@ -102,6 +103,7 @@ def test_labels_of_minus_one_and_one_under_a_binary_cross_entropy(signed: bool) 
     assert named(model, nn.BCEWithLogitsLoss(), x, y) == (["model.wrong_output_size"] if signed else [])
 
 
+@pytest.mark.slow
 def test_losses_that_are_made_for_minus_one_and_one_say_nothing() -> None:
     def hinge(z: Tensor, t: Tensor) -> Tensor:
         return (1 - z * t).clamp_min(0).mean()

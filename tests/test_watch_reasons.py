@@ -12,8 +12,11 @@ from torch import Tensor, nn
 
 import dressage
 from dressage.findings import Finding
+from dressage.preflight.unrolled import faded
+from dressage.subject import Lab, subject_of
 from dressage.watch import LoopWatch
 from dressage.watch.case import Case
+from dressage.watch.changes import changes
 from dressage.watch.reason import underfits_for_a_reason
 
 
@@ -226,3 +229,49 @@ def test_a_state_that_is_multiplied_again_and_again(gain: float, named: list[str
     model = Echo(gain)
     found = dressage.preflight(model, adam(model, 1e-3), nn.MSELoss(), train=(x, y), only=["signals"]).findings
     assert [f.id for f in found if f.is_harmful] == named
+
+
+class Plain(nn.Module):
+    """A plain recurrent net, asked at the end."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rnn, self.out = nn.RNN(1, 16, batch_first=True), nn.Linear(16, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        z: Tensor = self.out(self.rnn(x)[0][:, -1])
+        return z
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("asked", [0, -1])
+def test_what_came_many_steps_ago_gets_no_gradient(asked: int) -> None:
+    """The sign of the first of 24 numbers, which a plain recurrent net forgets, or of the last, which it learns."""
+    x = torch.randn(600, 24, 1, generator=torch.Generator().manual_seed(2))
+    torch.manual_seed(0)
+    model = Plain()
+    watch = looped(model, adam(model), nn.CrossEntropyLoss(), (x, (x[:, asked, 0] > 0).long()), steps=150)
+    assert harmful(watch) == (["optim.vanishing_gradients"] if asked == 0 else [])
+
+
+def test_a_gradient_through_time_is_faded_or_is_not() -> None:
+    x, y = torch.randn(20, 24, 1), torch.zeros(20, dtype=torch.long)
+    torch.manual_seed(0)
+    model = Plain()
+    found = faded(subject_of(model, None, nn.CrossEntropyLoss(), train=(x, y)))
+    assert found is not None and found[0] == "rnn.weight_hh_l0" and found[1] < 1e-3 and found[2] == 24
+    with torch.no_grad():
+        model.rnn.weight_hh_l0.copy_(torch.eye(16))
+        model.rnn.weight_ih_l0.mul_(0.01)
+        model.rnn.bias_ih_l0.zero_(), model.rnn.bias_hh_l0.zero_()
+    assert faded(subject_of(model, None, nn.CrossEntropyLoss(), train=(x, y))) is None
+
+
+def test_tables_of_words_are_not_judged_by_the_size_of_a_matrix() -> None:
+    """`EmbeddingBag` draws numbers of size 1, as `Embedding` does, on purpose."""
+    model = nn.Sequential(nn.EmbeddingBag(300, 8), nn.Linear(8, 3))
+    optimizer = adam(model)
+    lab = Lab(
+        model, optimizer, nn.CrossEntropyLoss(), torch.randint(300, (40, 5)), torch.randint(3, (40,)), 8, None, None
+    )
+    assert "model.init_too_large" not in {c.id for c in changes(lab)}

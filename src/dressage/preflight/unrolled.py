@@ -8,11 +8,12 @@ import torch
 from torch import Tensor, nn
 
 from dressage.findings import Finding
-from dressage.preflight.given import Given, race
-from dressage.subject import Lab, evaluated, first_output
+from dressage.preflight.given import Given, given, race
+from dressage.subject import Lab, Subject, evaluated, first_output
 
 STEPS = 8  # of a sequence, from which a matrix that is a little too large tells
 EXPLODES = 70.0  # gradient at the first step beside that at the last, or at the largest after it
+FADES = 1e-3  # the same, of a gradient that does not arrive: as between the first and the last layer of a deep network
 HARM, STUCK = 0.15, 0.75
 """Share of the loss that matrices of the right size must save; share of a loss that knows nothing that is left without."""
 
@@ -52,6 +53,19 @@ def exploding_through_time(found: Given, neutral: float, lab: Lab, deadline: flo
         confidence=0.85,
         numbers={"growth": growth, "gain": gained.gain},
     )
+
+
+def faded(subject: Subject, most: float = FADES) -> tuple[str, float, int] | None:
+    """A recurrent matrix, how little of the gradient at a sequence's last steps its first ones get, and how many there are.
+
+    None where that is more than `most`, or cannot be had: sequences of words have no gradient.
+    """
+    found = given(subject, 256)
+    if found.x.ndim != 3 or not found.x.is_floating_point() or found.x.shape[1] < STEPS:
+        return None
+    matrices = recurrent(found.model, found.x[:4])
+    growth = _growth(found) if matrices else 1.0
+    return (matrices[0], growth, found.x.shape[1]) if growth < most else None
 
 
 def recurrent(model: nn.Module, x: Tensor) -> list[str]:

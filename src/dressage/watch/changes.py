@@ -49,7 +49,7 @@ def _rate(factor: float) -> Edit:
 def _standardized(lab: Lab) -> Lab | None:
     """Only where the inputs are far from unit size, far from zero, or their columns far from one another."""
     x = lab.x
-    if not x.is_floating_point() or any(isinstance(m, nn.Embedding) for m in lab.model.modules()):
+    if not x.is_floating_point() or any(isinstance(m, nn.Embedding | nn.EmbeddingBag) for m in lab.model.modules()):
         return None
     channels_first = any(isinstance(m, nn.Conv1d) and m.in_channels == x.shape[1] for m in lab.model.modules())
     dims = (0, 2, 3) if x.ndim == 4 else ((0, 2) if channels_first else (0, 1)) if x.ndim == 3 else (0,)
@@ -139,7 +139,7 @@ def _initialized(larger: bool) -> Edit:
 def _own_sizes(model: nn.Module) -> list[tuple[nn.Parameter, float]]:
     """Each trained matrix or kernel and the standard deviation that fits it; embeddings and norms are left alone."""
     rectified = not any(isinstance(m, nn.Tanh | nn.Sigmoid) for m in model.modules())
-    left = {id(p) for m in model.modules() if isinstance(m, nn.Embedding) for p in m.parameters()}
+    left = {id(p) for m in model.modules() if isinstance(m, nn.Embedding | nn.EmbeddingBag) for p in m.parameters()}
     layers = {id(m.weight) for m in model.modules() if isinstance(m, nn.Linear | nn.modules.conv._ConvNd)}
     found = []
     for p in model.parameters():

@@ -6,7 +6,9 @@ import math
 from dataclasses import replace
 
 from dressage.findings import Finding
+from dressage.preflight.unrolled import faded
 from dressage.watch.case import Case
+from dressage.watch.struggle import VANISHED
 
 LAG = 0.05
 """Points by which another simple model has to beat the linear one, for the missing of activations to be a loss."""
@@ -28,6 +30,7 @@ def underfits_for_a_reason(case: Case, found: list[Finding]) -> list[Finding]:
     if [f.id for f in harm] != ["eval.underfit"]:
         return found
     seen = [f for name in REASONS for f in found if f.id == name and not f.is_harmful and _explains(case, f)]
+    seen = seen or faded_through_time(case)
     if not seen:
         return found
     cause = replace(
@@ -38,6 +41,31 @@ def underfits_for_a_reason(case: Case, found: list[Finding]) -> list[Finding]:
     )
     told = [replace(f, severity="info") if f is harm[0] else f for f in found if f is not seen[0]]
     return [cause, *told]
+
+
+def faded_through_time(case: Case) -> list[Finding]:
+    """A recurrent network whose first inputs got next to no gradient at the start and get little now: they are not learned."""
+    if case.start is None or case.subject.train is None or case.loss_fn is None:
+        return []
+    first = faded(replace(case.subject, model=case.start[0]))
+    now = None if first is None else faded(replace(case.subject, model=case.model), VANISHED)
+    if first is None or now is None:
+        return []
+    name, growth, steps = now
+    return [
+        Finding(
+            "optim.vanishing_gradients",
+            "info",
+            name,
+            f"of the gradient at the last of {steps} steps the first ones get {growth:.2g} (at the start {first[1]:.2g})",
+            "each step passes on only a part of the gradient, and the first inputs get next to nothing",
+            "take a GRU or an LSTM whose forget gate begins open, or begin with an orthogonal matrix",
+            step=case.telemetry.step,
+            code="nn.GRU(inputs, width, batch_first=True)",
+            confidence=0.7,
+            numbers={"growth": growth},
+        )
+    ]
 
 
 def _explains(case: Case, finding: Finding) -> bool:
