@@ -32,6 +32,7 @@ from dressage.start import Start
 from dressage.together import (
     components_fit,
     network_fits,
+    other_kind,
     plateau_fits,
     snapshots_fit,
     steps_fit,
@@ -108,6 +109,8 @@ def resolve(recipe: Recipe, facts: Facts, *, own_model: bool = False, start: Sta
     exist and settings that the data cannot bear.
     """
     check_names(recipe)
+    if start is not None and (problem := other_kind(start, facts)):
+        raise problem
     written = given_paths(recipe)
     recipe = recipe if start is None else start.under(recipe)
     given = given_paths(recipe)

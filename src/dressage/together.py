@@ -17,6 +17,8 @@ from dressage.recipe import Recipe, Transfer
 from dressage.regularize import SHRINKING
 from dressage.start import Start
 
+KINDS = {"images": "images", "array": "an array", "table": "a table"}
+
 
 def plateau_fits(recipe: Recipe, facts: Facts) -> RecipeError | None:
     """A schedule that waits for validation values needs validation rows."""
@@ -85,6 +87,14 @@ def views_fit(recipe: Recipe, facts: Facts) -> RecipeError | None:
     if facts.kind == "images" or not views.build(recipe.evaluate.views).of_images:
         return None
     return _error("evaluate.views", f"'{recipe.evaluate.views}' given", "the data has no images", "leave it out")
+
+
+def other_kind(start: Start, facts: Facts) -> RecipeError | None:
+    """A network for images is taken over for images, one for rows for rows."""
+    if start.preprocess is None or start.preprocess.kind == facts.kind:
+        return None
+    found, expected = f"the data is {KINDS[facts.kind]}", f"it was trained on {KINDS[start.preprocess.kind]}"
+    return _error("transfer.source", found, expected, "give data of the same kind")
 
 
 def transfer_misfits(recipe: Recipe, start: Start | None, *, own_model: bool) -> list[RecipeError]:

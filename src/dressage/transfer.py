@@ -86,8 +86,6 @@ def preprocess_for(source: Source, rows_train: Tensor, resolved: Resolved) -> Pr
 
 def _require_form(source: Source, known: Preprocess) -> None:
     """Raises RecipeError unless rows of this data can go through the preprocessing of the source."""
-    if source.kind != known.kind:
-        raise _error(f"the data is {source.kind}", f"it was trained on {known.kind}", "give data of the same kind")
     if isinstance(source.x, Tensor):
         found, wanted = tuple(source.x.shape[1:]), tuple(known.sample_shape)
         if found != wanted:
