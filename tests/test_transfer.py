@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 import dressage
 from dressage.errors import RecipeError
-from dressage.fit import EpochEvent, StepEvent, fit
+from dressage.fit import EpochEvent, State, StepEvent, fit
 from dressage.fit.thaw import thaw_of
 from dressage.fit.validate import recalibrate
 from dressage.layers.held import Held, hold, release
@@ -278,6 +278,16 @@ def test_a_step_of_each_layer_has_its_share_of_the_rate(source):
             if belongs(name, unit):
                 step = 0.1 * share * slopes[name].double()
                 assert torch.allclose(before[name].double() - p.double(), step, atol=2e-7), name
+
+
+def test_the_short_way_of_adamw_has_the_shares_of_the_long_one(source, monkeypatch):
+    def losses() -> list[float]:
+        job = job_of(source, "all", transfer={"rate": 0.3, "decay": 0.5})
+        return [float(e.loss) for e in fit(job.state, job.batches, job.plan) if isinstance(e, StepEvent)]
+
+    short = losses()
+    monkeypatch.setattr(State, "kernel", lambda self: None)
+    assert losses() == short
 
 
 def test_frozen_statistics_are_not_measured_anew(source):
