@@ -104,6 +104,8 @@ def test_the_trace_lies_within_its_error() -> None:
     surface, dense = tiny()
     mean, error = trace_of(surface, probes=200)
     assert abs(mean - np.trace(dense)) < 4 * error
+    spread = np.sqrt(2 * ((dense - np.diag(np.diag(dense))) ** 2).sum())  # sd of vᵀHv over signs
+    assert error == pytest.approx(spread / np.sqrt(200), rel=0.2)
     exact = trace_of(bowl([1.0, 2.0, 5.0]))
     assert exact == pytest.approx(
         (8.0, 0.0), abs=1e-12
