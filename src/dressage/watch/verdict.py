@@ -87,12 +87,13 @@ def consider(case: Case, *, end: bool) -> list[Finding]:
     if why:
         inside = [*dead_units(seen), *saturated(seen)]
         head = (lambda c: wrong_head(c)) if end and not case.head_is_right else (lambda c: [])
-        found += (
+        found = _with(
+            found,
             guarded(case, learned_backwards)
             or guarded(case, no_shuffle)
             or guarded(case, added_penalty)
             or guarded(case, head)
-            or [*inside, *guarded(case, lambda c: supported(c, why, end=end))]
+            or [*inside, *guarded(case, lambda c: supported(c, why, end=end))],
         )
     if seen.validations and seen.step >= 10:
         found += guarded(case, prepared_otherwise)
