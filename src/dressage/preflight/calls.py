@@ -230,6 +230,7 @@ def head_call(model: nn.Module, x: Tensor) -> Call | None:
         outputs = model(x)
     if not isinstance(outputs, Tensor) or not found or found[-1].kind not in ACTIVATIONS:
         return None
-    last = found[-1].output
-    same = last.untyped_storage().data_ptr() == outputs.untyped_storage().data_ptr() and last.numel() == outputs.numel()
-    return found[-1] if same else None
+    kept = (
+        found[-1].output.untyped_storage().data_ptr() == outputs.untyped_storage().data_ptr()
+    )  # whole, or a part of it
+    return found[-1] if kept else None

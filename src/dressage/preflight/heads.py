@@ -11,6 +11,7 @@ from torch import Tensor
 
 from dressage.findings import Finding
 from dressage.preflight import loss_form
+from dressage.preflight.beyond import beyond
 from dressage.preflight.calls import Rewired, head_call, skipping
 from dressage.preflight.first_loss import rows_sum_to_one
 from dressage.preflight.given import STEPS, gain, given, metric_gain, outputs_given, race
@@ -29,7 +30,7 @@ def heads(subject: Subject, deadline: float) -> list[Finding]:
     head = Head(subject, found, outputs_given(found), head_call(found.model, found.x[:8]), deadline)
     said = f"outputs {tuple(head.outputs.shape)[1:]}, targets {tuple(found.y.shape)[1:]}"
     said += f", from {float(head.outputs.min()):.3g} to {float(head.outputs.max()):.3g}"
-    sized = wrong_size(subject, found, head.outputs, deadline)
+    sized = wrong_size(subject, found, head.outputs, deadline) or beyond(subject, found, head.outputs, deadline)
     if sized is not None:
         return Seen([sized], said)
     for rule in (

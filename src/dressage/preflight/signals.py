@@ -15,6 +15,7 @@ from dressage.preflight.first_loss import neutral_loss
 from dressage.preflight.gates import gates
 from dressage.preflight.given import STEPS, Given, Race, given, lab_given, outputs_given, race
 from dressage.preflight.matrices import multiplied, spreads_of_matrices, tables
+from dressage.preflight.padding import lost_in_padding
 from dressage.preflight.reinit import linear_layers, reinitialise, spread_of
 from dressage.preflight.result import Seen
 from dressage.preflight.statistics import LayerStatistics, backward_gain, forward_gain, statistics
@@ -55,6 +56,7 @@ def signals(subject: Subject, deadline: float) -> list[Finding]:
         return Seen(said=said)
     lab = lab_given(subject)
     early = alike(lab, deadline) or exploding_through_time(start.found, start.neutral, lab, deadline)
+    early = early or lost_in_padding(subject, lab, deadline)
     noted = [early] if early else []
     if early and early.is_harmful:
         return Seen(noted, said)

@@ -15,7 +15,8 @@ class Passes:
 
     def __init__(self, model: nn.Module) -> None:
         self.model = model
-        self.modes: list[bool] = []
+        self.modes: list[tuple[bool, bool]] = []
+        """Of each pass: whether it was in training mode, and whether gradients were asked for."""
         self.input: Tensor | None = None
         self._handle: Any = None
         self._last, self._period = 0, 0
@@ -44,14 +45,17 @@ class Passes:
         self.leave()
         self._last, self._period = step, step - self._last
         modes, self.modes = self.modes, []
-        if modes:
-            return any(modes)
+        judging = [training for training, learns in modes if not learns] or [training for training, _ in modes]
+        if judging:  # of passes with and without gradients, those with them are batches whose update is still to come
+            return any(judging)
         return None if training else False
 
     def _seen(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        self.modes.append(module.training)
-        if self.input is None:
+        learns = torch.is_grad_enabled()
+        is_first = not self.modes or (not learns and all(before for _, before in self.modes))
+        self.modes.append((module.training, learns))
+        if self.input is None or is_first:
             x = main_input(module, args, kwargs)
             self.input = None if x is None else x.detach()[:512].clone()
-        if torch.is_grad_enabled() and len(self.modes) > 4096:
+        if learns and len(self.modes) > 4096:
             self.leave()

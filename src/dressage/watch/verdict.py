@@ -23,7 +23,7 @@ from dressage.watch.penalty import added_penalty
 from dressage.watch.reason import underfits_for_a_reason
 from dressage.watch.rules.curves import overfit
 from dressage.watch.rules.layers import dead_units, saturated
-from dressage.watch.rules.loop import data_stall, eval_mode_in_training, no_zero_grad
+from dressage.watch.rules.loop import another_optimizer, data_stall, eval_mode_in_training, no_zero_grad
 from dressage.watch.rules.symptoms import symptoms
 from dressage.watch.signs import signs_at_the_end
 from dressage.watch.struggle import struggles, supported, suspected
@@ -61,6 +61,7 @@ EXPLAINS = {
     "optim.frozen_params": ("optim.lr_too_low", "eval.underfit", "optim.vanishing", "model.bottleneck"),
     "optim.": ("eval.underfit", "model.bottleneck"),
     "eval.train_mode_at_eval": ("optim.bn_small_batch",),
+    "eval.eval_mode_in_training": ("model.dead_relu", "model.saturated", "optim.bn_small_batch"),
     "eval.e": ("eval.underfit",),
     "data.": ("eval.underfit",),
 }
@@ -73,7 +74,8 @@ ELSEWHERE = 0.9
 def consider(case: Case, *, end: bool) -> list[Finding]:
     """The findings as things stand; at the end of the training the final ones."""
     seen = case.telemetry
-    found: list[Finding] = [*no_zero_grad(seen), *guarded(case, _modes)]
+    moved_by_another = guarded(case, lambda c: another_optimizer(seen, c.model, c.optimizer))
+    found: list[Finding] = [*(moved_by_another or no_zero_grad(seen)), *guarded(case, _modes)]
     if not case.examined and (case.is_aligned or end):
         case.examined = True
         case.lasting += guarded(case, examination)

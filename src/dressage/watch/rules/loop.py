@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from statistics import median
 
+from torch import nn
+from torch.optim import Optimizer
+
 from dressage.findings import Finding
 from dressage.watch.telemetry import Telemetry
 
@@ -30,6 +33,31 @@ def no_zero_grad(seen: Telemetry) -> list[Finding]:
             step=stale[1].step,
             code="optimizer.zero_grad()",
             numbers={"stale": share},
+            confidence=0.99,
+        )
+    ]
+
+
+def another_optimizer(seen: Telemetry, model: nn.Module, optimizer: Optimizer) -> list[Finding]:
+    """None of the network's parameters is in the optimiser, and none has moved."""
+    held = {p.untyped_storage().data_ptr() for group in optimizer.param_groups for p in group["params"]}
+    trained = [p for p in model.parameters() if p.requires_grad]
+    if len(seen.probes) < 3 or not trained or any(p.untyped_storage().data_ptr() in held for p in trained):
+        return []
+    weights = [w for p in seen.probes for w in p.weights]
+    if any(w.update > 0 for w in weights) or not any(w.gradient > 0 for w in weights):
+        return []  # copies of them may be in the optimiser, and be copied back
+    return [
+        Finding(
+            "optim.frozen_params",
+            "critical",
+            "optimiser",
+            f"none of the {len(trained)} parameters of the network is in the optimiser; they get gradients, and have not moved "
+            f"in {seen.probes[-1].step} steps",
+            "the optimiser was made from the parameters of something else: another network, or this one before it was replaced",
+            "make the optimiser from the parameters of the network that is trained",
+            step=seen.probes[0].step,
+            code="optimizer = torch.optim.Adam(model.parameters(), lr)",
             confidence=0.99,
         )
     ]
