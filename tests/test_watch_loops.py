@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -12,13 +14,16 @@ from dressage.findings import Finding
 from dressage.preflight.padding import padding_first, trailing
 from dressage.watch import LoopWatch
 from dressage.watch.passes import Passes
+from dressage.watch.shown import said_once
 
 
-def harmful(found: list[Finding]) -> list[str]:
+def harmful(found: Sequence[Finding]) -> list[str]:
     return [f.id for f in found if f.is_harmful]
 
 
-def checked(model: nn.Module, loss_fn: nn.Module, x: Tensor, y: Tensor, only: str, rate: float = 3e-3) -> list[Finding]:
+def checked(
+    model: nn.Module, loss_fn: nn.Module, x: Tensor, y: Tensor, only: str, rate: float = 3e-3
+) -> Sequence[Finding]:
     optimizer = torch.optim.Adam(model.parameters(), lr=rate)
     found = dressage.preflight(model, optimizer, loss_fn, train=(x, y), only=(only,), seconds=2)
     return found.findings
@@ -147,7 +152,7 @@ class Cropped(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         z = self.body(x)
-        return (z.sigmoid() if self.squashed else z)[..., :12, :12]
+        return (z.sigmoid() if self.squashed else z)[..., :12, :12]  # type: ignore[no-any-return]
 
 
 @pytest.mark.parametrize("squashed", [True, False])
@@ -157,3 +162,90 @@ def test_a_sigmoid_before_the_outputs_are_cropped(squashed: bool) -> None:
     x = 2 * (x - x.mean()) / x.std()
     found = checked(Cropped(squashed=squashed), nn.MSELoss(), x, x, "heads", 1e-2)
     assert harmful(found) == ["model.wrong_output_activation"] * squashed
+
+
+def trained(
+    model: nn.Module, x: Tensor, y: Tensor, *, given: bool = True, rate: float = 0.01, **more: object
+) -> LoopWatch:
+    """What is seen of 260 steps by Adam or, where nothing but the network is given, by SGD."""
+    loss_fn = nn.CrossEntropyLoss()
+    weights = [p for p in model.parameters() if p.requires_grad]
+    optimizer = torch.optim.Adam(weights, rate) if given else torch.optim.SGD(weights, rate)
+    data = {"loss_fn": loss_fn, "train": (x, y), **more} if given else {}
+    watch = dressage.watch(model, optimizer, seconds=8, **data)  # type: ignore[arg-type]
+    g = torch.Generator().manual_seed(0)
+    for _ in range(260):
+        rows = torch.randint(0, len(x), (32,), generator=g)
+        optimizer.zero_grad()
+        loss = loss_fn(model(x[rows]), y[rows])
+        loss.backward()
+        optimizer.step()
+        watch.step(loss)
+    return watch
+
+
+def clusters(rows: int, seed: int) -> tuple[Tensor, Tensor]:
+    g = torch.Generator().manual_seed(seed)
+    y = torch.randint(0, 5, (rows,), generator=g)
+    return torch.randn(rows, 8, generator=g) + 3 * torch.eye(8)[y], y
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_classes_that_have_other_numbers_in_validation(same: bool) -> None:
+    torch.manual_seed(0)
+    (x, y), (xv, yv) = clusters(600, 1), clusters(300, 2)
+    net = nn.Sequential(nn.Linear(8, 32), nn.ReLU(), nn.Linear(32, 5))
+    found = trained(net, x, y, val=(xv, yv if same else torch.tensor([3, 1, 4, 0, 2])[yv])).diagnose()
+    assert harmful(found) == ["data.shuffled_labels"] * (not same)
+    assert same or "0 for 3, 2 for 4, 3 for 0, 4 for 2" in found[0].evidence
+
+
+@pytest.mark.parametrize("squash", [nn.Sigmoid, nn.Tanh])
+def test_first_layers_that_stand_still_where_nothing_but_the_network_is_known(squash: type[nn.Module]) -> None:
+    torch.manual_seed(0)
+    layers = [part for _ in range(8) for part in (nn.Linear(8, 8), squash())]
+    last = nn.Linear(8, 5)
+    with torch.no_grad():
+        last.weight.mul_(0.2)
+        last.bias.zero_()
+    found = trained(nn.Sequential(*layers, last), *clusters(600, 1), given=False, rate=0.05).diagnose()
+    assert harmful(found) == ["optim.vanishing_gradients"] * (squash is nn.Sigmoid)
+
+
+def test_a_backbone_that_is_kept_has_no_vanishing_gradients() -> None:
+    torch.manual_seed(0)
+    x, y = clusters(600, 1)
+    body = nn.Sequential(*(part for _ in range(4) for part in (nn.Linear(8, 8), nn.ReLU())))
+    net = nn.Sequential(body, nn.Linear(8, 5))
+    for p in body.parameters():
+        p.requires_grad = False
+    assert harmful(trained(net, x, y).diagnose()) == []
+
+
+def test_one_error_is_noted_once() -> None:
+    error = "TypeError: forward() missing 1 required positional argument: 'b'"
+    notes = ["no val", f"heads: could not be checked: {error}", f"one examination failed ({error})", "ValueError: x"]
+    assert said_once(notes) == ["no val", f"what runs a copy of the network or its loss ({error})", "ValueError: x"]
+
+
+class Views(nn.Module):
+    """Each row's one view finds its other among those of the batch."""
+
+    def forward(self, a: Tensor, b: Tensor) -> Tensor:
+        return F.cross_entropy(F.normalize(a) @ F.normalize(b).T / 0.2, torch.arange(len(a)))
+
+
+def test_what_a_second_pass_gives_is_no_target() -> None:
+    torch.manual_seed(0)
+    (x, _), model, cost = clusters(400, 1), nn.Sequential(nn.Linear(8, 32), nn.ReLU(), nn.Linear(32, 8)), Views()
+    optimizer = torch.optim.Adam(model.parameters(), 1e-3)
+    watch = dressage.watch(model, optimizer, cost, seconds=8)
+    for _ in range(150):
+        rows = torch.randint(0, len(x), (50,))
+        loss = cost(model(x[rows] + 0.3 * torch.randn(50, 8)), model(x[rows] + 0.3 * torch.randn(50, 8)))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        watch.step(loss)
+    assert harmful(watch.diagnose()) == []
+    assert watch.case.subject.train is None

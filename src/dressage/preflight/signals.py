@@ -230,7 +230,7 @@ def _small(start: _Start, lab: Lab, deadline: float) -> Finding | None:
 def _vanishing(start: _Start, lab: Lab, deadline: float) -> Finding | None:
     back = backward_gain(start.lines)
     squashing = [s for s in start.lines if s.kind in ("tanh", "sigmoid")]
-    if back > 1e-2 or len(start.layers) < 4:
+    if not 0 < back <= 1e-2 or len(start.layers) < 4:  # none at all: it is cut, and does not vanish
         return None
     last = start.layers[-1][0]
     ends = max((s.number for s in start.lines if s.name == last), default=-1)

@@ -35,7 +35,8 @@ def too_small(case: Case) -> list[Finding]:
     is_level = still_falling(case.telemetry.losses) == 0 or _is_as_far_behind_later(case, known.best.score)
     half_way = (known.constant.score + known.best.score) / 2
     says_nothing = case.subject.task != "regression" and metric < half_way and _has_fallen(case.telemetry.losses)
-    settled = not says_nothing and lag >= LAG and case.telemetry.step >= LONG and is_level
+    is_whole = all(p.requires_grad for p in case.model.parameters())  # else what is kept as it is was chosen
+    settled = is_whole and not says_nothing and lag >= LAG and case.telemetry.step >= LONG and is_level
     return [
         Finding(
             "eval.underfit",

@@ -86,7 +86,7 @@ class StepProbe:
                 self.outputs = first_output(output).detach()
 
     def _loss(self, module: nn.Module, args: tuple[Any, ...]) -> None:
-        if torch.is_grad_enabled() and len(args) > 1 and isinstance(args[1], Tensor):
+        if torch.is_grad_enabled() and len(args) > 1 and isinstance(args[1], Tensor) and not args[1].requires_grad:
             self.targets = args[1].detach()
             self.given = args[0].detach() if isinstance(args[0], Tensor) else None
 

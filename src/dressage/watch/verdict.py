@@ -21,8 +21,9 @@ from dressage.watch.order import no_shuffle
 from dressage.watch.outgrown import outgrown
 from dressage.watch.penalty import added_penalty
 from dressage.watch.reason import underfits_for_a_reason
+from dressage.watch.renumbered import renumbered
 from dressage.watch.rules.curves import overfit
-from dressage.watch.rules.layers import dead_units, saturated
+from dressage.watch.rules.layers import dead_units, saturated, standing_first_layers
 from dressage.watch.rules.loop import another_optimizer, data_stall, eval_mode_in_training, no_zero_grad
 from dressage.watch.rules.symptoms import symptoms
 from dressage.watch.signs import signs_at_the_end
@@ -97,6 +98,7 @@ def consider(case: Case, *, end: bool) -> list[Finding]:
             or guarded(case, head)
             or [*inside, *guarded(case, lambda c: supported(c, why, end=end))],
         )
+        found += [] if case.lab(start=True) is not None else standing_first_layers(seen)
     if seen.validations and seen.step >= 10:
         found += guarded(case, prepared_otherwise)
     found += guarded(case, _overfitting)
@@ -121,6 +123,7 @@ def _noise(case: Case) -> list[Finding]:
 def _ended(case: Case, found: list[Finding]) -> list[Finding]:
     """What only the end tells: harm that did not come, and causes of what is not explained."""
     found = [f for f in found if f.id != "data.class_imbalance"] + guarded(case, unlearned_class)
+    found += guarded(case, renumbered)
     found = guarded(case, lambda c: _settled(c, found)) or found
     found = guarded(case, lambda c: outgrown(c, found)) or found
     if not any(f.is_harmful and not f.is_symptom for f in found):

@@ -22,7 +22,7 @@ from dressage.watch.case import Case
 from dressage.watch.pace import Pace
 from dressage.watch.passes import Passes
 from dressage.watch.probe import StepProbe
-from dressage.watch.shown import line_of
+from dressage.watch.shown import line_of, said_once
 from dressage.watch.telemetry import Telemetry, Validation
 from dressage.watch.verdict import consider
 
@@ -162,7 +162,7 @@ class Watch:
 
     def __str__(self) -> str:
         told = [line_of(f) for f in self.findings] or ["nothing found"]
-        return "\n".join([*told, *(f"not checked: {note}" for note in self.notes)])
+        return "\n".join([*told, *(f"not checked: {note}" for note in said_once(self.notes))])
 
     def _safely(self, look: Callable[[], None]) -> None:
         """What goes wrong in watching never reaches the loop: it is noted, and the loop is watched no longer."""

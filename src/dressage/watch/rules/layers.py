@@ -9,6 +9,8 @@ from dressage.watch.telemetry import Telemetry
 
 DEAD = 0.9
 """Share of a layer's units that are zero on all rows. (90 % of zeros in all is healthy: other units on other rows.)"""
+VANISHED, STANDS, LONG = 1e-4, 1e-6, 200
+"""Gradient of the first matrix beside that of the last, its update beside its size, and steps from which that is told."""
 SATURATED = 0.6
 """Share of a layer's outputs that lie at an end; a healthy tanh layer of a trained network has up to a third there."""
 
@@ -42,6 +44,36 @@ def dead_units(seen: Telemetry) -> list[Finding]:
             code="nn.LeakyReLU()",
             confidence=0.9,
             numbers={"dead": share, "since": float(first)},
+        )
+    ]
+
+
+def standing_first_layers(seen: Telemetry) -> list[Finding]:
+    """A loss that does not fall, with next to no gradient at the first matrix: what is seen where no copy can be trained."""
+    last = [
+        [w for w in p.weights if "bias" not in w.name and w.gradient >= 0] for p in seen.probes[len(seen.probes) // 2 :]
+    ]
+    last = [weights for weights in last if len(weights) > 2 and weights[-1].gradient > 0]
+    if len(last) < 3 or seen.step < LONG or not all(0 < w[0].gradient < VANISHED * w[-1].gradient for w in last):
+        return []
+    moved = median(w[0].ratio for w in last)
+    if moved > STANDS:
+        return []
+    share = median(w[0].gradient / w[-1].gradient for w in last)
+    return [
+        Finding(
+            "optim.vanishing_gradients",
+            "warning",
+            last[-1][0].name,
+            f"the loss has not fallen in {seen.step} steps; the gradient of {last[-1][0].name} is {share:.2g} of that of "
+            f"{last[-1][-1].name}, and a step changes it by {moved:.2g} of its size",
+            "each layer passes on only a part of the gradient, and the first ones get next to nothing",
+            "use ReLU (or GELU) with He's rule, residual connections, or a norm layer",
+            {"model.activation": "relu"},
+            step=seen.step,
+            code="nn.ReLU()",
+            confidence=0.75,
+            numbers={"ratio": share, "update": moved},
         )
     ]
 
