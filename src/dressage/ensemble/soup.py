@@ -155,7 +155,7 @@ def require_one_form(members: Sequence[Member], repair: str) -> None:
         if not _same(tensors, member.kept.job.preprocess().to_state()):
             found = f"it sees its inputs or targets in another scale than {members[0].name}"
             expected = "expected one preprocessing, fitted on the same rows"
-            raise RunError.of(member.name, found, expected, repair)
+            raise RunError.of(member.name, found, expected, f"train both with one --data.split_seed, or {repair}")
 
 
 def _same(one: tuple[Mapping[str, Any], Weights], other: tuple[Mapping[str, Any], Weights]) -> bool:
