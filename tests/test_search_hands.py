@@ -169,7 +169,7 @@ def test_a_thread_that_is_not_waited_for_ends_in_silence(monkeypatch: pytest.Mon
     worker.say({"tasks": []})
     assert inside.wait(10) and worker._thread is not None
     worker.wish_end()
-    worker.end(0.0)
+    worker.end()
     go_on.set()
     worker._thread.join(10)
     assert not worker._thread.is_alive() and isinstance(worker.fault, BrokenPipeError)

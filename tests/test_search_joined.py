@@ -10,7 +10,7 @@ import pytest
 
 import dressage
 from dressage.search import Search, go_on, load_search
-from dressage.search.asked import Asked, Stage, as_stages, brackets, joined, joins, planned
+from dressage.search.asked import Asked, brackets, joined, joins, planned
 from dressage.search.events import StageEvent, TrialEvent
 from dressage.search.rungs import Rung
 from dressage.search.work import at_epoch
@@ -18,7 +18,8 @@ from dressage.search.work import at_epoch
 ASKED: dict[str, Any] = {
     "recipe": {"model": {"width": 16, "depth": 1}, "train": {"batch_size": 32, "epochs": 9}},
     "space": {"optim.lr": "log:1e-5:3", "regularize.weight_decay": "log:1e-4:1"},
-    "trials": 18,
+    "stages": "6x9,6x9,6x9",
+    "sampler": "sobol",
     "finalists": 1,
     "repeats": 2,
     "jobs": 1,
@@ -57,7 +58,7 @@ def test_which_stages_are_joined_by_hand() -> None:
     assert planned(plan, 200) == [6000.0, 3000.0, 6000.0, 3000.0, 2 * 2 * 9 * 200.0]
 
 
-def test_what_is_searched_where_nothing_is_asked(whole: Search) -> None:
+def test_one_ladder(whole: Search) -> None:
     assert whole.asked.stages == STAGES and whole.asked.is_joined and whole.asked.sampler == "sobol"
     assert len(whole.results) == 18 == len({r.trial.number for r in whole.results})
     assert [len(stage.results) for stage in whole.stages] == [6, 12, 18]
@@ -107,22 +108,23 @@ def test_stopped_anywhere_it_takes_the_same_course(whole: Search, tmp_path: Path
     assert facts(load_search(out)) == facts(whole)
 
 
-def test_shorter_trials_or_fewer_rows_are_followed_by_whole_ones(tmp_path: Path) -> None:
-    stages: list[Stage] = []
-
+def test_what_is_searched_where_nothing_is_asked(tmp_path: Path) -> None:
     def look(event: object) -> None:
         if isinstance(event, StageEvent):
             raise Stopped
 
-    for more in ({"subset": 60}, {"epochs": 3}, {"epochs": 9, "subset": 0}, {"trials": 2}):
+    usual = {name: value for name, value in ASKED.items() if name not in ("stages", "sampler")}
+    for number, (more, wanted) in enumerate(
+        [
+            ({}, [(24, 2, 0), (12, 3, 0), (6, 9, 0)]),  # a ninth would be one epoch, of three steps
+            ({"trials": 5}, [(5, 2, 0), (2, 3, 0), (1, 9, 0)]),
+            ({"epochs": 2, "subset": 60}, [(24, 2, 60), (12, 6, 60), (6, 9, 0)]),
+            ({"trials": 1, "epochs": 20}, [(1, 9, 0)] * 3),
+            ({"recipe": {"train": {"batch_size": 1, "epochs": 9}}}, [(24, 1, 0), (12, 3, 0), (6, 9, 0)]),
+        ]
+    ):
         with pytest.raises(Stopped):
-            dressage.search("iris", **{**ASKED, **more}, out=tmp_path / str(more), on_event=look)
-        stages = as_stages(load_search(tmp_path / str(more)).asked.stages)
-        counts = [(stage.trials, stage.epochs, stage.rows) for stage in stages]
-        wanted = {
-            60: [(6, 9, 60)] * 3 + [(4, 9, 0)],
-            3: [(6, 3, 0)] * 3 + [(4, 9, 0)],
-            0: [(6, 9, 0)] * 3,
-            2: [(1, 9, 0)] * 2,
-        }
-        assert counts == wanted[list(more.values())[-1]]
+            dressage.search("iris", **{**usual, **more}, out=tmp_path / str(number), on_event=look)
+        asked = load_search(tmp_path / str(number)).asked
+        assert [(stage.trials, stage.epochs, stage.rows) for stage in asked.plan] == wanted
+        assert asked.is_joined and asked.sampler == "sobol" and asked.halving == "none"

@@ -234,6 +234,20 @@ def test_verdict_by_hand() -> None:
     )
 
 
+def test_where_none_comes_near_the_best_it_is_said_without_two_negatives() -> None:
+    far = {0: [0.90, 0.91], 1: [0.5, 0.51]}
+    verdict = judge([result(0, 0.90), result(1, 0.5), result(2, 0.4)], far)
+    assert verdict is not None and verdict.alike == ()
+    assert told(verdict)[2:4] == [
+        "The one repeated beside it was worse by more than noise explains.",
+        "The one that ran once was worse by more than the noise of one run explains.",
+    ]
+    several = judge(
+        [*(result(i, 0.5 - i / 10) for i in range(3)), result(3, 0.9)], {**far, 3: [0.9, 0.9], 0: [0.1, 0.1]}
+    )
+    assert several is not None and told(several)[2].startswith("The 2 repeated beside it were worse")
+
+
 def test_verdict_without_repeats_promises_nothing() -> None:
     verdict = judge([result(0, 0.9), result(1, 0.8), result(2, 0.99, state="stopped")], {})
     assert verdict is not None and verdict.best.number == 0 and math.isnan(verdict.noise) and math.isnan(verdict.low)

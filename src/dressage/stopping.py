@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import TypeVar
@@ -25,14 +25,15 @@ class Overdue(BaseException):
 class Stop:
     """Whether somebody asked for the end. Only inside `next` and `giving_up` is anything broken off."""
 
-    def __init__(self, where: object = "the run") -> None:
-        self.asked = False
+    def __init__(self, where: object = "the run", waits: Callable[[], None] | None = None) -> None:
+        self.asked = self.asked_again = False
         self.where = where
+        self._waits = waits
         self._breakable = False
         self._grace = GRACE
 
     def next(self, events: Iterator[T]) -> T | None:
-        """The next event, or None at their end. Raises Overdue when it takes longer than `GRACE` after the wish."""
+        """The next event, or None at their end. Raises Overdue `GRACE` seconds after the wish, unless it is waited for."""
         self._breakable = True
         try:
             return next(events, None)
@@ -53,21 +54,28 @@ class Stop:
     def ask(self) -> None:
         """The wish; the second one raises Interrupted where the process stands."""
         if self.asked:
+            self.asked_again = True
             found = "stopped at once: the run is as its last checkpoint left it"
             raise Interrupted.of(self.where, found, "expected one Ctrl-C", f"go on with `dressage resume {self.where}`")
         self.asked = True
         signal.setitimer(signal.ITIMER_REAL, self._grace, AGAIN)
 
     def overdue(self) -> None:
-        """The grace is over."""
-        if self._breakable:
+        """The grace is over: what is computed is broken off, or waited for, which is said once."""
+        if self._waits is None and self._breakable:
             raise Overdue
+        if self._waits is not None:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            self._waits()
 
 
 @contextmanager
-def signals(where: object = "the run") -> Iterator[Stop]:
-    """Turns Ctrl-C and SIGTERM into `Stop.asked` while it lasts; outside the main thread nothing is changed."""
-    stop, owner = Stop(where), os.getpid()
+def signals(where: object = "the run", waits: Callable[[], None] | None = None) -> Iterator[Stop]:
+    """Turns Ctrl-C and SIGTERM into `Stop.asked` while it lasts; outside the main thread nothing is changed.
+
+    `waits`: a step is waited for however long it takes, and this is called after `GRACE` to say so.
+    """
+    stop, owner = Stop(where, waits), os.getpid()
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return

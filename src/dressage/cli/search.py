@@ -35,15 +35,15 @@ class Asked:
     sampler: str = "sobol"
     """sobol, random, grid or optuna."""
     trials: int | None = None
-    """Trials, in three rounds in ranges that narrow; 48 where nothing is said."""
+    """Trials of the first of three stages, each with half as many as the one before; 24 where nothing is said."""
     epochs: int | None = None
-    """Epochs of a trial that comes to its end; those of a whole training where nothing is said."""
+    """Epochs of a trial of the first stage; a ninth of a whole training where nothing is said, then a third, then all."""
     subset: int | None = None
-    """Training rows of a trial; 0: all; left out: 10,000 where there are more than twice as many."""
+    """Training rows of the first two stages; 0: all; left out: 10,000 where there are more than twice as many."""
     stages: str | None = None
     """All stages, TRIALSxEPOCHS or TRIALSxEPOCHS@ROWS between commas, in place of the three above."""
-    halving: str = "successive"
-    """successive: the better third goes on at each rung; hyperband: brackets of it; none."""
+    halving: str | None = None
+    """successive: the better third goes on at each rung; hyperband: brackets of it; none. Successive where stages are named."""
     finalists: int = 3
     """Best trials of the last stage, which are repeated."""
     repeats: int = 3

@@ -6,7 +6,6 @@ import json
 import os
 import queue
 import threading
-import time
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -60,10 +59,13 @@ class Beside:
         self.stop.asked = True
         self._told.put(None)
 
-    def end(self, until: float) -> None:
-        """Waits for it until then; within a step that takes longer no state is whole, and its last checkpoint stands."""
+    def wait(self) -> None:
+        """Until it has ended: within a step no state is whole."""
         if self._thread is not None:
-            self._thread.join(max(0.0, until - time.monotonic()))
+            self._thread.join()
+
+    def end(self) -> None:
+        """Hears nothing more of it."""
         os.close(self._heard)
 
     def _serve(self) -> None:

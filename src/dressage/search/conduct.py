@@ -27,8 +27,8 @@ from dressage.search.work import Task, at_epoch, reached
 
 CHUNK = 10
 """Trials that a sampler which learns proposes at once."""
-CARRIED = 0.125
-"""Of the trials of a stage: the best of the one before are tried again in it."""
+CARRIED, FORMERLY = 0.25, 0.125
+"""Of the trials of a stage: the best of the one before are tried again in it; and in searches that began before it was so."""
 FEWEST = 4
 """Trials that a batch begins whatever the time."""
 
@@ -120,7 +120,8 @@ def _tried(c: Conduct, stage: Stage, number: int) -> list[Mapping[str, object]]:
     if not c.stages or joins(c.asked, number):
         return [] if c.stages else [dict(edit) for edit in c.asked.first[: stage.trials]]
     before = ranked_by_rung(c.stages[-1].results)
-    return [r.trial.edit for r in before[: math.ceil(CARRIED * stage.trials)]] if stage.trials > 1 else []
+    share = CARRIED if c.asked.is_joined else FORMERLY
+    return [r.trial.edit for r in before[: math.ceil(share * stage.trials)]] if stage.trials > 1 else []
 
 
 def _by_rungs(c: Conduct, trials: Sequence[Trial], results: list[Result]) -> None:

@@ -106,8 +106,8 @@ def _most(pace: Pace, steps: int, epochs: int, budget: float) -> int:
 
 
 def _cut(tasks: Sequence[Task], size: int, workers: int) -> list[Group]:
-    """In pieces of nearly the same size, so that workers end together."""
-    pieces = math.ceil(len(tasks) / size)
+    """In pieces of nearly the same size and at least that, so that none is left to train alone and workers end together."""
+    pieces = max(1, len(tasks) // size)
     if size > 1:
         pieces = min(len(tasks), math.ceil(pieces / workers) * workers)
     ends = [len(tasks) * i // pieces for i in range(pieces + 1)]

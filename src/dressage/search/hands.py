@@ -29,6 +29,9 @@ START = 5.0
 """Seconds that a process takes to import, to open the data and to make its first network; 4.5 were measured."""
 WORTH = 2.0
 """Times its start that a process has to save."""
+WAITS = (
+    "waiting for a step to end, so that nothing is lost; Ctrl-C once more gives up what came since the last checkpoint"
+)
 SOON = 1.0
 """Seconds of training from which its pace is known."""
 
@@ -46,7 +49,7 @@ def hands(bench: Bench, model: Made | None, jobs: int, on: str, left: TimeLeft) 
         found = "the data or the network was given from Python"
         repair = "give a path, and a network as FILE.py:Name on the command line"
         raise UsageError.of(f"--on {on}", found, "expected what every node can open by itself", repair)
-    with signals(bench.place.path) as stop:
+    with signals(bench.place.path, waits=lambda: bench.tell(ToldEvent([WAITS]))) as stop:
         if on:
             with on_ray(bench, stop, on, spec) as cluster:
                 yield cluster

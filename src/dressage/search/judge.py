@@ -166,16 +166,31 @@ def told(verdict: Verdict) -> list[str]:
     once = [s for s in verdict.others if not s.repeats]
     alike, vague = [s.number for s in again if s.is_alike], sum(s.is_alike for s in once)
     named = f"trial{'s' * (len(alike) > 1)} {', '.join(map(str, alike))}"
-    if again:
-        were = f"{_count(len(again), 'other')} that {'were' if len(again) > 1 else 'was'} repeated"
-        lines.append(f"Of {were}, {named if alike else 'none'} cannot be told from it.")
-    if once:
-        lines.append(f"Of {len(once)} that ran once, {vague or 'none'} cannot be told from it by that one run.")
+    if again and alike:
+        lines.append(
+            f"Of {_number(again)} repeated beside it, {named} cannot be told from it: no further behind than noise explains."
+        )
+    elif again:
+        lines.append(f"The {_number(again)} repeated beside it {_were(again)} worse by more than noise explains.")
+    if once and vague:
+        lines.append(f"Of {len(once)} that ran once, {vague} cannot be told from it by that one run.")
+    elif once:
+        lines.append(
+            f"The {_number(once)} that ran once {_were(once)} worse by more than the noise of one run explains."
+        )
     expected = f"would be {verdict.optimism:.2g} too high by luck, were all {verdict.runs} equally good"
     lines.append(
         f"Its first score, {best.first:.4g}, {_measured(verdict.excess)}; the best of {verdict.runs} {expected}."
     )
     return lines
+
+
+def _number(things: Sequence[object]) -> str:
+    return "one" if len(things) == 1 else str(len(things))
+
+
+def _were(things: Sequence[object]) -> str:
+    return "was" if len(things) == 1 else "were"
 
 
 def _count(n: int, thing: str) -> str:

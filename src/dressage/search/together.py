@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 
-from dressage.errors import DataError, DressageError, RecipeError, RunError, UsageError
+from dressage.errors import DataError, DressageError, Interrupted, RecipeError, RunError, UsageError
 from dressage.fit import EndEvent, EpochEvent
 from dressage.fit.population import Member, MemberEvent, StepsEvent, fit_together, kin, misfit
 from dressage.jobfile import write_job
@@ -132,7 +132,7 @@ def _train(bench: Bench, carried: Sequence[Carried], stop: Stop) -> None:
             _write(c)
     except Overdue:
         pass  # within a step no state is whole: the last checkpoints stand
-    except (UsageError, RunError):
+    except (UsageError, RunError, Interrupted):
         raise
     except (DressageError, RuntimeError, ValueError, ArithmeticError, MemoryError):
         pass  # each is tried alone, which tells whose fault it is

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
-from dressage.errors import DataError, DressageError, RecipeError, RunError, UsageError, printable
+from dressage.errors import DataError, DressageError, Interrupted, RecipeError, RunError, UsageError, printable
 from dressage.evaluate.intervals import estimate, wilson
 from dressage.files import write_json
 from dressage.fit import EndEvent, EpochEvent, Event, StepEvent, fit
@@ -94,7 +94,7 @@ def carry_on(bench: Bench, trial: Trial, epoch: int, stop: Stop) -> Result | Non
     try:
         with threads_kept(int(job.recipe.train.threads)):
             result = _recorded(bench, trial, job, epoch, stop)
-    except (UsageError, RunError):  # the disk, or a folder that was changed
+    except (UsageError, RunError, Interrupted):  # the disk, a folder that was changed, a second Ctrl-C
         raise
     except (DressageError, RuntimeError, ValueError, ArithmeticError, MemoryError) as error:
         return fail(bench, trial, f"{type(error).__name__}: {error}")

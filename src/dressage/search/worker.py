@@ -46,7 +46,7 @@ def main() -> None:
             _say(answers, {"ready": True})
             while True:
                 tasks = tasks_of(told.get())
-                with signals(place.path) as stop:
+                with signals(place.path, waits=lambda: None) as stop:
                     carry_out(bench, tasks, stop)
                     if stop.asked:
                         return

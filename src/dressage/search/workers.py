@@ -13,7 +13,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
@@ -33,8 +32,6 @@ DEATHS = 3
 """Times that the worker of a trial may die before the trial counts as failed."""
 STARTING = -1
 """In the place of a trial: a worker that was not ready yet."""
-ENDING = 6.0
-"""Seconds that workers have to save what they train."""
 TICK = 0.2
 """Seconds between two looks at whether somebody asked for the end."""
 
@@ -82,13 +79,14 @@ class Worker:
         """Asks it to save what it trains, and to end; one without a trial may be importing for seconds yet, and is killed."""
         self.process.send_signal(signal.SIGKILL if self.group is None else signal.SIGTERM)
 
-    def end(self, until: float) -> None:
-        """Waits for it until then; after that it is killed."""
-        try:
-            self.process.wait(max(0.0, until - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+    def wait(self) -> None:
+        """Until it has ended."""
+        self.process.wait()
+
+    def end(self) -> None:
+        """Kills it if it has not."""
+        self.process.kill()
+        self.process.wait()
         for pipe in (self.process.stdin, self.process.stdout, self.log):
             try:
                 if pipe is not None:
@@ -115,13 +113,16 @@ class Processes:
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Asks those that train to save it, and ends all."""
+        """Asks those that train to save it and waits until they have, unless somebody asks once more; then ends all."""
         for worker in self.workers:
             worker.wish_end()
-        until = time.monotonic() + ENDING
-        for worker in self.workers:
-            worker.end(until)
-        self.workers = []
+        try:
+            for worker in self.workers if not self.stop.asked_again else ():
+                worker.wait()
+        finally:
+            for worker in self.workers:
+                worker.end()
+            self.workers = []
 
     def carry(self, groups: Sequence[Group], may_begin: Callable[[], bool]) -> Iterator[Result]:
         """Results as they come. Raises Interrupted, and what is wrong with the place."""
@@ -155,7 +156,8 @@ class Processes:
             for worker in [w for w in self.workers if isinstance(w, Beside) and w.group is None]:
                 self.workers.remove(worker)
                 worker.wish_end()
-                worker.end(time.monotonic() + ENDING)
+                worker.wait()
+                worker.end()
 
     def _heard(self) -> list[Worker | Beside]:
         """Workers that have something to say, or have died."""
@@ -198,7 +200,7 @@ class Processes:
         """Its trials are gone on with by another; after some deaths they count as failed."""
         self.workers.remove(worker)
         group, words = worker.group, worker.last_words()
-        worker.end(time.monotonic())
+        worker.end()
         number = group[0].trial.number if group else STARTING
         self.deaths[number] = self.deaths.get(number, 0) + 1
         if self.deaths[number] < DEATHS:

@@ -40,7 +40,8 @@ class Pace:
         """How many are best taken together where so many are to be shared out to workers; 1: each alone."""
 
         def time(size: int, pace: float) -> float:
-            return math.ceil(math.ceil(trainings / size) / workers) * min(size, trainings) * pace
+            groups = max(1, trainings // size)
+            return math.ceil(groups / workers) * math.ceil(trainings / groups) * pace
 
         fitting = {size: pace for size, pace in self.together.items() if size <= trainings}
         if not fitting:
