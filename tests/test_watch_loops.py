@@ -249,3 +249,37 @@ def test_what_a_second_pass_gives_is_no_target() -> None:
         watch.step(loss)
     assert harmful(watch.diagnose()) == []
     assert watch.case.subject.train is None
+
+
+class Two(nn.Module):
+    """A network of two inputs, which no copy of can be run on one."""
+
+    def __init__(self, outputs: int, *, shares: bool = False) -> None:
+        super().__init__()
+        self.body, self.shares = nn.Sequential(nn.Linear(8, 32), nn.ReLU(), nn.Linear(32, outputs)), shares
+
+    def forward(self, a: Tensor, b: Tensor) -> Tensor:
+        z = self.body(torch.cat([a, b], 1))
+        return z.softmax(1) if self.shares else z  # type: ignore[no-any-return]
+
+
+def in_two_parts(net: Two, cost: nn.Module, x: Tensor, y: Tensor) -> list[str]:
+    optimizer = torch.optim.Adam(net.parameters(), 1e-3)
+    watch = dressage.watch(net, optimizer, cost, seconds=5)
+    for _ in range(150):
+        rows = torch.randint(0, len(x), (32,))
+        optimizer.zero_grad()
+        loss = cost(net(x[rows, :4], x[rows, 4:]), y[rows])
+        loss.backward()
+        optimizer.step()
+        watch.step(loss)
+    return harmful(watch.diagnose())
+
+
+@pytest.mark.parametrize("wrong", [True, False])
+def test_what_the_loss_is_given_speaks_for_a_network_of_two_inputs(wrong: bool) -> None:
+    torch.manual_seed(0)
+    x, y = clusters(600, 1)
+    assert in_two_parts(Two(5, shares=wrong), nn.CrossEntropyLoss(), x, y) == ["loss.double_softmax"] * wrong
+    prices = x[:, :1] + (5000.0 if wrong else 0.0)
+    assert in_two_parts(Two(1), nn.MSELoss(), x, prices) == ["data.target_unscaled"] * wrong

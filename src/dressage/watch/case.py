@@ -51,6 +51,8 @@ class Case:
     """Rows of probed batches, where no data was given or it could not be followed."""
     batches: list[Tensor] = field(default_factory=list)
     """Inputs of the first probed steps."""
+    pair: tuple[Tensor, Tensor] | None = None
+    """What the loss was given in the last probed step."""
     bad_input: int | None = None
     """Step whose inputs held a number that is not finite."""
     waited: list[float] = field(default_factory=list)
@@ -114,6 +116,8 @@ class Case:
         """Brings the data into the form in which the loop gives it to the network, from the first batch that was seen."""
         if len(self.batches) < 3:
             self.batches.append(inputs[:512].clone())
+        if targets is not None and outputs[1] is not None:
+            self.pair = outputs[1][:512].clone(), targets[:512].clone()
         if self.bad_input is None and inputs.is_floating_point() and not bool(inputs.isfinite().all()):
             self.bad_input = self.telemetry.step
         if self.gathered is not None and targets is not None:

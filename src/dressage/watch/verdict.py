@@ -19,6 +19,7 @@ from dressage.watch.modes import train_mode_at_eval, trained_in_eval_mode
 from dressage.watch.noise import noise_scale
 from dressage.watch.order import no_shuffle
 from dressage.watch.outgrown import outgrown
+from dressage.watch.pairs import pairs
 from dressage.watch.penalty import added_penalty
 from dressage.watch.reason import underfits_for_a_reason
 from dressage.watch.renumbered import renumbered
@@ -131,7 +132,7 @@ def _ended(case: Case, found: list[Finding]) -> list[Finding]:
     if not any(f.is_harmful and f.id != "eval.overfit" for f in found):
         found = [*found, *guarded(case, mislabelled)]
     is_explained = any(f.is_harmful and not f.is_symptom for f in found)
-    found += [] if is_explained else guarded(case, added_penalty)
+    found += [] if is_explained else guarded(case, pairs) or guarded(case, added_penalty)
     found = found + guarded(case, lambda c: at_the_end(c, found))
     return guarded(case, lambda c: underfits_for_a_reason(c, found)) or found
 
