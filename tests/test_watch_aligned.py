@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from dressage.watch.aligned import way
+from dressage.watch.aligned import rows_in, way
 
 PIXELS = torch.randint(0, 256, (400, 3, 8, 8), generator=torch.Generator().manual_seed(0)).float()
 PIXELS[:300, :, 0, 0] = 0  # a place that is the same in all rows of the training part
@@ -37,3 +37,11 @@ def test_the_way_of_a_batch_is_found_exactly(name: str) -> None:
 
 def test_rows_of_another_size_cannot_be_followed() -> None:
     assert way(PIXELS, torch.zeros(8, 5)) is None
+
+
+def test_rows_of_a_single_number_are_found_again() -> None:
+    """Numbers of the nodes of a web, which a network takes as a list."""
+    nodes = torch.arange(30).flip(0)
+    found = rows_in(nodes, torch.tensor([29, 3, 0]))
+    assert found is not None and found.tolist() == [0, 26, 29]
+    assert rows_in(nodes, torch.tensor([40])) is None

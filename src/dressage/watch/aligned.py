@@ -59,8 +59,8 @@ def align_targets(y: Tensor, seen: Tensor) -> Tensor | None:
 
 def rows_in(x: Tensor, seen: Tensor) -> Tensor | None:
     """`(B,)` int64: which rows of `x` those of a batch are; None where one is not among them."""
-    flat, places = x.flatten(1).cpu(), []
-    for row in seen.flatten(1).to(flat.dtype).cpu():
+    flat, places = x.reshape(len(x), -1).cpu(), []
+    for row in seen.reshape(len(seen), -1).to(flat.dtype).cpu():
         distance = (flat - row).abs().amax(1)
         place = int(distance.argmin())
         if float(distance[place]) > SAME * float(row.abs().amax().clamp_min(1e-6)):
