@@ -8,9 +8,9 @@ FOLDER: CIFAR-10 as an image folder or npz. The coarse ranges are those of the n
 
 Arms of `--against`: dressage; random (Optuna's random sampler); tpe-median and tpe-hyperband (Optuna's TPE with its pruners); ray
 (Ray Tune, random with its ASHA scheduler). All search the same ranges for the same network, rows, split and epochs; the others'
-trials are trained by dressage's own loop one by one; dressage's arm is what it does where only the space is asked for. All have one
-process of one thread (Ray: its own beside it; `taskset -c 0` gives all one core). What is told is processor time, from the call of the
-search, with the data in the cache, until the epoch that reached the accuracy has ended.
+trials are trained by dressage's own loop one by one; dressage's arm is what it does where only the space is asked for. All have
+one process of one thread (Ray: its own beside it; `taskset -c 0` gives all one core). What is told is processor time, from the
+call of the search, with the data in the cache, until the epoch that reached the accuracy has ended.
 """
 
 from __future__ import annotations
