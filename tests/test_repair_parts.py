@@ -130,15 +130,18 @@ def test_a_symptom_takes_the_name_of_the_cause_that_was_given() -> None:
 
 def test_a_score_counts_every_target_and_ties_are_decided_by_the_loss() -> None:
     def run(*judged: tuple[float, float]) -> Any:
-        each = {
-            f"t{i}": {"headline": "accuracy", "metrics": {"accuracy": {"value": a}, "log_loss": {"value": loss}}}
-            for i, (a, loss) in enumerate(judged)
-        }
+        each = {}
+        for i, (a, loss) in enumerate(judged):
+            losses = {"value": loss, "low": loss - 0.05, "high": loss + 0.05}
+            each[f"t{i}"] = {"headline": "accuracy", "metrics": {"accuracy": {"value": a}, "log_loss": losses}}
         whole = each["t0"] if len(each) == 1 else {"headline": "t0 accuracy", "metrics": {}, "each": each}
         return SimpleNamespace(evaluation={"validation": whole})
 
     assert score(run((0.9, 0.3), (0.5, 1.0))) > score(run((0.9, 0.3), (0.4, 1.0))), "the second target"
     assert score(run((0.9, 0.2))) > score(run((0.9, 0.3))) and not score(run((0.9, 0.3))) > score(run((0.9, 0.3)))
+    assert score(run((0.9, 0.34))).is_like(score(run((0.9, 0.3)))), "within its interval"
+    assert not score(run((0.9, 0.4))).is_like(score(run((0.9, 0.3))))
+    assert not score(run((0.8, 0.3))).is_like(score(run((0.9, 0.3))))
     assert not score(SimpleNamespace(evaluation={})) > score(run((0.1, 9.0)))  # type: ignore[arg-type]
 
 

@@ -139,7 +139,7 @@ def _trained_again(
     if failure is not None and math.isnan(after.value) and second.status == "diverged":
         assert error is not None
         raise error from failure
-    is_better = failure is not None or after > before
+    is_better = failure is not None or after > before or (remedy.finding is not None and after.is_like(before))
     return replace(
         kept,
         kept=second if is_better else first,

@@ -19,11 +19,18 @@ class Score:
     """Accuracy or R², higher is better; of several targets the mean of theirs."""
     log_loss: float = math.nan
     """Of what has classes: what decides between equals."""
+    low: float = math.nan
+    high: float = math.nan
+    """95 % interval of the log loss of one target."""
 
     def __gt__(self, other: Score) -> bool:
         if self.value != other.value:
             return self.value > other.value
         return self.log_loss < other.log_loss
+
+    def is_like(self, other: Score) -> bool:
+        """Whether the rows do not tell it from the other."""
+        return self.value == other.value and self.low <= other.log_loss <= self.high
 
 
 def score(run: Run) -> Score:
@@ -35,7 +42,9 @@ def score(run: Run) -> Score:
     values = [one["metrics"][one["headline"]]["value"] for one in each]
     losses = [one["metrics"]["log_loss"]["value"] for one in each if "log_loss" in one["metrics"]]
     name = str(judged["headline"]) if len(each) == 1 else f"score, the mean of {len(each)} targets,"
-    return Score(name, _mean(values), _mean(losses))
+    only = each[0]["metrics"].get("log_loss", {}) if len(each) == 1 else {}
+    low, high = (math.nan if (end := only.get(side)) is None else float(end) for side in ("low", "high"))
+    return Score(name, _mean(values), _mean(losses), low, high)
 
 
 def _mean(values: list[float | None]) -> float:

@@ -42,7 +42,7 @@ def repair_told(record: Mapping[str, Any], run: str) -> Told | None:
     changed = "; ".join(_changed(path, pair) for path, pair in list(mapping(record.get("changes")).items())[:MOST])
     since = count(record.get("from_step"))
     went_on = f"; it went on from step {since} of {shown(first, 80)}" if since not in ("0", "–") else ""
-    is_better = kept == second
+    is_better = _is_kept(record)
     other = first if run == second else second
     head = f"{'repaired' if is_better else 'not repaired, since it did no better with'}: {changed}"
     there = "this run is kept" if kept == run else f"{shown(kept, 80)} is kept"
@@ -76,7 +76,14 @@ def _scores(record: Mapping[str, Any]) -> str:
     if before != after:
         return told
     before, after = _pair(record.get("log_loss"))
-    return told if number(before) is None else f"{told}; log loss {digits(after)}, it was {digits(before)}"
+    if (was := number(before)) is None or (now := number(after)) is None:
+        return told
+    found = ", which these rows do not tell apart: what was found decides" if now > was and _is_kept(record) else ""
+    return f"{told}; log loss {digits(now)}, it was {digits(was)}{found}"
+
+
+def _is_kept(record: Mapping[str, Any]) -> bool:
+    return bool(record.get("second")) and record.get("kept") == record.get("second")
 
 
 def _pair(value: object) -> tuple[object, object]:
