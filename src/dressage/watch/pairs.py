@@ -32,22 +32,20 @@ def _shares(case: Case, outputs: Tensor, targets: Tensor) -> list[Finding]:
         return []
     floor = math.log(1 + (z.shape[1] - 1) / math.e)
     with torch.no_grad():
-        told, once = (
-            float(case.loss_given(p, targets).mean()) for p in (outputs.float(), z.clamp_min(1e-12).log().float())
-        )
+        told = float(case.loss_given(outputs.float(), targets).mean())
     return [
         Finding(
             "loss.double_softmax",
             "warning",
             "outputs",
             f"each row of outputs sums to 1 and the loss applies softmax again: it cannot fall below {floor:.3g}; at step "
-            f"{case.telemetry.step} it is {told:.3g}, of the same probabilities taken as they are {once:.3g}",
+            f"{case.telemetry.step} it is {told:.3g}",
             "softmax is applied before a loss that applies it itself",
             "give the loss the logits: leave the softmax out",
             step=case.telemetry.step,
             code="return logits  # nn.CrossEntropyLoss applies log-softmax",
             confidence=0.95,
-            numbers={"floor": floor, "loss": told, "once": once},
+            numbers={"floor": floor, "loss": told},
         )
     ]
 
