@@ -8,11 +8,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import dressage
-from dressage.findings import Finding
 from dressage.subject import subject_of
 from dressage.subject.baselines import baselines
 from dressage.watch import LoopWatch
-from dressage.watch.verdict import _explained, _with
 
 
 def trained(
@@ -291,24 +289,3 @@ def test_constant_outputs_are_a_sign_of_a_network_that_does_badly() -> None:
     watch = trained(model, x, y, nn.CrossEntropyLoss(), steps=80, lr=1e-3)
     assert "sym.constant_output" in signs(watch)
     assert harmful(watch) == ["model.dead_relu"]
-
-
-def _finding(name: str, where: str, severity: str, **numbers: float) -> Finding:
-    return Finding(name, severity, where, "", "", "", numbers=numbers)  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize(("auc", "told"), [(0.99, "info"), (0.6, "warning")])
-def test_validation_rows_that_lie_elsewhere_do_not_tell_whether_their_labels_fit(auc: float, told: str) -> None:
-    moved = _finding("data.split_shift", "validation inputs", "warning", auc=auc)
-    torn = _finding("data.shuffled_labels", "validation targets", "warning")
-    assert [f.severity for f in _explained([moved, torn])] == ["warning", told]
-    of_training = _finding("data.shuffled_labels", "training targets", "warning")
-    assert [f.severity for f in _explained([moved, of_training])] == ["warning", "warning"]
-
-
-def test_a_cause_is_told_once() -> None:
-    proof, note = (_finding("optim.bn_small_batch", w, s) for w, s in (("batch norm", "warning"), ("1", "info")))
-    harm, other = _finding("optim.bn_small_batch", "1", "warning"), _finding("model.dead_relu", "0", "info")
-    assert _with([note, other], [proof]) == [other, proof]
-    assert _with([harm, other], [proof]) == [harm, other]
-    assert _with([other], []) == [other]
