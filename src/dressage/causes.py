@@ -98,7 +98,7 @@ CAUSES: Mapping[str, Cause] = _by_id(
     Cause(
         "model.saturated_activation",
         "the loss is flat",
-        "tanh or sigmoid units at their ends on most rows",
+        "tanh or sigmoid units, or gates of a recurrent layer, at their ends on most rows",
         "smaller weights or rate, ReLU, a norm layer, scaled inputs",
     ),
     Cause(
@@ -122,7 +122,7 @@ CAUSES: Mapping[str, Cause] = _by_id(
     Cause(
         "model.wrong_output_size",
         "a loss below 0 or with a floor",
-        "the number of outputs is not that of the classes",
+        "the number of outputs is not that of the classes, or labels of -1 and 1 where the loss takes 0 and 1",
         "one output a class, and cross-entropy",
     ),
     Cause(
@@ -183,7 +183,7 @@ CAUSES: Mapping[str, Cause] = _by_id(
     Cause(
         "optim.vanishing_gradients",
         "the loss is flat",
-        "gradients of the first layers far below those of the last, and weights there that do not move",
+        "gradients of the first layers, or first steps, far below those of the last, and weights there that do not move",
         "ReLU and its kin, residual connections, a norm layer, initialisation",
     ),
     Cause(
