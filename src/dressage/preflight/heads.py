@@ -30,7 +30,7 @@ def heads(subject: Subject, deadline: float) -> list[Finding]:
     head = Head(subject, found, outputs_given(found), head_call(found.model, found.x[:8]), deadline)
     said = f"outputs {tuple(head.outputs.shape)[1:]}, targets {tuple(found.y.shape)[1:]}"
     said += f", from {float(head.outputs.min()):.3g} to {float(head.outputs.max()):.3g}"
-    sized = wrong_size(subject, found, head.outputs, deadline) or beyond(subject, found, head.outputs, deadline)
+    sized = beyond(subject, found, head.outputs, deadline) or wrong_size(subject, found, head.outputs, deadline)
     if sized is not None:
         return Seen([sized], said)
     for rule in (
