@@ -1,0 +1,72 @@
+"""Scripts as people write them, with a fault or healthy: what `dressage.watch`, with its two lines, says of each.
+
+    DRESSAGE_TEST_DATA=FOLDER python benchmarks/wild.py [WORD ...] [--twins]
+
+A script names the causes that are right answers in its first lines; `--twins` runs the repaired ones too, watched.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+PLACE = Path(__file__).parent / "wild"
+LIMIT = 600  # seconds after which a script counts as hanging
+
+
+def main() -> None:
+    words = [w for w in sys.argv[1:] if w != "--twins"]
+    scripts = [p for p in sorted(PLACE.glob("[bh][0-9]*.py")) if not words or any(w in p.stem for w in words)]
+    told = [line(script, ran(script, repaired=False), causes(script)) for script in scripts]
+    if "--twins" in sys.argv:
+        for script in scripts:
+            if causes(script):
+                line(script, ran(script, repaired=True), set())
+    print(summary([(causes(script), found) for script, found in zip(scripts, told, strict=True)]))
+
+
+def causes(script: Path) -> set[str]:
+    """The ids that a script's first lines name; none for a healthy one."""
+    found = re.search(r"^cause: (.*)$", script.read_text(encoding="utf-8"), re.MULTILINE)
+    return set(found[1].split()) if found else set()
+
+
+def ran(script: Path, *, repaired: bool) -> dict[str, Any]:
+    """What a script told: its score, its processor seconds, the findings."""
+    env = {**os.environ, "FIX": str(int(repaired)), "WATCH": "1", "OMP_NUM_THREADS": "1"}
+    answer = subprocess.run([sys.executable, str(script)], env=env, capture_output=True, text=True, timeout=LIMIT)
+    if answer.returncode:
+        sys.exit(f"error: {script.name}: ended with {answer.returncode}\n{answer.stderr[-2000:]}")
+    told: dict[str, Any] = json.loads(answer.stdout.splitlines()[-1])
+    return told
+
+
+def line(script: Path, told: dict[str, Any], right: set[str]) -> list[str]:
+    """Prints a row; the ids that were warned of, in order."""
+    warned = [name for name, severity in told["findings"] if severity != "info"]
+    mark = "right" if (right & set(warned[:1]) or not (right or warned)) else "WRONG"
+    print(f"{script.stem:<40} {told['score']:>9} {told['seconds']:>6} s  {mark}  {', '.join(warned)}", flush=True)
+    return warned
+
+
+def summary(rows: list[tuple[set[str], list[str]]]) -> str:
+    """Recall and precision of causes, first-named right, detection, false alarms."""
+    faulty = [(right, warned) for right, warned in rows if right]
+    healthy = [warned for right, warned in rows if not right]
+    said = [(name, right) for right, warned in faulty for name in warned]
+    return (
+        f"named {sum(bool(right & set(w)) for right, w in faulty)} of {len(faulty)}, "
+        f"first {sum(bool(right & set(w[:1])) for right, w in faulty)}, "
+        f"detected {sum(bool(w) for _, w in faulty)}, "
+        f"right among warnings {sum(name in right for name, right in said)} of {len(said)}; "
+        f"healthy with a warning {sum(bool(w) for w in healthy)} of {len(healthy)}"
+    )
+
+
+if __name__ == "__main__":
+    main()
