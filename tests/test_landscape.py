@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -199,6 +200,15 @@ def test_the_ends_of_a_way_are_the_runs(pair: list[dressage.Run], both: Landscap
     assert line.loss_barrier > 0.1 and curve.loss_barrier < 0.5 * line.loss_barrier
     points = both.plane.points
     assert list(points)[2] == "bend" and points["bend"][1] > 0
+
+
+def test_a_run_may_be_called_as_the_bend_is(
+    pair: list[dressage.Run], both: Landscape, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(pair[1].folder, tmp_path / "bend")
+    monkeypatch.chdir(tmp_path)
+    seen = landscape([pair[0], "bend"], **SMALL)
+    assert seen.plane is not None and seen.plane.loss == both.plane.loss and len(seen.plane.points) == 3
 
 
 def test_the_same_seed_sees_the_same(pair: list[dressage.Run], both: Landscape) -> None:

@@ -87,6 +87,28 @@ def test_what_is_no_value_is_refused(word: str) -> None:
         numbers_of(("x=1", "x=2"))
 
 
+@pytest.mark.parametrize("written", ["-" * 490 + "x", "x" + "**-x" * 120])
+def test_what_is_nested_deeply_is_traced_or_refused(written: str) -> None:
+    try:
+        assert trace_expression(written, {"x": 1.0}).loss == 1
+    except UsageError as error:
+        assert "nested too deeply" in str(error)
+
+
+def test_names_are_those_that_python_reads() -> None:
+    assert trace_expression("µ * 2", numbers_of(("µ=3",))).loss == 6  # two signs of one name
+
+
+def test_a_spelling_that_python_warns_of_is_told_in_one_line() -> None:
+    done = process("trace", "1if x", "x=1")
+    assert done.code == 2 and "cannot be read" in done.err and "Warning" not in done.err
+
+
+def test_a_formula_without_values_is_told_what_it_needs() -> None:
+    done = call("trace", "f = (x + y) * z")
+    assert done.code == 2 and "give it: x=1" in done.err
+
+
 def test_a_network_is_what_numpy_says_of_it() -> None:
     torch.manual_seed(1)
     net = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2)).double()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -33,6 +34,15 @@ def place(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:  # no
     save_file({"0.weight": torch.zeros(4, 1, 3, 3), "other": torch.zeros(3)}, folder / "other.safetensors")
     weights = {name: t.contiguous() for name, t in load(source).model.state_dict().items()}
     save_file({**weights, "0.weight": torch.full((4, 1, 3, 3), torch.nan)}, folder / "nan.safetensors")
+    large = torch.full((4, 1, 3, 3), 1e300, dtype=torch.float64)
+    save_file({**weights, "0.weight": large}, folder / "large.safetensors")
+    unknown = torch.full((4, 1, 3, 3), torch.nan).to(torch.float8_e4m3fn)
+    save_file({**weights, "0.weight": unknown}, folder / "unknown.safetensors")
+    counts = {name: t.to(torch.complex64) for name, t in weights.items() if name.endswith("batches_tracked")}
+    save_file({**weights, **counts}, folder / "complex.safetensors")
+    shutil.copytree(source, folder / "bare")
+    described = json.loads((folder / "bare" / "data.json").read_text())
+    (folder / "bare" / "data.json").write_text(json.dumps({k: v for k, v in described.items() if k != "tensors"}))
     shutil.copytree(source, folder / "flipped")
     for file in (folder / "flipped").glob("checkpoints/*/*.safetensors"):
         content = bytearray(file.read_bytes())
@@ -81,6 +91,10 @@ FORM = ("--model.name", "convnet", "--model.width", 4, "--model.depth", 1, "--mo
         ("few.npz", ("empty.safetensors", *FORM), "is not there"),
         ("few.npz", ("other.safetensors", *FORM), "1.weight is not there"),
         ("few.npz", ("nan.safetensors", *FORM), "not finite in 0.weight"),
+        ("few.npz", ("large.safetensors", *FORM), "not finite in 0.weight"),
+        ("few.npz", ("unknown.safetensors", *FORM), "not finite in 0.weight"),
+        ("few.npz", ("complex.safetensors", *FORM), "complex64, not [] int64"),
+        ("few.npz", ("bare",), "data.json: was changed or damaged"),
         ("few.npz", ("flipped",), "no checkpoint"),
         ("few.npz", ("first", "--model.width", 8), "model.width: 8 given; the source has 4"),
         ("few.npz", ("first", "--model.name", "resnet"), "the source has convnet"),

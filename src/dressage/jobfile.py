@@ -19,7 +19,7 @@ from dressage.recipe import Recipe, load_recipe, to_toml
 from dressage.resolve import all_paths, value_at
 from dressage.start import Start
 from dressage.store.environment import differences, environment
-from dressage.store.kept import PREPROCESS, kept_preprocess
+from dressage.store.kept import PREPROCESS, damaged, kept_preprocess
 from dressage.store.manifest import read_verified
 from dressage.store.tensors import read_tensors, write_tensors
 
@@ -51,7 +51,10 @@ class JobFile:
     @property
     def input_shape(self) -> tuple[int, ...]:
         """Shape of one sample as the network gets it."""
-        return tuple(self.data["preprocess"]["input_shape"])
+        try:
+            return tuple(map(int, self.data["preprocess"]["input_shape"]))
+        except (KeyError, TypeError, ValueError):
+            raise damaged(self.folder) from None
 
     @property
     def heads(self) -> list[Head]:
@@ -76,8 +79,12 @@ class JobFile:
         about = self.data.get("transfer")
         if about is None:
             return None
-        weights = read_tensors(read_verified(self.folder, TAKEN_OVER, *about["tensors"]), self.folder / TAKEN_OVER)
-        return Start(about["where"], weights, self.preprocess() if about["preprocess"] else None)
+        try:
+            (size, digest), where, has_preprocess = about["tensors"], str(about["where"]), about["preprocess"]
+        except (KeyError, TypeError, ValueError):
+            raise damaged(self.folder) from None
+        weights = read_tensors(read_verified(self.folder, TAKEN_OVER, size, digest), self.folder / TAKEN_OVER)
+        return Start(where, weights, self.preprocess() if has_preprocess else None)
 
     def require_same(self, job: Job) -> None:
         """Raises RunError, with the differences, unless `job` has the data and the recipe of this run."""

@@ -124,6 +124,8 @@ def taken_over(start: Start, model: nn.Module, names: Sequence[str], preprocess:
     if _other_task(start, preprocess) or any(not _fits(weights.get(name), wanted[name]) for name in of_head):
         weights = {name: tensor for name, tensor in weights.items() if not belongs(name, head)}
     _require_fit(weights, wanted, of_head)
+    weights = {name: tensor.to(wanted[name].dtype) for name, tensor in weights.items()}
+    _require_finite(weights)
     model.load_state_dict({**wanted, **weights})
     kept = start.preprocess if start.preprocess is not None and _same_steps(start, preprocess) else None
     return Start(start.where, weights, kept)
@@ -162,9 +164,9 @@ def _same_steps(start: Start, preprocess: Preprocess) -> bool:
 
 
 def _fits(tensor: Tensor | None, wanted: Tensor) -> bool:
-    return (
-        tensor is not None and tensor.shape == wanted.shape and tensor.is_floating_point() == wanted.is_floating_point()
-    )
+    if tensor is None or tensor.shape != wanted.shape or tensor.is_complex() != wanted.is_complex():
+        return False
+    return tensor.is_floating_point() == wanted.is_floating_point()
 
 
 def _require_fit(weights: Mapping[str, Tensor], wanted: Mapping[str, Tensor], of_head: Sequence[str]) -> None:
@@ -174,17 +176,25 @@ def _require_fit(weights: Mapping[str, Tensor], wanted: Mapping[str, Tensor], of
         if name not in wanted:
             other.append(f"{name} has no place")
         elif not _fits(tensor, wanted[name]):
-            other.append(f"{name} is {list(tensor.shape)}, not {list(wanted[name].shape)}")
+            other.append(f"{name} is {_form(tensor)}, not {_form(wanted[name])}")
     if not other and not weights:
         other = ["there is nothing in it"]
     if other:
         repair = "give the model, width, depth and norm that it was trained with"
         raise _error(f"its layers do not fit ({_some(other)})", "expected those of this recipe's network", repair)
+
+
+def _require_finite(weights: Mapping[str, Tensor]) -> None:
+    """Raises RecipeError; `weights` are of the types of the network, in which a large number may be infinite."""
     odd = [name for name, t in weights.items() if t.is_floating_point() and not bool(torch.isfinite(t).all())]
     if odd:
         raise _error(
             f"numbers that are not finite in {_some(odd)}", "expected a trained network", "take another source"
         )
+
+
+def _form(tensor: Tensor) -> str:
+    return f"{list(tensor.shape)} {str(tensor.dtype).removeprefix('torch.')}"
 
 
 def _some(told: Sequence[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -50,7 +51,9 @@ def trace(
     output = output or Output()
     if not 1 <= rows <= MOST:
         raise UsageError.of("--rows", f"{rows} given", f"expected 1 to {MOST:,}", "e.g. --rows 8")
-    found = _of_expression(what, values) if values else _of_network(what, rows, model, recipe, output)
+    found = (
+        _of_expression(what, values) if values or _is_formula(what) else _of_network(what, rows, model, recipe, output)
+    )
     output.result(found.to_json(), lines(found, output))
 
 
@@ -58,6 +61,11 @@ def _of_expression(written: str, values: tuple[str, ...]) -> Trace:
     from dressage.graph.expression import numbers_of, trace_expression
 
     return trace_expression(written, numbers_of(values))
+
+
+def _is_formula(what: str) -> bool:
+    """Whether a name is given to something, so that it is told which values are missing."""
+    return re.match(r"\s*\w+\s*=", what) is not None and not Path(what).exists()
 
 
 def _of_network(what: str, rows: int, model: str | None, recipe: Recipe, output: Output) -> Trace:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import keyword
+import unicodedata
+import warnings
 from collections.abc import Callable, Mapping
 
 import torch
@@ -28,9 +30,16 @@ def trace_expression(written: str, values: Mapping[str, float]) -> Trace:
     """The graph of an expression, forward and in reverse, in float64. L6, C784: f = (x + y)·z at x = −2, y = 5, z = −4.
 
     Known are + − * / **, numbers, the names that have a value, and exp, log, sqrt, sin, cos, tanh, sigmoid, relu, abs, max, min.
-    Raises UsageError for anything else.
+    Raises UsageError for anything else, and for what is nested too deeply.
     """
-    tree, name = _parsed(written)
+    try:
+        return _traced(*_parsed(written), values)
+    except RecursionError:
+        found, expected = "it is nested too deeply", "expected fewer signs or brackets around each other"
+        raise UsageError.of("expression", found, expected, EXAMPLE) from None
+
+
+def _traced(tree: ast.expr, name: str, values: Mapping[str, float]) -> Trace:
     inputs = {n: torch.tensor(v, dtype=torch.float64, requires_grad=True) for n, v in values.items()}
     with torch.enable_grad():
         seen = Recorder({n: ("input", t) for n, t in inputs.items()})
@@ -47,7 +56,7 @@ def numbers_of(words: tuple[str, ...]) -> dict[str, float]:
     values = {}
     for word in words:
         name, _, text = word.partition("=")
-        name = name.strip()
+        name = unicodedata.normalize("NFKC", name.strip())  # as Python reads names: µ is μ
         if not name.isidentifier() or keyword.iskeyword(name) or name in FUNCTIONS or name in values:
             raise UsageError.of(word, "is no value of a new name", "expected name=number", EXAMPLE)
         try:
@@ -63,7 +72,8 @@ def _parsed(written: str) -> tuple[ast.expr, str]:
     if len(written) > LONGEST:
         raise error
     try:
-        body = ast.parse(written.strip()).body
+        with warnings.catch_warnings(action="ignore"):  # of spellings that Python will refuse one day
+            body = ast.parse(written.strip()).body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         raise error from None
     if len(body) == 1 and isinstance(body[0], ast.Expr):

@@ -114,13 +114,18 @@ def landscape(
     _require_few(found)
     told: ShowProgress = progress if progress is not None else lambda what, done, total: None
     with threads_kept():
-        members = [member_of(run) for run in found]
+        members = [_named(member_of(run)) for run in found]
         for other in members[1:]:
             require_alike(members[0], other)
         require_one_form(members, "look at each by itself")
         bowl = bowl_of(members[0], source_of(found[0], data, y, progress), "train", rows)
         bowl = replace(bowl, plan=replace(bowl.plan, autocast=None))
         return _of_one(members[0], bowl, asked, told) if len(members) == 1 else _of_several(members, bowl, asked, told)
+
+
+def _named(member: Member) -> Member:
+    """A run whose path is the name of the bend gets another of the same place."""
+    return replace(member, name=f"./{BEND}") if member.name == BEND else member
 
 
 def _require_few(runs: Sequence[Run]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from dressage.data.preprocess import Preprocess
-from dressage.errors import RunError
+from dressage.errors import DressageError, RunError
 from dressage.optim import keeps_average
 from dressage.recipe import Recipe
 from dressage.store.checkpoint import newest, read_checkpoint
@@ -20,9 +20,19 @@ PREPROCESS = "data.safetensors"
 
 
 def kept_preprocess(folder: Path, data: Mapping[str, Any]) -> Preprocess:
-    """The preprocessing as it was fitted; `data` is data.json. Raises RunError where its numbers are not those written."""
-    content = read_verified(folder, PREPROCESS, *data["tensors"])
-    return Preprocess.from_state(data["preprocess"], read_tensors(content, folder / PREPROCESS))
+    """The preprocessing as it was fitted; `data` is data.json. Raises RunError where it is not what was written."""
+    try:
+        size, digest = data["tensors"]
+        content = read_verified(folder, PREPROCESS, size, digest)
+        return Preprocess.from_state(data["preprocess"], read_tensors(content, folder / PREPROCESS))
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError):
+        raise damaged(folder) from None
+
+
+def damaged(folder: Path) -> DressageError:
+    """What is raised of a data.json that no run writes."""
+    found, expected = "was changed or damaged", "expected what dressage wrote"
+    return RunError.of(folder / "data.json", found, expected, "restore it from a copy, or repeat the run")
 
 
 def kept_weights(folder: Path, recipe: Recipe) -> dict[str, Tensor]:
