@@ -14,6 +14,7 @@ from dressage.findings import Finding
 from dressage.preflight.known import baselines_of, quietly
 from dressage.subject import Comparison, Lab, Subject, advance, compare, lab_of, outputs_of
 from dressage.subject.features import centre_and_scale, flat_of, shares_a_scale
+from dressage.subject.inputs import keeps_numbers
 from dressage.subject.task import default_metric
 
 LARGE, SMALL = (
@@ -66,7 +67,7 @@ def scale_of(x: Tensor) -> Scale | None:
 
 def unscaled_inputs(subject: Subject, deadline: float) -> list[Finding]:
     """Inputs far from size 1 or columns of very unequal size, with which the network learns worse than standardised."""
-    scale = None if subject.train is None else scale_of(subject.train.x)
+    scale = None if subject.train is None or keeps_numbers(subject.model) else scale_of(subject.train.x)
     if scale is None or not scale.is_off:
         return []
     seen = f"largest |x| {scale.largest:.3g}, sd of a typical column {scale.sd:.3g}"
@@ -83,7 +84,7 @@ def unscaled_inputs(subject: Subject, deadline: float) -> list[Finding]:
 
 def all_positive_inputs(subject: Subject, deadline: float) -> list[Finding]:
     """Columns that lie far to one side of 0, with which the network learns worse than when they are centred."""
-    scale = None if subject.train is None else scale_of(subject.train.x)
+    scale = None if subject.train is None or keeps_numbers(subject.model) else scale_of(subject.train.x)
     if scale is None or scale.is_off or scale.offset < OFFSET:
         return []
     return _inputs_found(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -21,6 +22,7 @@ from dressage.subject.untouched import copy_with
 from dressage.watch.aligned import align_targets, rows_in, way
 from dressage.watch.faithful import Form, added_to, find_form, form_seen, formed, hidden_penalty
 from dressage.watch.gathered import Gathered
+from dressage.watch.replayed import Pass, Replayed
 from dressage.watch.spared import lay_aside
 from dressage.watch.telemetry import Telemetry
 
@@ -49,6 +51,8 @@ class Case:
     """Inputs of the first pass of the last validation that was seen."""
     gathered: Gathered | None = None
     """Rows of probed batches, where no data was given or it could not be followed."""
+    replayed: Replayed = field(default_factory=Replayed)
+    """The same of a network that takes several inputs, or gives its loss itself."""
     batches: list[Tensor] = field(default_factory=list)
     """Inputs of the first probed steps."""
     pair: tuple[Tensor, Tensor] | None = None
@@ -120,7 +124,7 @@ class Case:
             self.pair = outputs[1][:512].clone(), targets[:512].clone()
         if self.bad_input is None and inputs.is_floating_point() and not bool(inputs.isfinite().all()):
             self.bad_input = self.telemetry.step
-        if self.gathered is not None and targets is not None:
+        if self.gathered is not None and targets is not None and not self.replayed.batches:
             self._gather(self.gathered, inputs, targets, outputs, loss)
         if self.is_aligned or self.subject.train is None:
             return
@@ -166,14 +170,38 @@ class Case:
 
     def _gather(self, gathered: Gathered, inputs: Tensor, targets: Tensor, outputs: Outputs, loss: float) -> None:
         """Takes the rows of probed batches for the data, as soon as they are enough."""
-        left, given = outputs
-        if not gathered.pairs and self.loss_fn is not None and given is not None:
-            self.penalised = added_to(self.loss_fn, given, targets, loss)
-            self._take_form(self.loss_fn, form_seen(left, given, targets))
+        self._take_form_seen(outputs, targets, loss)
         gathered.add(inputs, targets)
         rows = gathered.rows()
-        if rows is None:
+        if rows is not None:
+            self._stand_in(rows)
+
+    def replay(self, seen: Pass, loss: float) -> None:
+        """Keeps a pass of several inputs, or of a network's own loss; rows of all stand for the data as soon as they are enough."""
+        if self.gathered is None or self.start is None or self.replayed.said:
             return
+        if seen.targets is not None:
+            self._take_form_seen(seen.outputs, seen.targets, loss)
+        rows = self.replayed.take(seen, loss, self.start[0])
+        if self.replayed.said:
+            self.notes.append(f"a copy of the network cannot be run on rows of the batches: {self.replayed.said}")
+        if rows is not None:
+            self._stand_in(rows)
+            if self.replayed.own_loss is not None:
+                self.subject = replace(self.subject, loss_fn=lambda z, y: z, task=None, classes=0, metric=None)
+
+    def unfolding(self) -> AbstractContextManager[None]:
+        """Copies that are made of the live network meanwhile can be run on rows that hold several inputs."""
+        return nullcontext() if self.replayed.unfold is None else self.replayed.unfold.standing(self.model)
+
+    def _take_form_seen(self, outputs: Outputs, targets: Tensor, loss: float) -> None:
+        left, given = outputs
+        if self.loss_fn is not None and self.loss_fn is self.loss_given and given is not None:
+            self.penalised = added_to(self.loss_fn, given, targets, loss)
+            self._take_form(self.loss_fn, form_seen(left, given, targets))
+
+    def _stand_in(self, rows: Rows) -> None:
+        """Takes rows of probed batches for the data."""
         task, classes = task_of(rows.y, self.loss_given)
         self.subject = replace(self.subject, train=rows, task=task, classes=classes, metric=default_metric(task))
         self.is_aligned = True

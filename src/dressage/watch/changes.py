@@ -12,6 +12,7 @@ from torch.optim import Optimizer
 
 from dressage.preflight.calls import Rewired, drop_nothing, drops_by_calls
 from dressage.subject import Lab
+from dressage.subject.inputs import keeps_numbers
 
 LARGER = 32
 """Rows from which batch norm takes sound statistics."""
@@ -49,6 +50,8 @@ def _rate(factor: float) -> Edit:
 def _standardized(lab: Lab) -> Lab | None:
     """Only where the inputs are far from unit size, far from zero, or their columns far from one another."""
     x = lab.x
+    if keeps_numbers(lab.model):
+        return None
     if not x.is_floating_point() or any(isinstance(m, nn.Embedding | nn.EmbeddingBag) for m in lab.model.modules()):
         return None
     channels_first = any(isinstance(m, nn.Conv1d) and m.in_channels == x.shape[1] for m in lab.model.modules())

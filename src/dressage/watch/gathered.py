@@ -44,6 +44,11 @@ class Gathered:
             return None
         self.used = self.count
         x, y = torch.cat([p[0] for p in self.pairs]), torch.cat([p[1] for p in self.pairs])
-        _, first = np.unique(codes_of(Rows(x, y, len(x), torch.arange(len(x)))), return_index=True)
-        kept = torch.from_numpy(np.sort(first))
-        return Rows(x[kept], y[kept], len(kept), torch.arange(len(kept)), "unknown", max(len(p[0]) for p in self.pairs))
+        return each_once(x, y, max(len(p[0]) for p in self.pairs))
+
+
+def each_once(x: Tensor, y: Tensor, batch_size: int) -> Rows:
+    """Rows of batches, without those that were seen before."""
+    _, first = np.unique(codes_of(Rows(x, y, len(x), torch.arange(len(x)))), return_index=True)
+    kept = torch.from_numpy(np.sort(first))
+    return Rows(x[kept], y[kept], len(kept), torch.arange(len(kept)), "unknown", batch_size)

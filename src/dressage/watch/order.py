@@ -51,7 +51,7 @@ def no_shuffle(case: Case) -> list[Finding]:
 
 def _in_order(x: Tensor, batches: list[Tensor]) -> bool:
     """Whether the rows of each batch stand next to one another in `x`."""
-    if len(batches) < 2:
+    if len(batches) < 2 or batches[0].shape[1:] != x.shape[1:]:
         return False
     places: list[int] = []
     for batch in batches:

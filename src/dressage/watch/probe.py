@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from dressage.subject import first_output
+from dressage.subject.inputs import Inputs, inputs_of, is_single, losses_of
 from dressage.watch.telemetry import LayerNumbers, Probe, WeightNumbers
 from dressage.watch.wrapped import main_input
 
@@ -41,6 +42,10 @@ class StepProbe:
         self.stepped = False
         self.batch = 0
         self.input: Tensor | None = None
+        self.inputs: Inputs | None = None
+        """All that the network was given, where that is more than one tensor, or its loss may be its own."""
+        self.own_losses: list[Tensor] = []
+        """Single numbers that the network gave."""
         self.targets: Tensor | None = None
         """What the loss was given, where it is a module."""
         self.given: Tensor | None = None
@@ -62,6 +67,9 @@ class StepProbe:
             self.handles.append(optimizer.register_step_post_hook(self._stepped))
         if isinstance(loss_fn, nn.Module):
             self.handles.append(loss_fn.register_forward_pre_hook(self._loss))
+        self.owns_loss = loss_fn is None and optimizer is not None
+        """Whether the network itself may give the loss."""
+        if self.owns_loss or isinstance(loss_fn, nn.Module):
             self.handles.append(model.register_forward_hook(self._left))
         for name, module in model.named_modules():
             if not any(True for _ in module.children()):
@@ -77,11 +85,15 @@ class StepProbe:
         if self.forward_at is None:
             self.forward_at, self.training = time.perf_counter(), module.training
         x = main_input(module, args, kwargs)
+        if self.owns_loss or not is_single(args, kwargs):
+            self.inputs = inputs_of(args, kwargs)
+            x = x if x is not None else next((t for t in self.inputs.tensors if t.ndim), None)
         if x is not None:
             self.input, self.batch = x.detach(), len(x)
 
     def _left(self, module: nn.Module, args: Any, output: Any) -> None:
         if torch.is_grad_enabled():
+            self.own_losses = [loss.detach() for loss in losses_of(output)]
             with suppress(TypeError):
                 self.outputs = first_output(output).detach()
 

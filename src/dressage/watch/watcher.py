@@ -22,6 +22,7 @@ from dressage.watch.case import Case
 from dressage.watch.pace import Pace
 from dressage.watch.passes import Passes
 from dressage.watch.probe import StepProbe
+from dressage.watch.replayed import Pass
 from dressage.watch.shown import line_of, said_once
 from dressage.watch.telemetry import Telemetry, Validation
 from dressage.watch.verdict import consider
@@ -202,7 +203,10 @@ class Watch:
             loss = self.telemetry.losses[-1] if self.telemetry.losses else math.nan
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of the user's loss, tried in other forms than their loop's
-                self.case.seen(probe.input, probe.targets, (probe.outputs, probe.given), loss)
+                outputs = probe.outputs, probe.given
+                if probe.inputs is not None:
+                    self.case.replay(Pass(probe.inputs, probe.targets, outputs, probe.own_losses), loss)
+                self.case.seen(probe.input, probe.targets, outputs, loss)
         self._pace.probed(time.perf_counter() - probe.began)
         self._planned = self._pace.next_after(self._count)
 
@@ -221,7 +225,7 @@ class Watch:
             self._probe.remove()  # a copy of the model would carry its hooks
         self._considering = True
         try:
-            with self._during(), generators_kept(), warnings.catch_warnings():
+            with self._during(), self.case.unfolding(), generators_kept(), warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of the user's loss and metric: their own loop gives them
                 self._settle(consider(self.case, end=end))
         finally:

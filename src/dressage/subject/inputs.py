@@ -1,0 +1,216 @@
+"""Several inputs of one network: rows of all beside one another in one matrix, and the hook that makes inputs of it again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
+
+Make = Callable[[Iterator[Tensor]], Any]
+"""What puts tensors back into the places of a tree that they were taken from."""
+EXACT = 1 << 24
+"""Whole numbers up to which a float32 is exact."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What one forward pass was given: `(args, kwargs)` as tensors, and what stands around them."""
+
+    tensors: list[Tensor]
+    make: Make
+    around: str
+    """What else was given, and in which form: passes of other forms are not mixed."""
+
+    def __len__(self) -> int:
+        """Rows of the first tensor."""
+        return next((len(t) for t in self.tensors if t.ndim), 0)
+
+
+def is_single(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
+    """Whether a forward pass was given one tensor and nothing else."""
+    given = [a for a in (*args, *kwargs.values()) if a is not None]
+    return len(given) == 1 and isinstance(given[0], Tensor)
+
+
+def inputs_of(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Inputs:
+    """The tensors of a forward pass: in tuples, lists and mappings too, packed sequences as padded rows and their lengths."""
+    tensors: list[Tensor] = []
+    around: list[str] = []
+    make = _taken((args, dict(kwargs)), tensors, around)
+    return Inputs(tensors, make, " ".join(around))
+
+
+def _taken(tree: Any, tensors: list[Tensor], around: list[str]) -> Make:
+    if isinstance(tree, Tensor):
+        tensors.append(tree.detach())
+        around.append(f"{tree.dtype}:{tree.ndim}")
+        return next
+    if isinstance(tree, PackedSequence):
+        padded, lengths = pad_packed_sequence(tree, batch_first=True)
+        tensors += [padded.detach(), lengths]
+        around.append("packed")
+        return lambda left: pack_padded_sequence(next(left), next(left).cpu(), True, enforce_sorted=False)
+    if isinstance(tree, Mapping):
+        around.append(f"{type(tree).__name__}{list(tree)}")
+        values = {name: _taken(value, tensors, around) for name, value in tree.items()}
+        kind = type(tree)
+        return lambda left: _as(kind, {name: make(left) for name, make in values.items()})
+    if isinstance(tree, tuple | list):
+        around.append(f"{type(tree).__name__}{len(tree)}")
+        parts, sort = [_taken(value, tensors, around) for value in tree], type(tree)
+        return lambda left: _row_of(sort, [make(left) for make in parts])
+    around.append(repr(tree) if isinstance(tree, bool | int | float | str | None) else type(tree).__name__)
+    return lambda left: tree
+
+
+def _as(kind: type, values: dict[str, Any]) -> Any:
+    return values if kind is dict else kind(values)
+
+
+def _row_of(kind: type, values: list[Any]) -> Any:
+    return kind(*values) if hasattr(kind, "_fields") else kind(values)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One tensor of the inputs: rows of a shape and type, or what is passed to each batch as it is."""
+
+    shape: torch.Size
+    dtype: torch.dtype
+    fixed: Tensor | None = None
+
+
+@dataclass(slots=True)
+class Unfold:
+    """Takes rows apart again: `(N, D)` to the inputs of a network. A forward pre-hook, which copies of the network carry."""
+
+    make: Make
+    parts: list[Part]
+    own_loss: int | None = None
+    """Which of the numbers that the network gives is its loss: then it stands for each row's output."""
+    rows: int = field(default=0, init=False)
+
+    @property
+    def width(self) -> int:
+        """Columns."""
+        return sum(p.shape.numel() for p in self.parts if p.fixed is None)
+
+    @property
+    def keeps_numbers(self) -> bool:
+        """Whether some columns are whole numbers, which name or count things and cannot be scaled."""
+        return any(p.fixed is None and not p.dtype.is_floating_point for p in self.parts)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the matrix: in which all parts are exact."""
+        kinds = {p.dtype for p in self.parts if p.fixed is None}
+        if not any(k.is_floating_point for k in kinds):
+            return torch.int64
+        return torch.float64 if torch.float64 in kinds else torch.float32
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self
+
+    def fold(self, tensors: list[Tensor]) -> Tensor:
+        """`(N, D)`, sequences padded with 0."""
+        flat = [
+            _padded(t, p.shape).reshape(len(t), -1) for t, p in zip(tensors, self.parts, strict=True) if p.fixed is None
+        ]
+        return torch.cat([f.to(self.dtype) for f in flat], 1)
+
+    def takes(self, tensors: list[Tensor]) -> bool:
+        """Whether such inputs fit in."""
+        rows = [(t, p) for t, p in zip(tensors, self.parts, strict=True) if p.fixed is None]
+        if any(
+            t.ndim != len(p.shape) + 1 or any(a > b for a, b in zip(t.shape[1:], p.shape, strict=True)) for t, p in rows
+        ):
+            return False
+        whole = [t for t, _ in rows if not t.is_floating_point() and t.dtype != torch.bool and t.numel()]
+        return self.dtype != torch.float32 or all(int(t.abs().max()) < EXACT for t in whole)
+
+    @contextmanager
+    def standing(self, model: nn.Module) -> Iterator[None]:
+        """The hooks stand meanwhile, and copies that are made of the network keep them."""
+        handles = self.stand(model)
+        try:
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()
+
+    def stand(self, model: nn.Module) -> list[Any]:
+        """Puts the hooks up; their handles."""
+        handles: list[Any] = [model.register_forward_pre_hook(self, with_kwargs=True)]
+        if self.own_loss is not None:
+            handles.append(model.register_forward_hook(self._loss))
+        return handles
+
+    def __call__(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if kwargs or len(args) != 1 or not isinstance(args[0], Tensor) or args[0].shape[1:] != (self.width,):
+            return None
+        x = args[0]
+        self.rows = len(x)
+        flat = iter(torch.split(x, [p.shape.numel() for p in self.parts if p.fixed is None], 1))
+        tensors = [
+            next(flat).reshape(-1, *p.shape).to(p.dtype) if p.fixed is None else p.fixed.to(x.device)
+            for p in self.parts
+        ]
+        return self.make(iter(tensors))
+
+    def _loss(self, module: nn.Module, args: Any, output: Any) -> Any:
+        losses = losses_of(output)
+        return None if self.own_loss is None else losses[self.own_loss].reshape(1).expand(self.rows)
+
+
+def losses_of(output: Any) -> list[Tensor]:
+    """The single numbers with a gradient that a network gives."""
+    return [t for t in inputs_like(output) if t.numel() == 1 and t.ndim < 2 and t.is_floating_point()]
+
+
+def inputs_like(output: Any) -> list[Tensor]:
+    """The tensors of an output, with their graph."""
+    if isinstance(output, Tensor):
+        return [output]
+    values = output.values() if isinstance(output, Mapping) else output if isinstance(output, tuple | list) else ()
+    return [t for value in values for t in inputs_like(value)]
+
+
+def unfold_of(batches: list[Inputs], sizes: list[int]) -> Unfold | None:
+    """How to put passes of `sizes` rows into one matrix; None where a tensor is neither rows nor the same in each pass."""
+    parts = []
+    again = all(
+        _are_same(tensors) for tensors in zip(*(b.tensors for b in batches), strict=True)
+    )  # all rows in each batch
+    for tensors in zip(*(b.tensors for b in batches), strict=True):
+        first = tensors[0]
+        same = _are_same(tensors)
+        are_rows = all(t.ndim and len(t) == size for t, size in zip(tensors, sizes, strict=True))
+        if are_rows and (again or not same or bool((first == first[:1]).all())):
+            shape = torch.Size(max(sizes) for sizes in zip(*(t.shape[1:] for t in tensors), strict=True))
+            parts.append(Part(shape, first.dtype))
+        elif same:
+            parts.append(Part(first.shape, first.dtype, first))
+        else:
+            return None
+    return Unfold(batches[0].make, parts) if any(p.fixed is None for p in parts) else None
+
+
+def _are_same(tensors: Sequence[Tensor]) -> bool:
+    return all(t.shape == tensors[0].shape and torch.equal(t, tensors[0]) for t in tensors)
+
+
+def keeps_numbers(model: nn.Module) -> bool:
+    """Whether a network is given rows of which some columns name or count things."""
+    return any(isinstance(hook, Unfold) and hook.keeps_numbers for hook in model._forward_pre_hooks.values())
+
+
+def _padded(values: Tensor, shape: torch.Size) -> Tensor:
+    lacks = [b - a for a, b in zip(values.shape[1:], shape, strict=True)]
+    if not any(lacks):
+        return values
+    return nn.functional.pad(values, [n for lack in reversed(lacks) for n in (0, lack)])
