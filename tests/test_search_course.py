@@ -22,6 +22,7 @@ from dressage.search import Search, go_on, load_search
 from dressage.search.asked import Stage, as_stages
 from dressage.search.events import TrialEvent
 from dressage.search.folder import SearchFolder
+from dressage.search.trial import ranked_by_rung
 from dressage.search.work import at_epoch
 from dressage.store.reader import read_history
 from same import bits
@@ -78,6 +79,12 @@ def test_rungs_stop_what_is_behind_and_the_rest_goes_on(whole: Search) -> None:
 def test_the_best_of_a_stage_is_tried_again_in_the_next(whole: Search) -> None:
     best = max(whole.stages[0].results, key=lambda r: r.score)
     assert whole.stages[1].results[0].trial.edit == best.trial.edit
+
+
+def test_a_stage_of_one_trial_is_the_best_for_longer(tmp_path: Path) -> None:
+    found = dressage.search("iris", stages="3x1,1x2", repeats=0, out=tmp_path / "found")
+    coarse, last = (stage.results for stage in found.stages)
+    assert len(last) == 1 and last[0].trial.edit == ranked_by_rung(coarse)[0].trial.edit
 
 
 def test_every_trial_is_a_run_that_can_be_shown_and_reproduced(whole: Search) -> None:

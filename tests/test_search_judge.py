@@ -234,6 +234,17 @@ def test_verdict_by_hand() -> None:
     )
 
 
+def test_where_all_runs_score_the_same_no_luck_is_spoken_of() -> None:
+    verdict = judge([result(0, 0.9), result(1, 0.9)], {0: [0.9, 0.9], 1: [0.9, 0.9]})
+    assert verdict is not None and verdict.noise < 1e-12
+    assert told(verdict) == [
+        "Trial 0 is best: 0.9, the mean of 2 further runs with other seeds.",
+        "Runs of one trial with other seeds all scored the same: these rows are too few to show how much one varies.",
+        "Trial 1 cannot be told from it, though it was repeated too: the difference is within the noise.",
+        "Its first score, 0.9, was the mean of its repeats.",
+    ]
+
+
 def test_where_none_comes_near_the_best_it_is_said_without_two_negatives() -> None:
     far = {0: [0.90, 0.91], 1: [0.5, 0.51]}
     verdict = judge([result(0, 0.90), result(1, 0.5), result(2, 0.4)], far)

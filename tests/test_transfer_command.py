@@ -16,6 +16,7 @@ import dressage
 from command import call, process
 from dressage.errors import DressageError, RecipeError
 from dressage.run import load
+from dressage.search import go_on
 from test_transfer import NET, SHORT, digits, recipe_of, source  # noqa: F401
 
 
@@ -122,6 +123,16 @@ def test_what_cannot_be_taken_over_is_told_in_one_line(data, words, said, place,
 def test_settings_without_a_source_are_told(place):
     done = call("train", place / "few.npz", "--transfer.layers", "all")
     assert done.code == 2 and "given without transfer.source" in done.err
+
+
+def test_a_search_goes_on_from_another_folder(place, tmp_path, monkeypatch):
+    monkeypatch.chdir(place)
+    recipe = {**recipe_of("first"), "train": {"epochs": 1}}
+    found = dressage.search("few.npz", recipe=recipe, stages="2x1,1x1", repeats=0, out=tmp_path / "found")
+    monkeypatch.chdir(tmp_path)
+    assert go_on("found").status == "finished"
+    best = max(found.stages[0].results, key=lambda r: r.score)
+    assert "transfer" in (tmp_path / "found" / "trials" / f"{best.trial.number:04d}" / "data.json").read_text()
 
 
 def test_columns_that_differ_are_named(tmp_path):

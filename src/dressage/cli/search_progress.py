@@ -86,8 +86,9 @@ class SearchProgress:
             self._title = "the best again, with other seeds"
         else:
             rows = f" on {event.stage.rows:,} rows" if event.stage.rows else ""
+            trials = f"{event.trials} trial{'s' * (event.trials != 1)}"
             epochs = f"{event.stage.epochs} epoch{'s' * (event.stage.epochs != 1)}"
-            self._title = f"stage {event.number + 1} of {self._stages}: {event.trials} trials of {epochs}{rows}"
+            self._title = f"stage {event.number + 1} of {self._stages}: {trials} of {epochs}{rows}"
         self._say([self._title, *(f"  {cell(text, 200)}" for text in event.space)])
 
     def _trial(self, event: TrialEvent) -> None:
@@ -157,7 +158,7 @@ def left_words(seconds: float) -> str:
 
 
 def _words(result: Result) -> str:
-    edit = "  ".join(f"{path} {cell(value)}" for path, value in result.trial.edit.items())
-    scores = f"score {cell(result.score)}  cost {cell(result.cost)}" if result.epoch else ""
+    edit = "  ".join(f"{path} {cell(value):<9}" for path, value in result.trial.edit.items())
+    scores = f"score {cell(result.score):<6}  cost {cell(result.cost):<7}" if result.epoch else ""
     state = f"{result.state} after {result.epoch} epochs" + (f": {result.reason}" if result.reason else "")
-    return f"trial {result.trial.number}  {edit}  {scores}  {cell(state, 300)}  {duration(result.seconds)}"
+    return f"trial {result.trial.number:<3} {edit}  {scores}  {cell(state, 300)}  {duration(result.seconds)}"

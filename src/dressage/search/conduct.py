@@ -116,12 +116,19 @@ def _carry_stage(c: Conduct, number: int, stage: Stage, space: Space, first: int
 
 
 def _tried(c: Conduct, stage: Stage, number: int) -> list[Mapping[str, object]]:
-    """Edits that a stage tries before it draws any: the best of the one before, which a narrower range may have missed."""
+    """Edits that a stage tries before it draws any: the best of the one before, which a narrower range may have missed.
+
+    A stage of one trial is the best, for longer; not so in searches that began before there were joined stages.
+    """
     if not c.stages or joins(c.asked, number):
         return [] if c.stages else [dict(edit) for edit in c.asked.first[: stage.trials]]
     before = ranked_by_rung(c.stages[-1].results)
     share = CARRIED if c.asked.is_joined else FORMERLY
-    return [r.trial.edit for r in before[: math.ceil(share * stage.trials)]] if stage.trials > 1 else []
+    return (
+        [r.trial.edit for r in before[: math.ceil(share * stage.trials)]]
+        if stage.trials > 1 or c.asked.is_joined
+        else []
+    )
 
 
 def _by_rungs(c: Conduct, trials: Sequence[Trial], results: list[Result]) -> None:

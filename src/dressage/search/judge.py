@@ -149,7 +149,7 @@ def t_point(share: float, freedom: int) -> float:
 
 def told(verdict: Verdict) -> list[str]:
     """The verdict in sentences."""
-    best, n = verdict.best, len(verdict.best.repeats)
+    best, n, varies = verdict.best, len(verdict.best.repeats), verdict.noise > SAME
     if not verdict.freedom:
         lines = [f"Trial {best.number} has the best score, {best.mean:.4g}."]
         return [
@@ -158,17 +158,23 @@ def told(verdict: Verdict) -> list[str]:
         ]
     mean = f"the mean of {_count(n, 'further run')} with {'other seeds' if n > 1 else 'another seed'}"
     lines = [f"Trial {best.number} is best: {best.mean:.4g}, {mean}"]
-    lines[0] += f" (95 % interval {verdict.low:.4g} to {verdict.high:.4g})." if math.isfinite(verdict.low) else "."
+    lines[0] += (
+        f" (95 % interval {verdict.low:.4g} to {verdict.high:.4g})." if varies and math.isfinite(verdict.low) else "."
+    )
     lines.append(
         f"One run varies by {verdict.noise:.2g} (standard deviation over seeds, {_count(verdict.freedom, 'degree')} of freedom)."
+        if varies
+        else "Runs of one trial with other seeds all scored the same: these rows are too few to show how much one varies."
     )
     again = [s for s in verdict.others if s.repeats]
     once = [s for s in verdict.others if not s.repeats]
     alike, vague = [s.number for s in again if s.is_alike], sum(s.is_alike for s in once)
-    named = f"trial{'s' * (len(alike) > 1)} {', '.join(map(str, alike))}"
+    named = f"trial{'s' * (len(alike) > 1)} {', '.join(map(str, alike))} cannot be told from it"
     if again and alike:
         lines.append(
-            f"Of {_number(again)} repeated beside it, {named} cannot be told from it: no further behind than noise explains."
+            f"Of the {len(again)} repeated beside it, {named}: the difference is within the noise."
+            if len(again) > 1
+            else f"{named.capitalize()}, though it was repeated too: the difference is within the noise."
         )
     elif again:
         lines.append(f"The {_number(again)} repeated beside it {_were(again)} worse by more than noise explains.")
@@ -178,11 +184,9 @@ def told(verdict: Verdict) -> list[str]:
         lines.append(
             f"The {_number(once)} that ran once {_were(once)} worse by more than the noise of one run explains."
         )
-    expected = f"would be {verdict.optimism:.2g} too high by luck, were all {verdict.runs} equally good"
-    lines.append(
-        f"Its first score, {best.first:.4g}, {_measured(verdict.excess)}; the best of {verdict.runs} {expected}."
-    )
-    return lines
+    luck = f"; the best of {verdict.runs} equally good trials is {verdict.optimism:.2g} too high by luck"
+    first = f"Its first score, {best.first:.4g}, {_measured(verdict.excess)}"
+    return [*lines, f"{first}{luck if varies and verdict.runs > 1 else ''}."]
 
 
 def _number(things: Sequence[object]) -> str:

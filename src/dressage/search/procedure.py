@@ -100,6 +100,8 @@ def search(
         ground = open_ground(data, y, written, None, made_anew(model), progress)
         whole = ground.whole(written)
         _require_validation(ground.source, ground)
+        if ground.start is not None:  # as data.json has the data: a search goes on from any folder
+            written = edited(written, {"transfer.source": ground.start.where})
         plan = as_stages(stages) if stages is not None else _usual(ground, whole, trials, epochs, subset)
         asked = Asked(
             name=ground.source.name,
