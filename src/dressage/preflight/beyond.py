@@ -28,6 +28,7 @@ def beyond(subject: Subject, found: Given, outputs: Tensor, deadline: float) -> 
         (low >= 0 and high <= 1)
         or not high > low
         or not loss_form.takes_binary_logits(found.loss_fn, inside, outputs.shape)
+        or not loss_form.has_no_least(found.loss_fn, y, outputs.shape)
     ):
         return None
     lab = lab_given(subject)

@@ -78,6 +78,8 @@ def _beyond_bounds(subject: Subject, found: Given, outputs: Tensor, deadline: fl
         return None
     if not loss_form.takes_binary_logits(loss_fn, _halves(y, outputs), outputs.shape):
         return None
+    if not loss_form.has_no_least(loss_fn, y, outputs.shape):
+        return None
     low, high = (float(k) for k in kinds)
     between = (low + high) / 2
     lab = lab_given(subject)

@@ -84,6 +84,14 @@ def takes_binary_logits(loss_fn: Loss, y: Tensor, shape: torch.Size) -> bool:
     return math.isfinite(zero) and zero > 0 and grows and not close(zero, half)
 
 
+def has_no_least(loss_fn: Loss, y: Tensor, shape: torch.Size) -> bool:
+    """Whether outputs far out on the side of their targets cost less than nothing: a cross-entropy of targets beyond 0 and 1.
+
+    One that leaves such targets out (places not to be judged), or asks only for their side, costs nothing there.
+    """
+    return value(loss_fn, torch.where(y.reshape(shape) > 0.5, 50.0, -50.0), y) < 0
+
+
 def is_squared(loss_fn: Loss, y: Tensor, outputs: Tensor) -> bool:
     """Whether it is a distance between outputs and targets of one shape: 0 at the targets, the same on both sides."""
     if y.numel() != outputs.numel():
@@ -109,15 +117,21 @@ def asks_for_means(subject: Subject) -> bool:
         return False  # an autoencoder: what simple models do with the answer in hand is no yardstick
     y = subject.train.y[:64].float()
     z = y if y.ndim > 1 else y[:, None]
-    for outputs in (z, z.flatten()):
-        step = 0.3 * max(float(y.std()), 1e-6)
-        at, above, below = (value(subject.loss_fn, outputs + d, y) for d in (0.0, step, -step))
-        if all(map(math.isfinite, (at, above, below))) and abs(above - below) > 0.2 * max(
-            abs(above - at), abs(below - at)
-        ):
-            continue
-        return True
-    return False
+    step = 0.3 * max(float(y.std()), 1e-6)
+    forms = [form for form in (z, z.flatten()) if math.isfinite(value(subject.loss_fn, form, y))]
+    high = y > y.mean()  # apart: of labels −1 and 1 a hinge falls on one side of either
+    leaning = [
+        any(_leans(subject.loss_fn, form, y, step * side.reshape(form.shape)) for side in (high, ~high))
+        for form in forms
+    ]
+    return not forms or not all(leaning)
+
+
+def _leans(loss_fn: Loss, outputs: Tensor, y: Tensor, step: Tensor) -> bool:
+    at, above, below = (value(loss_fn, z, y) for z in (outputs, outputs + step, outputs - step))
+    return all(map(math.isfinite, (at, above, below))) and abs(above - below) > 0.2 * max(
+        abs(above - at), abs(below - at)
+    )
 
 
 def is_distance_of_shares(loss_fn: Loss, y: Tensor, shape: torch.Size) -> bool:

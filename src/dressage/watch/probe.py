@@ -53,6 +53,7 @@ class StepProbe:
         self.outputs: Tensor | None = None
         """Outputs as the network gave them."""
         self.calls = 0
+        self.learned: set[bool] = set()
         self.layers: dict[str, tuple[str, list[Tensor]]] = {}
         self.named = [(n, p) for n, p in model.named_parameters() if p.requires_grad]
         self.before = [_sample(p.detach()).clone() for _, p in self.named]
@@ -84,6 +85,7 @@ class StepProbe:
             return
         if self.forward_at is None:
             self.forward_at, self.training = time.perf_counter(), module.training
+        self.learned.add(any(isinstance(a, Tensor) and a.requires_grad for a in (*args, *kwargs.values())))
         x = main_input(module, args, kwargs)
         if self.owns_loss or not is_single(args, kwargs):
             self.inputs = inputs_of(args, kwargs)
@@ -175,6 +177,7 @@ class StepProbe:
             seconds=now - self.began,
             batch=self.batch,
             calls=max(1, self.calls),
+            learns_input=self.learned == {True},
         )
 
     def _rate(self) -> float:

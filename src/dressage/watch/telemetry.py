@@ -63,6 +63,8 @@ class Probe:
     """Rows of the batch."""
     calls: int = 1
     """Calls of the loop up to the update: more than one where gradients of several batches are added up by intent."""
+    learns_input: bool = False
+    """Whether each input was asked for its gradient: it is what is learned, or comes out of another network that is."""
 
 
 @dataclass(frozen=True, slots=True)

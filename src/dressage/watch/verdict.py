@@ -25,7 +25,7 @@ from dressage.watch.reason import underfits_for_a_reason
 from dressage.watch.renumbered import renumbered
 from dressage.watch.rules.curves import overfit
 from dressage.watch.rules.layers import dead_units, saturated, standing_first_layers
-from dressage.watch.rules.loop import another_optimizer, data_stall, eval_mode_in_training, no_zero_grad
+from dressage.watch.rules.loop import another_optimizer, data_stall, eval_mode_in_training, is_only_asked, no_zero_grad
 from dressage.watch.rules.symptoms import symptoms
 from dressage.watch.signs import signs_at_the_end
 from dressage.watch.struggle import struggles, supported, suspected
@@ -69,6 +69,8 @@ EXPLAINS = {
 }
 """A cause on the left is the reason for those on the right where both are found: they are told as notes."""
 
+ASKED = "what is learned are inputs of the network, and not the network: nothing of its training was checked"
+
 ELSEWHERE = 0.9
 """Area under the curve of a classifier of splits, above which hardly a validation row has training rows around it."""
 
@@ -76,6 +78,9 @@ ELSEWHERE = 0.9
 def consider(case: Case, *, end: bool) -> list[Finding]:
     """The findings as things stand; at the end of the training the final ones."""
     seen = case.telemetry
+    if is_only_asked(seen, case.model, case.optimizer):
+        case.notes += [] if ASKED in case.notes else [ASKED]
+        return []
     moved_by_another = guarded(case, lambda c: another_optimizer(seen, c.model, c.optimizer))
     found: list[Finding] = [*(moved_by_another or no_zero_grad(seen)), *guarded(case, _modes)]
     if not case.examined and (case.is_aligned or end):

@@ -38,11 +38,20 @@ def no_zero_grad(seen: Telemetry) -> list[Finding]:
     ]
 
 
+def is_only_asked(seen: Telemetry, model: nn.Module, optimizer: Optimizer) -> bool:
+    """Whether inputs of a network are learned, a picture or a prompt, and the network itself is not."""
+    return bool(seen.probes) and all(p.learns_input for p in seen.probes) and not _holds(optimizer, model)
+
+
+def _holds(optimizer: Optimizer, model: nn.Module) -> bool:
+    held = {p.untyped_storage().data_ptr() for group in optimizer.param_groups for p in group["params"]}
+    return any(p.untyped_storage().data_ptr() in held for p in model.parameters() if p.requires_grad)
+
+
 def another_optimizer(seen: Telemetry, model: nn.Module, optimizer: Optimizer) -> list[Finding]:
     """None of the network's parameters is in the optimiser, and none has moved."""
-    held = {p.untyped_storage().data_ptr() for group in optimizer.param_groups for p in group["params"]}
     trained = [p for p in model.parameters() if p.requires_grad]
-    if len(seen.probes) < 3 or not trained or any(p.untyped_storage().data_ptr() in held for p in trained):
+    if len(seen.probes) < 3 or not trained or _holds(optimizer, model):
         return []
     weights = [w for p in seen.probes for w in p.weights]
     if any(w.update > 0 for w in weights) or not any(w.gradient > 0 for w in weights):

@@ -1,0 +1,75 @@
+"""Healthy programs that are easily taken for faults: nothing is said of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+import dressage
+from dressage.preflight import loss_form
+from dressage.subject import Rows, Subject
+
+
+def test_a_picture_that_is_learned_against_a_network() -> None:
+    torch.manual_seed(0)
+    net, cost = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 3)), nn.CrossEntropyLoss()
+    picture, wanted = torch.rand(16, 8, requires_grad=True), torch.arange(16) % 3
+    optimizer = torch.optim.Adam([picture], 0.05)
+    watch = dressage.watch(net, optimizer, cost)
+    for _ in range(40):
+        optimizer.zero_grad()
+        loss = cost(net(picture), wanted)
+        loss.backward()
+        optimizer.step()
+        watch.step(loss)
+    assert watch.diagnose() == []
+
+
+def left_out(z: Tensor, y: Tensor) -> Tensor:
+    known = (y >= 0) & (y <= 1)
+    return F.binary_cross_entropy_with_logits(z[known], y[known])
+
+
+@pytest.mark.parametrize("mark", [255.0, -1.0])
+def test_places_of_a_mask_that_are_not_judged(mark: float) -> None:
+    g = torch.Generator().manual_seed(0)
+    x = torch.randn(120, 1, 12, 12, generator=g)
+    y = (F.avg_pool2d(x, 3, 1, 1) > 0).float()
+    y[torch.rand(y.shape, generator=g) < 0.2] = mark
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Conv2d(1, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 1, 3, padding=1))
+    optimizer = torch.optim.Adam(net.parameters(), 3e-3)
+    assert dressage.preflight(net, optimizer, left_out, train=(x, y), only=("heads",), seconds=2).findings == []
+
+
+def test_labels_of_minus_one_and_one_that_the_loss_turns_itself() -> None:
+    torch.manual_seed(0)
+    x = torch.randn(200, 5)
+    y = x[:, 0].sign()
+    net = nn.Sequential(nn.Linear(5, 8), nn.ReLU(), nn.Linear(8, 1), nn.Flatten(0))
+    optimizer = torch.optim.Adam(net.parameters(), 3e-3)
+
+    def cost(z: Tensor, t: Tensor) -> Tensor:
+        return F.binary_cross_entropy_with_logits(z, (t > 0).float())
+
+    assert dressage.preflight(net, optimizer, cost, train=(x, y), only=("heads",), seconds=2).findings == []
+
+
+def hinge(z: Tensor, y: Tensor) -> Tensor:
+    return (1 - z.reshape(y.shape) * y).clamp_min(0).mean()
+
+
+@pytest.mark.parametrize("cost, means", [(hinge, False), (left_out, False), (F.mse_loss, True), (F.huber_loss, True)])
+def test_only_a_loss_that_is_least_at_the_targets_asks_for_means(
+    cost: Callable[[Tensor, Tensor], Tensor], means: bool
+) -> None:
+    y = torch.tensor([1.0, -1.0]).repeat(32) if cost is hinge else torch.tensor([1.0, -1.0, 0.0, 1.0]).repeat(16)
+    rows = Rows(torch.randn(64, 3), y, 64, torch.arange(64))
+    model = nn.Linear(3, 1)
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    subject = Subject(model, optimizer, cost, train=rows, validation=None, task="regression", classes=0, metric=None)
+    assert loss_form.asks_for_means(subject) is means
