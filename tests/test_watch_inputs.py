@@ -134,6 +134,38 @@ def test_sequences_with_lengths(packed: bool, rate: float, cause: list[str]) -> 
     assert harm(watch) == cause, str(watch)
 
 
+class Predictor(nn.Module):
+    """Takes its targets as a second input that may be missing, and gives its outputs with their loss, or none."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names, self.head = nn.Embedding(7, 16), nn.Linear(16, 7)
+
+    def forward(self, ids: Tensor, targets: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        outputs = self.head(self.names(ids))
+        if targets is None:
+            return outputs, None
+        return outputs, nn.functional.cross_entropy(outputs.view(-1, 7), targets.view(-1))
+
+
+@pytest.mark.parametrize(("rate", "cause"), [(1e-7, ["optim.lr_too_low"]), (1e-2, [])])
+def test_network_that_gives_its_loss_second_and_asks_for_whole_memory(rate: float, cause: list[str]) -> None:
+    torch.manual_seed(0)
+    net = Predictor()
+    optimizer = torch.optim.Adam(net.parameters(), lr=rate)
+    watch = dressage.watch(net, optimizer, seconds=6)
+    for _ in range(200):
+        ids = torch.randint(0, 7, (16, 5))
+        loss = net(ids, (3 * ids + 1) % 7)[1]
+        assert loss is not None
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        watch.step(loss)
+    watch.diagnose()
+    assert harm(watch) == cause, str(watch)
+
+
 def test_inputs_come_back_as_they_were() -> None:
     torch.manual_seed(0)
     mask, seen = torch.ones(4, 4).triu(), []

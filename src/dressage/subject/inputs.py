@@ -157,7 +157,7 @@ class Unfold:
         self.rows = len(x)
         flat = iter(torch.split(x, [p.shape.numel() for p in self.parts if p.fixed is None], 1))
         tensors = [
-            next(flat).reshape(-1, *p.shape).to(p.dtype) if p.fixed is None else p.fixed.to(x.device)
+            next(flat).reshape(-1, *p.shape).to(p.dtype).contiguous() if p.fixed is None else p.fixed.to(x.device)
             for p in self.parts
         ]
         return self.make(iter(tensors))

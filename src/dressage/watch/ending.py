@@ -38,6 +38,9 @@ def at_the_end(case: Case, known: list[Finding]) -> list[Finding]:
     causes = [f for f in known if f.is_harmful and not f.id.startswith(("eval.", "data.leak", "pipe."))]
     if causes:
         return []
+    if case.replayed.unfold is not None:  # whatever goes on learns a few rows by heart
+        case.notes.append("length and size of the training: for its data stand a few rows of the batches")
+        return []
     if collapsed := guarded(case, schedule_collapsed):
         return collapsed  # a loop that stands still has learned as little as one whose pairs are torn
     is_well = not any(f.is_harmful for f in known)
