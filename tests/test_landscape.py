@@ -295,6 +295,11 @@ def test_the_page_stands_alone(both: Landscape, alone: Landscape) -> None:
     assert "Bézier" in render(both) and "‖ε‖ ≤ 0.05" in render(alone)
 
 
+def test_a_page_that_has_no_folder_is_told_before_anything_is_computed(tmp_path: Path) -> None:
+    answer = call("landscape", tmp_path / "missing", "--out", tmp_path / "no" / "where.html")
+    assert answer.code == 2 and "where.html: its folder does not exist" in answer.err
+
+
 def test_the_command_prints_writes_and_refuses(pair: list[dressage.Run], tmp_path: Path) -> None:
     few = ("--rows", 100, "--points", 3, "--curve", 1)
     done = process("landscape", *(run.folder for run in pair), *few, "--json", "--out", tmp_path / "two.html")

@@ -84,6 +84,7 @@ def test_the_command_draws_and_prints(tmp_path: Path) -> None:
         ("sgd:0",),
         ("sgd", "--surface", "ravin"),
         ("sgd", "--surface", "ravine(steep=0)"),
+        ("sgd", "--surface", "ravine(steep=1e308)"),
         ("sgd", "--steps", 0),
         ("sgd", "--lr", -1),
         ("sgd", "--out", "paths.png"),

@@ -53,7 +53,9 @@ def epochs_shown(job: Job) -> tuple[int, str]:
     if float(gained.mean()) > SURE * error:
         return best, f"after that it answered {int(gained.sum())} more of {len(gained)} validation rows wrong"
     lost = int(gained.sum())
-    told = f"{lost} of {len(gained)} validation rows fewer right, which is noise" if lost > 0 else "no fewer rows right"
+    rows = f"of {len(gained)} validation rows"
+    told = f"{-lost} more {rows} right" if lost < 0 else f"as many {rows} right"
+    told = f"{lost} {rows} fewer right, which is noise" if lost > 0 else told
     return planned, f"all that were planned: in the end it answered {told}"
 
 

@@ -68,6 +68,8 @@ def landscape(
         raise UsageError.of("dressage landscape", found, expected, "e.g. dressage landscape runs/digits")
     if out is not None and out.suffix.lower() not in (".html", ".htm"):
         raise UsageError.of(out, "is no .html name", "the page is written as HTML", "give a name that ends in .html")
+    if out is not None and not out.parent.is_dir():  # before all that is computed
+        raise UsageError.of(out, "its folder does not exist", "expected an existing folder", "make it, or name another")
     with Progress(output) as progress:
         network = load_network(model, output)
         asked = {"rows": rows, "points": points, "span": span, "rho": rho, "curve": curve, "seed": seed}

@@ -63,6 +63,9 @@ def plot_optim(
     for name, _ in asked:
         known.check(name)
     on = surfaces.build(surface)
+    if not math.isfinite(_height(on, on.start)):
+        found, expected = "it is not finite where paths begin", "expected a surface that can be walked on"
+        raise UsageError.of(f"--surface {surface}", found, expected, "e.g. --surface ravine")
     paths = [_path(name, rate, on, steps) for name, rate in asked]
     if out is not None:
         from dressage.files import write_atomic
@@ -74,6 +77,12 @@ def plot_optim(
     text += table(head, [_row(path, on) for path in paths], output)
     text += [f"written: {short(out)}"] if out is not None else []
     output.result({"surface": surface, "steps": steps, "paths": [_json(p) for p in paths], "out": out}, text)
+
+
+def _height(surface: Surface, place: tuple[float, float]) -> float:
+    import torch
+
+    return float(surface.height(*torch.tensor(place, dtype=torch.float64)))
 
 
 def _split(written: str, lr: float | None) -> tuple[str, float | None]:

@@ -173,8 +173,8 @@ def _why(whole: Reading, rates: Sequence[float], orders: int, by: By) -> str:
 
 def _climbed(tried: Sequence[Tried], rate: float | None) -> str:
     """What the trainings in miniature showed."""
-    ends = ", ".join(f"{t.rate:.2g} {'lost' if math.isinf(t.end) else format(t.end, '+.2g')}" for t in tried)
-    said = f"{CLIMB} steps with the recipe's schedule change it by: {ends}"
+    ends = (f"{'diverges' if math.isinf(t.end) else format(t.end, '+.2g')} at {t.rate:.2g}" for t in tried)
+    said = f"in {CLIMB} steps with the recipe's schedule the loss changes by {', '.join(ends)}"
     return said if rate is not None else f"{said}; none holds"
 
 
