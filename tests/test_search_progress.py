@@ -84,10 +84,19 @@ def test_elsewhere_there_is_a_line_a_trial(capsys: pytest.CaptureFixture[str]) -
     lines = capsys.readouterr().err.splitlines()
     assert lines[0].startswith("stage 1 of 2") and lines[1] == "  optim.lr=log:1e-06:1"
     assert lines[2] == "1 of 6 trials were carried out before"
-    assert re.match(
-        r" +2/6  trial 2  optim.lr 0.01  model.activation relu  score 0.875  cost 0.125  done after 5 epochs", lines[3]
-    )
+    said = r" +2/6  trial 2 +optim.lr 0.01 +model.activation relu +score 0.875 +cost 0.125 +done after 5 epochs"
+    assert re.match(said, lines[3])
     assert lines[4:] == ["optim.lr: narrowed"]
+
+
+def test_lines_of_trials_stand_in_columns(capsys: pytest.CaptureFixture[str]) -> None:
+    lost = Result(trial(3), "stopped", 0, math.nan, math.nan, (), 0.0, "its cost grows")
+    with SearchProgress(Output()) as progress:
+        for number, result in enumerate((done(2, score=0.875), done(10, 1, score=1.0), lost)):
+            progress(TrialEvent(result, number + 1, 3))
+    lines = capsys.readouterr().err.splitlines()
+    assert len({re.search("(done|stopped) after", line).start() for line in lines}) == 1, lines
+    assert "after 1 epoch " in lines[1]
 
 
 def test_time_left_follows_the_pace() -> None:

@@ -160,5 +160,6 @@ def left_words(seconds: float) -> str:
 def _words(result: Result) -> str:
     edit = "  ".join(f"{path} {cell(value):<9}" for path, value in result.trial.edit.items())
     scores = f"score {cell(result.score):<6}  cost {cell(result.cost):<7}" if result.epoch else ""
-    state = f"{result.state} after {result.epoch} epochs" + (f": {result.reason}" if result.reason else "")
-    return f"trial {result.trial.number:<3} {edit}  {scores}  {cell(state, 300)}  {duration(result.seconds)}"
+    state = f"{result.state} after {result.epoch} epoch{'s' * (result.epoch != 1)}"
+    state += f": {result.reason}" if result.reason else ""
+    return f"trial {result.trial.number:<3} {edit}  {scores:<26}  {cell(state, 300)}  {duration(result.seconds)}"

@@ -176,7 +176,7 @@ def _decision(c: Course, pace: Pace, searches: Sequence[Search], remedies: Seque
     reason = "the best lies at an edge" if at_edge else "it is still getting better" if gain > noise else ""
     reason = reason or ("the curves name a remedy" if remedies else "")
     if not reason:
-        return Step(7, tuple(saw), "stop: no more to gain than noise", False)
+        return Step(7, tuple(saw), "stop: what was gained is within the noise", False)
     if (
         left < WORTH * c.asked.budget
         or sizes.fine(pace_seen(pace, searches[-1]), left, searches[-1].asked.plan[-1].epochs) is None
