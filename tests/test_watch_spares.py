@@ -12,6 +12,7 @@ from torch import Tensor, nn
 import dressage
 from dressage.preflight import loss_form
 from dressage.subject import Rows, Subject
+from dressage.watch.renumbered import renumbered
 
 
 def test_a_picture_that_is_learned_against_a_network() -> None:
@@ -73,3 +74,48 @@ def test_only_a_loss_that_is_least_at_the_targets_asks_for_means(
     optimizer = torch.optim.SGD(model.parameters(), 0.1)
     subject = Subject(model, optimizer, cost, train=rows, validation=None, task="regression", classes=0, metric=None)
     assert loss_form.asks_for_means(subject) is means
+
+
+def test_places_in_a_batch_are_no_targets() -> None:
+    torch.manual_seed(0)
+    left, right = nn.Linear(8, 4), nn.Linear(8, 4)
+    net, cost = nn.ModuleList([left, right]), nn.CrossEntropyLoss()
+    net.forward = lambda x: left(x) @ right(x + 0.1 * torch.randn_like(x)).mT  # type: ignore[method-assign]
+    optimizer = torch.optim.Adam(net.parameters(), 3e-3)
+    watch = dressage.watch(net, optimizer, cost)
+    for _ in range(30):
+        optimizer.zero_grad()
+        scores, places = net(torch.randn(32, 8)), torch.arange(32)
+        loss = (cost(scores, places) + cost(scores.mT, places)) / 2
+        loss.backward()
+        optimizer.step()
+        watch.step(loss)
+    assert watch.case.gathered is None or watch.case.gathered.count == 0
+
+
+@pytest.mark.parametrize("new", [True, False])
+def test_a_class_that_only_validation_has_is_not_renumbered(new: bool) -> None:
+    g = torch.Generator().manual_seed(0)
+    y = torch.randint(0, 3, (300,), generator=g)
+    x = torch.eye(3)[y] * 4 + torch.randn(300, 3, generator=g)
+    held = torch.full((150,), 3) if new else (y[:150] + 1) % 3
+    xv = torch.eye(3)[torch.zeros(150, dtype=torch.long)] * 9 if new else x[:150]
+    net = nn.Linear(3, 4)
+    with torch.no_grad():
+        net.weight.copy_(torch.cat([torch.eye(3), torch.zeros(1, 3)]))
+        net.bias.zero_()
+    optimizer = torch.optim.SGD(net.parameters(), 1e-4)
+    watch = dressage.watch(net, optimizer, nn.CrossEntropyLoss(), train=(x, y), val=(xv, held))
+    assert len(renumbered(watch.case)) == (not new)
+
+
+@pytest.mark.parametrize("cost, severity", [(hinge, "info"), (F.mse_loss, "warning")])
+def test_what_r2_does_not_see_is_a_note_where_the_loss_asks_for_something_else(
+    cost: Callable[[Tensor, Tensor], Tensor], severity: str
+) -> None:
+    g = torch.Generator().manual_seed(0)
+    x, y = torch.randn(300, 4, generator=g), torch.randn(300, generator=g)
+    net = nn.Sequential(nn.Linear(4, 1), nn.Flatten(0))
+    optimizer = torch.optim.SGD(net.parameters(), 1e-3)
+    found = dressage.preflight(net, optimizer, cost, train=(x, y), only=("data.shuffled_labels",), seconds=2).findings
+    assert [(f.id, f.severity) for f in found] == [("data.shuffled_labels", severity)]

@@ -14,6 +14,7 @@ from torch import Tensor
 from dressage.clock import work_seconds
 from dressage.findings import Finding
 from dressage.preflight.known import baselines_of, quietly
+from dressage.preflight.loss_form import asks_for_means
 from dressage.preflight.wrong_labels import contradicted, noise_share, one_sided_share, side_told, surest_told
 from dressage.subject import Subject, Task, advance, decided, lab_of, labels_of, outputs_of
 from dressage.subject.baselines import Baselines, row_targets
@@ -91,6 +92,9 @@ def shuffled_labels(subject: Subject, deadline: float) -> list[Finding]:
         f"{best.name}, the best of three simple models, reach {best.score:.3f} ± {best.error:.3f} by cross-validation"
     )
     seen += f" on {len(found.targets)} training rows; knowing nothing reaches {chance:.3f}"
+    if subject.task == "regression" and not asks_for_means(subject):
+        seen += "; the loss asks for something else than R² judges"
+        return [replace(_unpaired("training targets", seen, best.score - chance, 0.3), severity="info")]
     if _beyond_simple_models(subject.train.x):
         seen += "; for such inputs this may be a law that only a network finds"
         return [replace(_unpaired("training targets", seen, best.score - chance, 0.3), severity="info")]

@@ -14,6 +14,7 @@ BOUNDED = 5.0
 """Cost of the surest mistake, by outputs 60 apart: at most 2 for squared error of probabilities, 60 for a cross-entropy."""
 
 
+KINDS = 8  # of targets, up to which a loss is looked at for each apart
 PROBABLE = (0.5, 0.8, 0.3)
 """Probabilities of what is right, by whose costs a loss of probabilities is known."""
 
@@ -119,10 +120,11 @@ def asks_for_means(subject: Subject) -> bool:
     z = y if y.ndim > 1 else y[:, None]
     step = 0.3 * max(float(y.std()), 1e-6)
     forms = [form for form in (z, z.flatten()) if math.isfinite(value(subject.loss_fn, form, y))]
-    high = y > y.mean()  # apart: of labels −1 and 1 a hinge falls on one side of either
+    kinds, high = torch.unique(y), y > y.mean()
+    # Apart: of labels −1 and 1 a hinge falls on one side of either, and marks of what is left out cost nothing.
+    sides = [y == kind for kind in kinds] if len(kinds) <= KINDS else [high, ~high]
     leaning = [
-        any(_leans(subject.loss_fn, form, y, step * side.reshape(form.shape)) for side in (high, ~high))
-        for form in forms
+        any(_leans(subject.loss_fn, form, y, step * side.reshape(form.shape)) for side in sides) for form in forms
     ]
     return not forms or not all(leaning)
 

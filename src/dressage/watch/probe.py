@@ -17,6 +17,7 @@ from dressage.watch.telemetry import LayerNumbers, Probe, WeightNumbers
 from dressage.watch.wrapped import main_input
 
 ROWS = 64  # of a batch whose activations are summed
+PLACES = 16  # rows of a batch from which targets 0, 1, ... are no classes
 VALUES = 4096  # of a parameter that are compared before and after the update
 SATURATING = {"Tanh": (-0.95, 0.95), "Sigmoid": (0.025, 0.975), "Hardtanh": (-0.999, 0.999)}
 RECTIFIERS = ("ReLU", "ReLU6", "Threshold")
@@ -100,7 +101,8 @@ class StepProbe:
                 self.outputs = first_output(output).detach()
 
     def _loss(self, module: nn.Module, args: tuple[Any, ...]) -> None:
-        if torch.is_grad_enabled() and len(args) > 1 and isinstance(args[1], Tensor) and not args[1].requires_grad:
+        is_told = torch.is_grad_enabled() and len(args) > 1 and isinstance(args[1], Tensor)
+        if is_told and not args[1].requires_grad and not _are_places(args[1]):
             self.targets = args[1].detach()
             self.given = args[0].detach() if isinstance(args[0], Tensor) else None
 
@@ -198,6 +200,13 @@ class StepProbe:
         if is_sum > 0.99999 and is_fresh < is_sum - 1e-5:
             return float(left.norm() / (left.norm() + fresh.norm()))
         return 0.0
+
+
+def _are_places(targets: Tensor) -> bool:
+    """Whether each row's own place in the batch is asked for, as where pairs are told apart: no target that belongs to a row."""
+    if targets.ndim != 1 or targets.is_floating_point() or len(targets) < PLACES:
+        return False
+    return torch.equal(targets.sort().values, torch.arange(len(targets), device=targets.device, dtype=targets.dtype))
 
 
 def _smallest(named: list[tuple[str, nn.Parameter]], optimizer: Optimizer) -> nn.Parameter | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 
 from dressage.findings import Finding
 from dressage.subject import copy_of, decided, labels_of, outputs_of
@@ -36,6 +37,8 @@ def renumbered(case: Case) -> list[Finding]:
     now = float((meant[said[judged]] == labels[judged]).double().mean())
     if len(torch.bincount(meant[seen]).nonzero()) < int(seen.sum()) or now < max(was + GAP, NEAR * fitted):
         return []
+    if not _is_known(case, meant[seen & (meant != torch.arange(count))]):
+        return []  # rows of a class that is new are given to the class that is most like it
     swaps = ", ".join(f"{k} for {int(meant[k])}" for k in range(count) if seen[k] and int(meant[k]) != k)
     told = f"training accuracy {fitted:.3f}, validation accuracy {was:.3f}; with the answers renumbered {now:.3f} ({swaps[:80]})"
     return [
@@ -52,3 +55,9 @@ def renumbered(case: Case) -> list[Finding]:
             numbers={"validation": was, "renumbered": now},
         )
     ]
+
+
+def _is_known(case: Case, numbers: Tensor) -> bool:
+    """Whether training rows have any of these class numbers."""
+    rows = case.subject.train
+    return rows is not None and bool(torch.isin(labels_of(rows.y, "classification").cpu(), numbers).any())
