@@ -80,6 +80,7 @@ def harm(watch: Any) -> list[str]:
         ("tuple", 3.0, False, "optim.lr_too_high"),
         ("keyword", 1e-7, False, "optim.lr_too_low"),
         ("keyword", 1e-7, True, "optim.lr_too_low"),
+        ("mapping", 3.0, True, "optim.lr_too_high"),
     ],
 )
 def test_rate_is_named_whatever_the_form_of_the_inputs(form: str, rate: float, own: bool, cause: str) -> None:

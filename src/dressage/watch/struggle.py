@@ -91,7 +91,7 @@ def supported(case: Case, why: str, *, end: bool) -> list[Finding]:
     most = max(gain for _, _, gain in helped)
     near = [h for h in helped if h[2] >= 0.75 * most]
     change, run, gain = max(near, key=lambda h: (h[0].prior, h[2]))
-    return [_finding(case, change, run, found, why, gain)]
+    return [finding_of(case, change, run, found, why, gain)]
 
 
 def suspected(case: Case, *, end: bool) -> list[Finding]:
@@ -114,7 +114,7 @@ def suspected(case: Case, *, end: bool) -> list[Finding]:
         if change.id == SMALL and not _by_statistics(case, run):
             continue
         if change.id in SUSPECTS or inside is None:
-            return [_finding(case, change, run, found, "a setting out of the ordinary", points)]
+            return [finding_of(case, change, run, found, "a setting out of the ordinary", points)]
         told = f"{inside.evidence}; {run.steps} steps with {change.name} come to loss {run.loss:.3g}"
         return [replace(inside, evidence=f"{told}{_metric(case, run.metric)}, as it is {found.control.loss:.3g}")]
     return []
@@ -175,7 +175,8 @@ def _by_statistics(case: Case, run: Run) -> bool:
     return run.metric - found.metric > SUSPECT_POINTS and run.loss < (1 - LOSS) * found.loss
 
 
-def _finding(case: Case, change: Change, run: Run, found: Race, why: str, gain: float) -> Finding:
+def finding_of(case: Case, change: Change, run: Run, found: Race, why: str, gain: float) -> Finding:
+    """What is told of a change that helped, with how it compares."""
     rate = case.optimizer.param_groups[0].get("lr", 0.0)
     control = found.control
     as_it_is = "diverges" if control.diverged else f"comes to loss {control.loss:.3g}" + _metric(case, control.metric)

@@ -19,6 +19,7 @@ from dressage.watch.modes import train_mode_at_eval, trained_in_eval_mode
 from dressage.watch.noise import noise_scale
 from dressage.watch.order import no_shuffle
 from dressage.watch.outgrown import outgrown
+from dressage.watch.own_loss import rate_of_own_loss
 from dressage.watch.pairs import pairs
 from dressage.watch.penalty import added_penalty
 from dressage.watch.reason import underfits_for_a_reason
@@ -111,6 +112,7 @@ def consider(case: Case, *, end: bool) -> list[Finding]:
     if end or any(s.id == "sym.oscillation" for s in signs):
         found = _with(found, guarded(case, lambda c: suspected(c, end=end)))
     if end and seen.step >= 10:
+        found = _with(found, guarded(case, rate_of_own_loss))
         found = _ended(case, found)
         if seen.nonfinite is None:
             signs += guarded(case, lambda c: signs_at_the_end(c, why or " ".join(f.id for f in causes)))
