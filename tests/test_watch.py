@@ -315,3 +315,22 @@ def test_an_accuracy_in_percent_is_a_share() -> None:
     assert not overfit(_told(noisy, losses, FALLING), 0.2, 500)
     spoilt = [50.0, 70.0, 80.0, 85.0, 86.0, 80.0, 76.0, 72.0, 70.0, 68.0]
     assert overfit(_told(spoilt, losses, FALLING), 0.2, 500)
+
+
+def test_asked_for_once_at_the_end_it_is_a_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However lately the training was judged by the way: at a validation after 105 of these 110 steps."""
+    net, x, y = nn.Linear(4, 2), torch.randn(64, 4), torch.arange(64) % 2
+    optimizer, loss_fn = torch.optim.SGD(net.parameters(), 0.01), nn.CrossEntropyLoss()
+    watch = dressage.watch(net, optimizer, loss_fn, train=(x, y), seconds=0.5)
+    for step in range(1, 111):
+        optimizer.zero_grad()
+        loss = loss_fn(net(x), y)
+        loss.backward()
+        optimizer.step()
+        watch.step(loss)
+        if step == 105:
+            watch.validated(loss=loss)
+    ends: list[bool] = []
+    monkeypatch.setattr(watch, "_consider", lambda *, end: ends.append(end))
+    assert watch.findings is not None and ends == [True]
+    assert watch.findings is not None and ends == [True]  # asked again, it tells what it told

@@ -236,10 +236,10 @@ class Watch:
         self._price = self._judged_at - began
 
     def _settle(self, found: list[Finding]) -> None:
-        known = {f.id: f.step for f in self.findings if f.is_harmful}
+        known = {f.id: f.step for f in self._findings if f.is_harmful}
         since = [replace(f, step=min(f.step, known[f.id])) if f.id in known and f.is_harmful else f for f in found]
-        self.findings = ranked(since)
-        for finding in self.findings:
+        self._findings = ranked(since)
+        for finding in self._findings:
             if finding.id not in known and finding.is_harmful and self._on_finding is not None:
                 self._on_finding(finding)
 
