@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -319,6 +320,7 @@ def test_an_accuracy_in_percent_is_a_share() -> None:
 
 def test_asked_for_once_at_the_end_it_is_a_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
     """However lately the training was judged by the way: at a validation after 105 of these 110 steps."""
+    monkeypatch.setattr(sys.modules["dressage.watch.watcher"], "DEAR", 0)  # every validation is an occasion
     net, x, y = nn.Linear(4, 2), torch.randn(64, 4), torch.arange(64) % 2
     optimizer, loss_fn = torch.optim.SGD(net.parameters(), 0.01), nn.CrossEntropyLoss()
     watch = dressage.watch(net, optimizer, loss_fn, train=(x, y), seconds=0.5)
