@@ -336,3 +336,14 @@ def test_asked_for_once_at_the_end_it_is_a_verdict(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(watch, "_consider", lambda *, end: ends.append(end))
     assert watch.findings is not None and ends == [True]
     assert watch.findings is not None and ends == [True]  # asked again, it tells what it told
+
+
+def test_without_time_it_says_that_it_does_badly(digits: tuple[Tensor, Tensor]) -> None:
+    torch.manual_seed(0)
+    watch = loop(digits, MODELS["mlp"](), lr=1e-9, seconds=0)
+    assert watch is not None and harmful(watch) == []
+    told = [note for note in watch.notes if "used up before a cause was proven" in note]
+    assert len(told) == 1 and "seconds=60" in told[0], watch.notes
+    torch.manual_seed(0)
+    well = loop(digits, MODELS["mlp"](), epochs=12, seconds=0)
+    assert well is not None and not [note for note in well.notes if "used up" in note]

@@ -54,4 +54,4 @@ for episode in range(220):
     if sum(returns[-10:]) / 10 > 150:
         break
 print(len(returns), returns[:5], returns[-10:])
-done(watch, sum(returns[-10:]) / 10, len(returns))
+done(watch, sum(returns[-10:]) / 10)

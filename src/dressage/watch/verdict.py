@@ -114,6 +114,7 @@ def consider(case: Case, *, end: bool) -> list[Finding]:
     if end and seen.step >= 10:
         found = _with(found, guarded(case, rate_of_own_loss))
         found = _ended(case, found)
+        _tell_of_time(case, why, found)
         if seen.nonfinite is None:
             signs += guarded(case, lambda c: signs_at_the_end(c, why or " ".join(f.id for f in causes)))
     guarded(case, _noise)
@@ -126,6 +127,16 @@ def _noise(case: Case) -> list[Finding]:
     if lab is not None and seen.nonfinite is None and (not seen.noise_scales or seen.noise_scales[-1][0] < seen.step):
         seen.noise_scales.append((seen.step, noise_scale(lab)))
     return []
+
+
+def _tell_of_time(case: Case, why: str, found: list[Finding]) -> None:
+    """Notes that a training does badly, and that there was no time left to find out by what."""
+    if why and case.time_left() <= 0 and not any(f.is_harmful and not f.is_symptom for f in found):
+        more = max(60.0, 3 * case.seconds)
+        case.notes.append(
+            f"{why}: the {case.seconds:g} s for examinations were used up before a cause was proven; "
+            f"give more, e.g. dressage.watch(…, seconds={more:g})"
+        )
 
 
 def _ended(case: Case, found: list[Finding]) -> list[Finding]:
