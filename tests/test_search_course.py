@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import math
 import os
 import shutil
 from collections.abc import Iterator
@@ -296,6 +297,10 @@ def test_a_regression_is_scored_by_r_squared(tmp_path: Path) -> None:
         ({"sampler": "rando"}, RecipeError, "did you mean 'random'"),
         ({"halving": "hyperbant"}, RecipeError, "did you mean 'hyperband'"),
         ({"jobs": -1}, UsageError, "expected 0 or more"),
+        ({"subset": -5, "stages": None}, UsageError, "subset: -5 given; expected 0 or more"),
+        ({"budget": -1.0}, UsageError, "budget: -1 s given"),
+        ({"budget": math.nan}, UsageError, "budget: nan s given"),
+        ({"first": [{"optim.lrr": 0.1}]}, RecipeError, "did you mean 'optim.lr'"),
         ({"recipe": {"data": {"validation": 0.0}}}, DataError, "no validation rows"),
     ],
 )

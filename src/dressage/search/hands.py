@@ -13,7 +13,8 @@ from dressage.models.foreign import Made, spec_of
 from dressage.search.conduct import Carry
 from dressage.search.events import ToldEvent
 from dressage.search.groups import Group
-from dressage.search.on_ray import on_ray
+from dressage.search.on_ray import check_address, on_ray
+from dressage.search.terms import require_counts
 from dressage.search.time_left import TimeLeft
 from dressage.search.together import carry_out
 from dressage.search.trial import Result
@@ -34,6 +35,13 @@ WAITS = (
 )
 SOON = 1.0
 """Seconds of training from which its pace is known."""
+
+
+def check_hands(jobs: int, on: str) -> None:
+    """Raises UsageError for fewer processes than none, and for a cluster where nobody answers; MissingPackage."""
+    require_counts({"jobs": jobs}, least=0)
+    if on:
+        check_address(on)
 
 
 @contextmanager

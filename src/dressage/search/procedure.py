@@ -7,46 +7,31 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from dressage.data.source import Source
-from dressage.errors import DataError, RunError, UsageError, printable
+from dressage.errors import RunError, UsageError, printable
 from dressage.files import write_atomic
-from dressage.ground import Ground, made_anew, open_ground
+from dressage.ground import made_anew, open_ground
 from dressage.jobfile import as_given
 from dressage.models.foreign import Made
 from dressage.prepare import ShowProgress, threads_kept
 from dressage.recipe import Recipe, as_recipe, to_toml
 from dressage.remedies import edited
-from dressage.resolve import check_names, name_problems, value_at
-from dressage.search.asked import FIRST, STEPS, Asked, Halving, Stage, as_stages, check_halving, shortest_rungs
+from dressage.resolve import check_names, name_problems
+from dressage.search.asked import Asked, Halving, Stage
 from dressage.search.conduct import Conduct, Unfinished, conduct
 from dressage.search.events import SearchEvent
 from dressage.search.folder import BEST, SearchFolder
 from dressage.search.found import Search
 from dressage.search.groups import grouped
-from dressage.search.hands import hands
-from dressage.search.on_ray import check_address
+from dressage.search.hands import check_hands, hands
 from dressage.search.page import write_page
-from dressage.search.ranges import Range
-from dressage.search.samplers import check_sampler
-from dressage.search.space import as_space, default_space, texts_of
 from dressage.search.telling import account_of
+from dressage.search.terms import Written, lay_down, terms_of
 from dressage.search.time_left import TimeLeft
 from dressage.search.trial import Result
 from dressage.search.work import Bench
 from dressage.search.worker import require_same
-from dressage.settle import PATHS
 
-TRIALS = 24
-"""Of the first stage where nothing is asked; each of the others has half of the one before."""
-SHORTER = (9, 3, 1)
-"""Trials of the stages have so many times fewer epochs than a whole training, and the whole course of its rate: held against
-rungs of longer trainings, whose rate is still high, these rank the rates as they come out in the end. The three best
-of 65 trainings of ten epochs had ranks 22 to 42 after three of them, and 3 to 7 among trainings of three epochs."""
-ENOUGH = 10_000
-"""Training rows that tell good settings from bad ones."""
-METRICS = {"classification": "accuracy", "regression": "r2", "multi": "−loss"}
 OnEvent = Callable[[SearchEvent], None]
-Written = Mapping[str, Range | str] | Iterable[str] | str
 
 
 def search(
@@ -85,43 +70,15 @@ def search(
     without it; one that is there already is gone on with.
     Raises DataError, RecipeError or UsageError before anything is written; Interrupted with what was trained saved.
     """
-    written = as_recipe(recipe, also=name_problems)
-    written = written if seed is None else edited(written, {"seed": seed})
-    check_names(written)
-    check_sampler(sampler)
-    halving = halving or ("successive" if stages is not None else "none")
-    check_halving(halving)
-    _require_counts({"trials": trials, "epochs": epochs}, least=1)
-    _require_counts({"finalists": finalists, "repeats": repeats, "jobs": jobs}, least=0)
-    if on:
-        check_address(on)
-    known = None if space is None else as_space(space)
+    written = _written(recipe, seed)
+    terms = terms_of(space, sampler, trials, epochs, subset, stages, halving, finalists, repeats, first, budget)
+    check_hands(jobs, on)
     with threads_kept():
         ground = open_ground(data, y, written, None, made_anew(model), progress)
-        whole = ground.whole(written)
-        _require_validation(ground.source, ground)
         if ground.start is not None:  # as data.json has the data: a search goes on from any folder
             written = edited(written, {"transfer.source": ground.start.where})
-        plan = as_stages(stages) if stages is not None else _usual(ground, whole, trials, epochs, subset)
-        asked = Asked(
-            name=ground.source.name,
-            data=as_given(data),
-            fingerprint=ground.source.fingerprint,
-            metric=METRICS[ground.source.task],
-            own_model=model is not None,
-            recipe=written.model_dump(exclude_unset=True),
-            form=_form(ground, written),
-            space=tuple(texts_of(known or default_space(whole))),
-            sampler=sampler,
-            stages=tuple(map(str, plan)),
-            halving=halving,
-            finalists=finalists,
-            repeats=repeats,
-            budget=float(budget),
-            first=tuple(first),
-            shortest=shortest_rungs(plan, _training_rows(ground, whole), whole.train.batch_size),
-            is_joined=True,
-        )
+        whole = ground.whole(written)
+        asked = lay_down(terms, ground, written, whole, as_given(data), own_model=model is not None)
         place = _placed(asked, whole, out)
         bench = Bench(asked, place, replace(ground, form=asked.form))
         return _carried_out(bench, whole, model, jobs, on, on_event)
@@ -206,29 +163,12 @@ def _nobody(tasks: object, may_begin: object) -> Iterator[Result]:
     return iter(())
 
 
-def _usual(ground: Ground, whole: Recipe, trials: int | None, epochs: int | None, subset: int | None) -> list[Stage]:
-    """Many short trials, on a part of the rows where there are many; then fewer and longer ones; then a few whole ones on all."""
-    rows, full, count = len(ground.rows["train"]), whole.train.epochs, trials or TRIALS
-    some = (ENOUGH if rows > 2 * ENOUGH else 0) if subset is None else subset
-    steps = min(some or rows, _training_rows(ground, whole)) / whole.train.batch_size
-    shortest = min(full, 1 if steps >= STEPS else FIRST)
-    lengths = [max(shortest, round((epochs * SHORTER[0] if epochs else full) / shorter)) for shorter in SHORTER[:-1]]
-    coarse = [Stage(max(1, count >> i), min(length, full), some) for i, length in enumerate(lengths)]
-    return as_stages([*coarse, Stage(max(1, count >> len(lengths)), full)])
-
-
-def _training_rows(ground: Ground, whole: Recipe) -> int:
-    """Of the training part, or of the subset that the recipe takes of it."""
-    rows = len(ground.rows["train"])
-    return min(rows, whole.data.subset or rows)
-
-
-def _form(ground: Ground, written: Recipe) -> dict[str, object]:
-    """Device, number format, layout and threads of every trial, found once: those of the recipe as it is."""
-    asked = {"train.threads": written.train.threads or 1, "train.epochs": 1}
-    lr = {"optim.lr": 1e-3} if written.optim.lr == "auto" else {}
-    job = ground.job(edited(written, {**asked, **lr}))
-    return {path: value_at(job.recipe, path) for path in (*PATHS, "train.device")}
+def _written(recipe: Recipe | Mapping[str, object] | None, seed: int | None) -> Recipe:
+    """The recipe as it was given, with the seed of the search. Raises RecipeError."""
+    written = as_recipe(recipe, also=name_problems)
+    written = written if seed is None else edited(written, {"seed": seed})
+    check_names(written)
+    return written
 
 
 def _placed(asked: Asked, whole: Recipe, out: Path | str | None) -> SearchFolder:
@@ -252,15 +192,3 @@ def _best(bench: Bench, best: Result, found: Search) -> str:
     for path in best.trial.edit:
         comments[path] = f"searched: trial {best.trial.number} of {found.folder.name}"
     return to_toml(resolved.recipe, comments)
-
-
-def _require_counts(given: Mapping[str, int | None], least: int) -> None:
-    for name, value in given.items():
-        if value is not None and value < least:
-            raise UsageError.of(name, f"{value} given", f"expected {least} or more", "leave it out")
-
-
-def _require_validation(source: Source, ground: Ground) -> None:
-    if "validation" not in ground.rows:
-        found, expected = "there are no validation rows", "expected some to choose by"
-        raise DataError.of(source.name, found, expected, "set data.validation above 0")
