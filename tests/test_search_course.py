@@ -300,7 +300,7 @@ def test_a_regression_is_scored_by_r_squared(tmp_path: Path) -> None:
         ({"subset": -5, "stages": None}, UsageError, "subset: -5 given; expected 0 or more"),
         ({"budget": -1.0}, UsageError, "budget: -1 s given"),
         ({"budget": math.nan}, UsageError, "budget: nan s given"),
-        ({"first": [{"optim.lrr": 0.1}]}, RecipeError, "did you mean 'optim.lr'"),
+        ({"first": [{"optim.lrr": 0.1}]}, RecipeError, "did you mean 'lr'"),
         ({"recipe": {"data": {"validation": 0.0}}}, DataError, "no validation rows"),
     ],
 )
