@@ -18,6 +18,7 @@ from dressage.data.inputs import Inputs, open_inputs
 from dressage.data.source import Head, Part, spans
 from dressage.errors import DataError, RunError
 from dressage.evaluate import Evaluation, judge, judge_several
+from dressage.evaluate.stored import read_evaluation
 from dressage.files import read_json
 from dressage.fit import make_plan
 from dressage.fit.views import Answers, answers
@@ -108,7 +109,7 @@ class Run:
 
     @property
     def _judged(self) -> dict[str, Any]:
-        return read_json(self.folder / "evaluation.json") if self._is_judged else {}
+        return read_evaluation(self.folder) if self._is_judged else {}
 
     @property
     def _is_judged(self) -> bool:

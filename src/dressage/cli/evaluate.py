@@ -48,7 +48,7 @@ def evaluate(
     found = trained.evaluation if data is None else {"new data": trained.evaluate(data)}
     text = []
     for part, judged in found.items():
-        base = judged["baseline"]["metrics"]
+        base = judged.get("baseline", {}).get("metrics", {})  # none is stored of a trial of a search
         rows = [
             (metric_name(n), e["value"], e["low"], e["high"], base.get(n, {}).get("value"))
             for n, e in judged["metrics"].items()

@@ -17,6 +17,7 @@ from dressage.ensemble.members import load_member
 from dressage.ensemble.rules import Rule
 from dressage.ensemble.rules import catalogue as rules
 from dressage.errors import RunError
+from dressage.evaluate.stored import read_evaluation
 from dressage.files import inside, read_json
 from dressage.fit.views import Answers
 from dressage.jobfile import JobFile
@@ -76,7 +77,7 @@ class Ensemble:
 
         Raises RunError as `facts`.
         """
-        return read_json(self.folder / "evaluation.json") if self.facts else {}
+        return read_evaluation(self.folder) if self.facts else {}
 
     @property
     def gaps(self) -> dict[str, Any]:
