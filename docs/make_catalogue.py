@@ -21,6 +21,7 @@ from catalogue_families import IMAGES, Family
 from dressage.catalogue import Entry
 from dressage.causes import CAUSES
 from dressage.cli.list_family import FAMILIES, catalogue_of
+from dressage.cli.values import SWITCHED
 
 FOLDER = Path(__file__).with_name("catalogue")
 DRAWN = {"activations.svg": pictures.activations, "schedule.svg": pictures.schedules, "optim.svg": pictures.paths}
@@ -72,7 +73,7 @@ def page(name: str) -> str:
     if about.picture:
         file, seen = about.picture
         lines += [f"![{seen}]({file})", "", seen, ""]
-    lines += [*_facts(entries), *(line for entry in entries for line in _section(entry))]
+    lines += [*_facts(entries), *(line for entry in entries for line in _section(entry)), *_values(name)]
     if about.slips:
         lines += ["## Where the notes slip", "", *(f"- {slip}" for slip in about.slips), ""]
     return "\n".join([*lines, f"{NOTES} {MADE} `dressage list {name}` shows the same in the terminal.", ""])
@@ -130,6 +131,13 @@ def _section(entry: Entry[Any]) -> Iterator[str]:
     yield from (f"- formula: {_code(entry.formula)}",) if entry.formula else ()
     yield from (f"- source: {entry.source}",) if entry.source else ()
     yield ""
+
+
+def _values(name: str) -> Iterator[str]:
+    """The techniques of the family that a value of the recipe switches on."""
+    for value in SWITCHED.get(name, ()):
+        yield from (f"## {value.path}", "", value.summary, "", f"- written: `{value.written}`")
+        yield from (f"- formula: {_code(value.formula)}", f"- source: {value.source}", "")
 
 
 def _code(text: str) -> str:

@@ -14,6 +14,7 @@ import pytest
 
 from command import call
 from dressage.cli.list_family import FAMILIES, catalogue_of
+from dressage.cli.values import SWITCHED
 from dressage.recipe import as_recipe
 from dressage.resolve import given_paths
 from test_docs import ROOT, blocks
@@ -39,6 +40,8 @@ def test_a_page_has_every_entry_with_formula_and_source(family: str) -> None:
         assert f"\n## {entry.name}\n" in text
         assert entry.formula in text and entry.summary.rstrip(".")[1:] in text
         assert entry.source in text
+    for value in SWITCHED.get(family, ()):
+        assert f"\n## {value.path}\n" in text and value.formula in text and value.source in text
 
 
 @pytest.mark.parametrize("family", [name for name in FAMILIES if name not in NO_RECIPE])

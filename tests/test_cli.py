@@ -15,6 +15,7 @@ from dressage.cli import options
 from dressage.cli.app import COMMANDS
 from dressage.cli.load import load_network
 from dressage.cli.output import Output, cell, duration, sparkline, table, to_json
+from dressage.cli.values import SWITCHED
 from dressage.errors import DataError, Diverged, Interrupted, RecipeError, RunError, UsageError
 from dressage.recipe import Recipe
 
@@ -189,6 +190,18 @@ def test_list_prints_what_the_catalogue_holds() -> None:
     assert all(entry["name"] in text and entry["formula"] in text for entry in entries)
     everything = call("list", "--json").json["families"]
     assert everything["activation"] == len(entries)
+
+
+def test_list_has_what_a_value_of_the_recipe_switches_on() -> None:
+    for family, values in SWITCHED.items():
+        found, text = call("list", family, "--json").json["values"], call("list", family).out
+        assert [one["path"] for one in found] == [value.path for value in values]
+        for value in values:
+            assert all(part in text for part in (value.written, value.summary, value.formula, value.source))
+            shown = call("recipe", "show", "digits", f"--{value.path}", value.value, "--json").json["recipe"][
+                value.path
+            ]
+            assert (shown["value"], shown["origin"]) == (value.value, "given")
 
 
 def test_recipe_schema_and_doctor() -> None:

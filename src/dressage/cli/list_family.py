@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from importlib import import_module
 from typing import Any
 
@@ -11,6 +12,7 @@ from dressage.catalogue import Catalogue, Entry
 from dressage.causes import CAUSES
 from dressage.cli import list_causes
 from dressage.cli.output import Output, cell, table
+from dressage.cli.values import SWITCHED, Switched
 from dressage.errors import UsageError, nearest
 
 # family -> (module that holds its catalogue, where a recipe names it)
@@ -76,11 +78,13 @@ def list_family(family: str | None = None, /, *, output: Output | None = None) -
         rows.append(("causes", len(CAUSES), "findings", "what can be wrong with a training, by id"))
         output.result({"families": counts}, table(["family", "entries", "named at", "what there is"], rows, output))
         return
-    entries = list(catalogue_of(family).values())
+    entries, name = list(catalogue_of(family).values()), _canonical(family)
+    values = SWITCHED.get(name, ())
     if output.json:
-        output.result({"family": _canonical(family), "entries": [_as_dict(entry) for entry in entries]}, [])
+        found = {"entries": [_as_dict(entry) for entry in entries], "values": [asdict(value) for value in values]}
+        output.result({"family": name, **found}, [])
     else:
-        output.result({}, _lines(entries, output))
+        output.result({}, _lines(entries, values, output))
 
 
 def catalogue_of(family: str) -> Catalogue[Any]:
@@ -111,13 +115,19 @@ def _as_dict(entry: Entry[Any]) -> dict[str, object]:
     }
 
 
-def _lines(entries: list[Entry[Any]], output: Output) -> Iterator[str]:
+def _lines(entries: Sequence[Entry[Any]], values: Sequence[Switched], output: Output) -> Iterator[str]:
     for entry in entries:
         given = ", ".join(f"{name}={p.default!r}" for name, p in entry.options.items() if p.default is not p.empty)
         yield output.bold(entry.name) + (f"({given})" if given else "") + f"  {cell(entry.summary, 200)}"
         known = ", ".join(f"{name}: {text}" for name, text in entry.facts.items())
-        for label, text in (("formula", entry.formula), ("known", known), ("source", entry.source)):
-            if text:
-                yield f"    {label:<8} {cell(text, 300)}"
-    if notes := sorted({word for entry in entries for word in re.findall(NOTES, entry.source)}):
+        yield from _told({"formula": entry.formula, "known": known, "source": entry.source})
+    for value in values:
+        yield f"{output.bold(value.written)}  {cell(value.summary, 200)}"
+        yield from _told({"formula": value.formula, "source": value.source})
+    sources = [entry.source for entry in entries] + [value.source for value in values]
+    if notes := sorted({word for source in sources for word in re.findall(NOTES, source)}):
         yield f"({', '.join(notes)}: lecture notes on deep learning, from which dressage was begun)"
+
+
+def _told(facts: Mapping[str, str]) -> Iterator[str]:
+    return (f"    {label:<8} {cell(text, 300)}" for label, text in facts.items() if text)

@@ -43,7 +43,7 @@ class SigmoidGELU(nn.Module):
 
 
 def leaky_relu(*, slope: float = 0.01) -> nn.Module:
-    """max(x, slope·x). (The notes write 0.1 in one place and 0.01 in others.)"""
+    """max(x, slope·x). (The notes write a slope of 0.1 in one place and of 0.01 in others; here it is 0.01 unless given.)"""
     return nn.LeakyReLU(_slope("leaky_relu", slope))
 
 
