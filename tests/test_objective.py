@@ -127,6 +127,14 @@ def test_hinge_formula(margin: float, soft: bool) -> None:
     torch.autograd.gradcheck(lambda z: objective.loss(z, targets), (outputs,))
 
 
+def test_hinge_is_torchs_but_for_its_division_by_the_classes() -> None:
+    """torch divides the sum over classes by their number."""
+    outputs, labels = torch.from_numpy(OUTPUTS), torch.from_numpy(LABELS)
+    theirs = torch.nn.functional.multi_margin_loss(outputs, labels, margin=0.7) * OUTPUTS.shape[1]
+    ours = catalogue.build("hinge(margin=0.7)", 0.0).loss(outputs, labels)
+    assert ours.item() == pytest.approx(theirs.item(), rel=1e-12)
+
+
 def test_hinge_of_hard_and_of_soft_targets_agree_and_a_wide_margin_costs_nothing() -> None:
     objective, outputs = catalogue.build("hinge", 0.0), torch.from_numpy(OUTPUTS)
     hard = objective.loss(outputs, torch.from_numpy(LABELS)).item()

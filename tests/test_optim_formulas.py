@@ -11,7 +11,7 @@ from torch import nn
 
 from dressage.optim import catalogue, layerwise
 from dressage.recipe import Optim
-from optim_problem import B1, B2, EPS, RHO, START, Arrays, closure_of, ours, slope
+from optim_problem import B1, B2, EPS, RANDOM, RHO, START, Arrays, closure_of, ours, slope
 
 
 def norm(x: Arrays) -> float:
@@ -220,6 +220,34 @@ def test_muon_is_torchs_for_hidden_matrices_and_adamw_for_the_rest() -> None:
             for optimizer in optimizers:
                 optimizer.step()
     assert all(torch.equal(a, b) for a, b in zip(net.parameters(), twin.parameters(), strict=True))
+
+
+def orthogonal(g: np.ndarray) -> np.ndarray:
+    """Five steps of Newton and Schulz: the singular values of `g` are brought to about 1."""
+    x = g / np.linalg.norm(g)
+    for _ in range(5):
+        gram = x @ x.T
+        x = 3.4445 * x + (-4.775 * gram + 2.0315 * gram @ gram) @ x
+    return x
+
+
+def test_muon_formula() -> None:
+    """torch carries the products out in bfloat16, so the sum of the steps agrees to a hundredth."""
+    lr, decay, mu = 0.02, 0.1, 0.9
+    x = [nn.Parameter(torch.from_numpy(RANDOM.normal(size=(6, 9)))) for _ in range(3)]
+    start, m = x[1].detach().numpy().copy(), np.zeros((6, 9))
+    optimizer = catalogue.build("muon(momentum=0.9)", [{"params": x, "weight_decay": decay}], Optim(lr=lr))
+    expected = start.copy()
+    for _ in range(4):
+        gradients = [torch.from_numpy(RANDOM.normal(size=(6, 9))) for _ in x]
+        for p, gradient in zip(x, gradients, strict=True):
+            p.grad = gradient
+        optimizer.step()
+        g = gradients[1].numpy()
+        m = mu * m + (1 - mu) * g
+        expected = (1 - lr * decay) * expected - lr * 0.2 * np.sqrt(9) * orthogonal((1 - mu) * g + mu * m)
+    moved = np.linalg.norm(expected - start)
+    assert np.linalg.norm(x[1].detach().numpy() - expected) < 0.015 * moved
 
 
 @pytest.mark.parametrize("name", ["lars(trust=0.05)", "lamb"])

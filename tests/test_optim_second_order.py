@@ -32,6 +32,21 @@ def test_lbfgs_is_torchs() -> None:
         np.testing.assert_allclose(a.numpy(), b.detach().numpy(), rtol=1e-10)
 
 
+def test_the_direction_of_lbfgs_is_that_of_the_pairs_it_keeps() -> None:
+    """d = −Hg, H by the change of BFGS for each of the last pairs (s, y), from yᵀs/yᵀy·I on; Nocedal & Wright 2006, 7.2."""
+    x = [nn.Parameter(torch.from_numpy(v.copy())) for v in START]
+    optimizer = catalogue.build("lbfgs(iterations=6, history=3)", [{"params": x, "weight_decay": 0.0}], Optim(lr=1.0))
+    optimizer.step(closure_of(optimizer, x))
+    state = optimizer.state[x[0]]
+    steps, turns = (np.stack([v.numpy() for v in state[name]]) for name in ("old_stps", "old_dirs"))
+    assert len(steps) == 3
+    inverse = np.eye(steps.shape[1]) * (steps[-1] @ turns[-1]) / (turns[-1] @ turns[-1])
+    for s, y in zip(steps, turns, strict=True):
+        turn = np.eye(len(s)) - np.outer(s, y) / (y @ s)
+        inverse = turn @ inverse @ turn.T + np.outer(s, s) / (y @ s)
+    np.testing.assert_allclose(state["d"].numpy(), -inverse @ state["prev_flat_grad"].numpy(), rtol=1e-8, atol=1e-12)
+
+
 def test_bfgs_by_its_own_steps() -> None:
     """Direction −Hg, the strong Wolfe rules, and the change of H by the textbook's formula, which is of rank 2."""
     decay, c1, c2 = 0.05, 1e-4, 0.9

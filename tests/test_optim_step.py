@@ -253,6 +253,22 @@ def test_a_step_clips_what_the_optimiser_gets(kind: str, flat: bool) -> None:
                 assert (move.norm(dim=1) <= 1.001e-3 * weight.norm(dim=1).clamp(min=1e-3)).all()
 
 
+def test_clipping_by_value_cuts_each_number() -> None:
+    """g ← max(−c, min(c, g)), found again from the move of one step of sgd at rate 1."""
+    moves = []
+    for limit in (0.0, 0.02):
+        recipe = recipe_of("sgd", optim={"name": "sgd", "lr": 1.0, "clip_value": limit})
+        torch.manual_seed(0)
+        state = new_state(network().double().train(), recipe)
+        x, y = data()
+        before = [p.detach().clone() for p in state.model.parameters()]
+        take_step(state, Batch(x.double(), y, torch.arange(ROWS)), make_plan(recipe, 10, 2, lambda t: t))
+        moves.append([(p.detach() - b).numpy() for p, b in zip(state.model.parameters(), before, strict=True)])
+    assert any((np.abs(g) > 0.02).any() for g in moves[0])
+    for g, cut in zip(*moves, strict=True):
+        np.testing.assert_allclose(cut, np.maximum(-0.02, np.minimum(0.02, g)), rtol=1e-10, atol=1e-14)
+
+
 def test_several_clippings_and_sam_get_on() -> None:
     recipe = recipe_of(
         "sam", optim={"name": "sam", "lr": 0.1, "clip_norm": 1.0, "clip_value": 0.5, "clip_adaptive": 0.1}
