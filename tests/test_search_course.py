@@ -291,6 +291,12 @@ def test_a_regression_is_scored_by_r_squared(tmp_path: Path) -> None:
     [
         ({"space": {"optim.learning": "log:1:2"}}, RecipeError, "no such hyper-parameter"),
         ({"space": {"optim.lr": "log:1:1e-3"}}, RecipeError, "optim.lr"),
+        (
+            {"space": ["optim.name=choice:adamw:sam", "optim.name.sam.rho=uniform:-1:0.5"]},
+            RecipeError,
+            "sam.rho: -1.0 given",
+        ),
+        ({"space": "optim.name.sam.rho=log:0.01:0.5"}, RecipeError, "optim.name is adamw; expected sam"),
         ({"stages": "0x5"}, RecipeError, "0 trials"),
         ({"stages": "5y5"}, RecipeError, "TRIALSxEPOCHS"),
         ({"stages": ""}, RecipeError, "TRIALSxEPOCHS"),

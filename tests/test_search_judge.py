@@ -234,15 +234,24 @@ def test_verdict_by_hand() -> None:
     )
 
 
-def test_where_all_runs_score_the_same_no_luck_is_spoken_of() -> None:
-    verdict = judge([result(0, 0.9), result(1, 0.9)], {0: [0.9, 0.9], 1: [0.9, 0.9]})
+def test_where_all_runs_score_the_same_neither_luck_nor_worse_is_spoken_of() -> None:
+    results = [result(0, 0.9), result(1, 0.9), result(2, 0.8)]
+    verdict = judge(results, {0: [0.9, 0.9], 1: [0.9, 0.9]})
     assert verdict is not None and verdict.noise < 1e-12
     assert told(verdict) == [
         "Trial 0 is best: 0.9, the mean of 2 further runs with other seeds.",
         "Runs of one trial with other seeds all scored the same: these rows are too few to show how much one varies.",
-        "Trial 1 cannot be told from it, though it was repeated too: the difference is within the noise.",
+        "Trial 1 scored the same.",
+        "Whether the one behind is worse is not known.",
         "Its first score, 0.9, was the mean of its repeats.",
     ]
+
+
+def test_the_interval_of_an_accuracy_lies_within_its_scale() -> None:
+    results, repeats = [result(0, 0.96), result(1, 0.95)], {0: [0.96, 0.70]}
+    accuracy, r2 = judge(results, repeats, "accuracy"), judge(results, repeats, "r2")
+    assert accuracy is not None and r2 is not None and r2.low < 0
+    assert (accuracy.low, accuracy.high) == (0.0, 1.0)
 
 
 def test_where_none_comes_near_the_best_it_is_said_without_two_negatives() -> None:

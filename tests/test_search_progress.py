@@ -120,6 +120,17 @@ def test_time_left_follows_the_pace() -> None:
     assert left.seconds() == pytest.approx(60 * 20 / 50)
 
 
+def test_trials_that_end_early_leave_no_time_at_the_end() -> None:
+    now = [0.0]
+    left = TimeLeft(lambda: now[0])
+    left.take(PlanEvent([100.0, 0.0], rows=10, budget=0.0))
+    left.take(StageEvent(0, Stage(2, 5), 2))
+    for n in range(2):
+        now[0] += 10.0
+        left.take(TrialEvent(done(n, 3), n + 1, 2))  # of five epochs: patience ended it
+        assert left.seconds() == pytest.approx((50.0 if n == 0 else 0.0) * 10 / 30)
+
+
 def test_time_left_is_not_beyond_the_budget_and_needs_no_word_from_within() -> None:
     now = [0.0]
     left = TimeLeft(lambda: now[0])

@@ -69,6 +69,10 @@ def test_text_is_read_back_exactly() -> None:
 
 WRONG = [
     ("optim.lrr=log:1e-5:1", "did you mean 'optim.lr'"),
+    ("learning_rate=log:1e-5:1", "did you mean 'optim.lr'"),
+    ("optim.rate=log:1e-5:1", "did you mean 'optim.lr'"),
+    ("model.layers=integer:1:4", "did you mean 'model.depth'"),
+    ("regularize.l2=log:1e-5:1", "did you mean 'regularize.weight_decay'"),
     ("optim.lr=log:1:1", "the range is empty"),
     ("optim.lr=log:1:0.1", "the range is inverted"),
     ("optim.lr=log:0:0.1", "numbers above 0 only"),
@@ -81,7 +85,7 @@ WRONG = [
     ("=log:1:2", "expected PATH=RANGE"),
     ("optim.lr=integer:1:4", "expected log, uniform or choice"),
     ("seed=integer:1:5", "is not searched"),
-    ("train.epochs=integer:1:5", "is not searched"),
+    ("train.epochs=integer:1:5", "is in the recipe, but is not searched; (known: "),
     ("model.width=uniform:1:4", "expected integer or choice"),
     ("model.width=integer:1.5:4", "whole numbers"),
     ("model.width=integer:0:4", "greater than or equal to 1"),

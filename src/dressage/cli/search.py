@@ -49,7 +49,7 @@ class Asked:
     repeats: int = 3
     """Trainings of each with other seeds, from which the noise is known."""
     budget: str = ""
-    """Time after which no trial is begun, e.g. 90s, 20m or 1.5h."""
+    """Time after which no trial is begun but for the first four of each stage, e.g. 90s, 20m or 1.5h."""
     jobs: int = 0
     """Processes that train at once; 0: as many as fit and pay for their start."""
     on: str = ""

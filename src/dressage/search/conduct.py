@@ -70,7 +70,8 @@ class Conduct:
         """As far as it has come."""
         results = self.stages[-1].results if len(self.stages) == len(self.asked.plan) else []
         scores = {number: [r.score for r in runs] for number, runs in self.repeats.items()}
-        return Search(self.place.path, self.asked, status, self.stages, self.repeats, judge(results, scores))
+        verdict = judge(results, scores, self.asked.metric)
+        return Search(self.place.path, self.asked, status, self.stages, self.repeats, verdict)
 
 
 def conduct(c: Conduct) -> Search:

@@ -19,6 +19,8 @@ SAME = 1e-6
 """Difference of two scores that is none."""
 HIGHEST = 1.0
 """Of an accuracy and an R²; −loss is below it too."""
+LOWEST = {"accuracy": 0.0}
+"""What a score cannot be below."""
 FINITE = 9.0
 """Standard deviations, beyond which a normal distribution has nothing that a float could show."""
 
@@ -70,7 +72,7 @@ class Verdict:
         return tuple(standing.number for standing in self.others if standing.is_alike)
 
 
-def judge(results: Sequence[Result], repeats: Mapping[int, Sequence[float]]) -> Verdict | None:
+def judge(results: Sequence[Result], repeats: Mapping[int, Sequence[float]], metric: str = "") -> Verdict | None:
     """The verdict on the trials that count, or None where none does. `repeats`: scores with other seeds by trial number.
 
     Of trials that were halved only those of the last rung count: a score after few epochs is another thing.
@@ -101,6 +103,7 @@ def judge(results: Sequence[Result], repeats: Mapping[int, Sequence[float]]) -> 
     if freedom and number in known:
         error = noise / math.sqrt(len(known[number]))
         low = means[number] - t_point(1 - (1 - SURE) / 2 / (several + 1), freedom) * error
+        low = max(LOWEST.get(metric, -math.inf), low)
         high = min(HIGHEST, means[number] + t_point((1 + SURE) / 2, freedom) * error)
     others = sorted((standing(r) for r in order if r is not best), key=lambda s: s.behind)
     excess = best.score - means[number] if number in known else math.nan
@@ -166,6 +169,15 @@ def told(verdict: Verdict) -> list[str]:
         if varies
         else "Runs of one trial with other seeds all scored the same: these rows are too few to show how much one varies."
     )
+    lines += _others(verdict) if varies else _alike(verdict)
+    luck = f"; the best of {verdict.runs} equally good trials is {verdict.optimism:.2g} too high by luck"
+    first = f"Its first score, {best.first:.4g}, {_measured(verdict.excess)}"
+    return [*lines, f"{first}{luck if varies and verdict.runs > 1 else ''}."]
+
+
+def _others(verdict: Verdict) -> list[str]:
+    """Which of the others cannot be told from the best, by the noise of a run."""
+    lines = []
     again = [s for s in verdict.others if s.repeats]
     once = [s for s in verdict.others if not s.repeats]
     alike, vague = [s.number for s in again if s.is_alike], sum(s.is_alike for s in once)
@@ -184,13 +196,25 @@ def told(verdict: Verdict) -> list[str]:
         lines.append(
             f"The {_number(once)} that ran once {_were(once)} worse by more than the noise of one run explains."
         )
-    luck = f"; the best of {verdict.runs} equally good trials is {verdict.optimism:.2g} too high by luck"
-    first = f"Its first score, {best.first:.4g}, {_measured(verdict.excess)}"
-    return [*lines, f"{first}{luck if varies and verdict.runs > 1 else ''}."]
+    return lines
+
+
+def _alike(verdict: Verdict) -> list[str]:
+    """Which of the others scored the same, where the noise does not show."""
+    same = [s.number for s in verdict.others if s.behind <= SAME]
+    rest = len(verdict.others) - len(same)
+    lines = [f"Trial{'s' * (len(same) > 1)} {', '.join(map(str, same))} scored the same."] if same else []
+    return lines + (
+        [f"Whether the {_number_of(rest)} behind {'is' if rest == 1 else 'are'} worse is not known."] if rest else []
+    )
 
 
 def _number(things: Sequence[object]) -> str:
-    return "one" if len(things) == 1 else str(len(things))
+    return _number_of(len(things))
+
+
+def _number_of(n: int) -> str:
+    return "one" if n == 1 else str(n)
 
 
 def _were(things: Sequence[object]) -> str:

@@ -29,6 +29,15 @@ SINGLE = (
 )
 MOST = 100
 """Settings that are searched at once."""
+COMMON = {
+    **dict.fromkeys(("lr", "rate", "learning_rate", "step_size"), "optim.lr"),
+    **dict.fromkeys(("decay", "reg", "l2", "wd", "weight_decay"), "regularize.weight_decay"),
+    **dict.fromkeys(("batch", "batchsize", "batch_size"), "train.batch_size"),
+    **dict.fromkeys(("hidden", "units", "neurons", "width"), "model.width"),
+    **dict.fromkeys(("layers", "num_layers", "depth"), "model.depth"),
+    **dict.fromkeys(("optimizer", "optimiser"), "optim.name"),
+}
+"""What settings are called elsewhere."""
 KINDS: Mapping[type, tuple[str, ...]] = {
     float: ("log", "uniform", "choice"),
     int: ("integer", "choice"),
@@ -124,8 +133,10 @@ def _checked(path: str, range_: Range) -> Range:
         return _checked_option(path, range_)
     known = hyper_parameters()
     if path not in known:
-        found = "is not searched" if path in all_paths() else "no such hyper-parameter"
-        raise RecipeError.of(path, found, nearest(path, known), "see `dressage recipe schema`")
+        is_there = path in all_paths()
+        found = "is in the recipe, but is not searched" if is_there else "no such hyper-parameter"
+        spelt = nearest("" if is_there else COMMON.get(path.rpartition(".")[2], path), known)
+        raise RecipeError.of(path, found, spelt, "see `dressage recipe schema`")
     kind = _kind(path)
     if range_.scale not in KINDS[kind]:
         raise _wrong_kind(path, range_, kind)

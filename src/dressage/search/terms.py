@@ -6,12 +6,13 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from dressage.errors import DataError, UsageError
+from dressage.errors import DataError, RecipeError, UsageError
 from dressage.ground import Ground
 from dressage.recipe import Recipe
 from dressage.remedies import edited
 from dressage.resolve import check_names, value_at
 from dressage.search.asked import FIRST, STEPS, Asked, Halving, Stage, as_stages, check_halving, shortest_rungs
+from dressage.search.edits import as_edit, is_option, names_in, split_option
 from dressage.search.ranges import Range
 from dressage.search.samplers import check_sampler
 from dressage.search.space import Space, as_space, default_space, texts_of
@@ -85,6 +86,8 @@ def lay_down(
         raise DataError.of(ground.source.name, found, expected, "set data.validation above 0")
     for edit in terms.first:
         check_names(edited(written, edit))
+    space = terms.space or default_space(whole)
+    _require_ends(space, ground, written, whole)
     plan = terms.stages or _usual(ground, whole, terms)
     return Asked(
         name=ground.source.name,
@@ -94,7 +97,7 @@ def lay_down(
         own_model=own_model,
         recipe=written.model_dump(exclude_unset=True),
         form=_form(ground, written),
-        space=tuple(texts_of(terms.space or default_space(whole))),
+        space=tuple(texts_of(space)),
         sampler=terms.sampler,
         stages=tuple(map(str, plan)),
         halving=terms.halving,
@@ -112,6 +115,21 @@ def require_counts(given: Mapping[str, int | None], least: int) -> None:
     for name, value in given.items():
         if value is not None and value < least:
             raise UsageError.of(name, f"{value} given", f"expected {least} or more", "leave it out")
+
+
+def _require_ends(space: Space, ground: Ground, written: Recipe, whole: Recipe) -> None:
+    """Raises RecipeError where no training can be made at an end of an option's range; fields are known by their schema."""
+    for path in (p for p in space if is_option(p) and not space[p].is_choice):
+        above, name, _ = split_option(path)
+        drawn = (
+            [{above: choice} for choice in space[above].choices if name in names_in(choice)] if above in space else [{}]
+        )
+        for end in (space[path].low, space[path].high):
+            value = int(end) if space[path].is_whole else end
+            try:
+                ground.job(edited(written, as_edit(whole, {**drawn[0], path: value})))
+            except RecipeError as error:
+                raise RecipeError(f"space {path}: {str(error).removeprefix(f'space {path}: ')}") from None
 
 
 def _usual(ground: Ground, whole: Recipe, terms: Terms) -> list[Stage]:

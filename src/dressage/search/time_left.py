@@ -11,7 +11,7 @@ from dressage.search.trial import Trial
 
 
 class TimeLeft:
-    """Consumes the events of a search. What trials that stop early save is seen when their stage is over."""
+    """Consumes the events of a search. What trials that were stopped save is seen when their stage is over."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -42,7 +42,9 @@ class TimeLeft:
                 self._began, self._is_told = self._clock(), True
             self._reached(event.trial, event.epoch)
         elif isinstance(event, TrialEvent):
-            self._reached(event.result.trial, event.result.epoch)
+            result = event.result
+            self._reached(result.trial, result.epoch)
+            self._epochs[result.trial.number] = result.reach  # one that ended early has nothing left
 
     def seconds(self) -> float:
         """Seconds to the end; NaN where nobody can tell yet."""
