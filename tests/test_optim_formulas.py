@@ -263,7 +263,11 @@ def test_trust_ratios_are_those_of_single_tensors_however_many_are_computed_toge
 
 @pytest.mark.parametrize("weights", [0.0, 1e-3, 5.0, 1e3])
 @pytest.mark.parametrize("gradient", [0.0, 1e-20, 1.0])
-def test_the_ratio_of_lamb_is_one_for_norms_of_zero_and_ten_at_most(weights: float, gradient: float) -> None:
+@pytest.mark.parametrize("processor", [True, False])
+def test_the_ratio_of_lamb_is_one_for_norms_of_zero_and_ten_at_most(
+    processor: bool, weights: float, gradient: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(layerwise, "on_processor", lambda p: processor)
     start, g = np.full((3, 2), weights), np.full((3, 2), gradient)
     x = nn.Parameter(torch.from_numpy(start.copy()))
     optimizer = catalogue.build("lamb", [{"params": [x], "weight_decay": 0.0}], Optim(lr=0.1))
@@ -272,6 +276,16 @@ def test_the_ratio_of_lamb_is_one_for_norms_of_zero_and_ten_at_most(weights: flo
     u = g / (np.sqrt(g**2) + 1e-8)
     r = 1.0 if weights == 0 or gradient == 0 else min(weights / u[0, 0], 10.0)
     np.testing.assert_allclose(x.detach().numpy(), start - 0.1 * r * u, rtol=1e-10)
+
+
+@pytest.mark.parametrize("processor", [True, False])
+def test_lars_without_a_gradient_decays_at_the_plain_rate(processor: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A norm is 0, so the ratio is 1: θ ← θ − lr·λθ."""
+    monkeypatch.setattr(layerwise, "on_processor", lambda p: processor)
+    x = nn.Parameter(torch.full((3, 2), 2.0, dtype=torch.float64))
+    x.grad = torch.zeros_like(x)
+    catalogue.build("lars", [{"params": [x], "weight_decay": 0.5}], Optim(lr=0.1)).step()
+    np.testing.assert_allclose(x.detach().numpy(), np.full((3, 2), 1.9), rtol=1e-12)
 
 
 @pytest.mark.parametrize("name", ["lars(trust=0.05)", "lamb"])

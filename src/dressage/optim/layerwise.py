@@ -156,7 +156,7 @@ def _places(room: Tensor | None, like: list[Tensor]) -> list[Tensor]:
 def trusted(
     weights: list[Tensor], moves: list[Tensor], group: dict[str, Any], *, trust: float = 1.0, decay: float = 0.0
 ) -> list[Rate]:
-    """lr·r for each tensor, r = trust·‖θ‖/(‖move‖ + decay·‖θ‖), at most `clip`, and 1 where it would be 0 or no number.
+    """lr·r for each tensor, r = trust·‖θ‖/(‖move‖ + decay·‖θ‖), at most `clip`, and 1 where a norm is 0.
 
     Numbers on a processor, where reading one waits for nothing; tensors `()` elsewhere: none leaves the device.
     """
@@ -166,9 +166,9 @@ def trusted(
     if on_processor(weights[0]):
         pairs = [(length(p), length(move)) for p, move in zip(weights, moves, strict=True)]
         return [lr * min(trust * p / (move + decay * p), clip) if p and move else lr for p, move in pairs]
-    lengths = torch.stack(torch._foreach_norm(weights))
-    ratios = trust * lengths / torch.stack(torch._foreach_norm(moves)).add_(lengths, alpha=decay)
-    return list((lr * torch.where(ratios > 0, ratios.clamp(max=clip), 1.0)).unbind())
+    lengths, moved = (torch.stack(torch._foreach_norm(some)) for some in (weights, moves))
+    ratios = (trust * lengths / (moved + decay * lengths)).clamp(max=clip)
+    return list((lr * torch.where((lengths > 0) & (moved > 0), ratios, 1.0)).unbind())
 
 
 def add_(target: Tensor, step: Tensor, rate: Rate) -> None:
