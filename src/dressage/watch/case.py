@@ -29,6 +29,8 @@ from dressage.watch.telemetry import Telemetry
 STAND_IN = "no train data"
 RACED_ROWS = 2048
 BASELINE_SECONDS = 8.0
+ALL_SUSPECTS = "race ()"
+"""Under which the race of all suspects is remembered."""
 Outputs = tuple[Tensor | None, Tensor | None]
 """As the network gave them, and as the loss was given them."""
 
@@ -69,6 +71,8 @@ class Case:
     """How the loop's loss was seen to hold more than what the outputs cost; empty where it was not."""
     examined: bool = False
     spent: float = 0.0
+    reserve: float = 0.0
+    """Seconds that are kept for the judgement at the end."""
     began: float = field(default_factory=work_seconds)
     notes: list[str] = field(default_factory=list)
     lasting: list[Finding] = field(default_factory=list)
@@ -218,7 +222,7 @@ class Case:
 
     def time_left(self) -> float:
         """Seconds that examinations may still take."""
-        return max(self.seconds, 0.05 * (work_seconds() - self.began)) - self.spent
+        return max(self.seconds, 0.05 * (work_seconds() - self.began)) - self.spent - self.reserve
 
     def deadline(self, most: float = 1e9) -> float:
         """The moment by which an examination has to end."""
@@ -244,18 +248,14 @@ class Case:
 
     def was_raced(self, steps: int) -> bool:
         """Whether continuations of so many steps at least were tried: time may have been short."""
-        races = [found for key, found in self.memory.items() if key.startswith("race") and key.endswith("()")]
-        return any(getattr(getattr(found, "control", None), "steps", 0) >= steps for found in races)
+        race = self.memory.get(ALL_SUSPECTS)
+        return getattr(getattr(race, "control", None), "steps", 0) >= steps
 
     def was_cut_short(self) -> bool:
-        """Whether the continuations that were tried had no time for half of their steps: what did not help then is not refuted."""
+        """Whether continuations had no time for half of their steps, or for all suspects: what did not help is not refuted."""
         wanted = min(200, max(30, self.telemetry.step))
-        return (
-            any(key.startswith("race") for key in self.memory) and not self.was_raced(wanted // 2) and self._raced_all()
-        )
-
-    def _raced_all(self) -> bool:
-        return any(key.startswith("race") and key.endswith("()") for key in self.memory)
+        untried = getattr(self.memory.get(ALL_SUSPECTS), "untried", ())
+        return ALL_SUSPECTS in self.memory and (bool(untried) or not self.was_raced(wanted // 2))
 
     def validation_metric(self) -> float:
         """Metric of the network as it is on the validation rows, in eval mode; NaN without them."""

@@ -6,7 +6,7 @@ import math
 
 from dressage.findings import Finding
 from dressage.watch.case import Case
-from dressage.watch.tournament import race
+from dressage.watch.tournament import as_it_is
 
 POINTS = 0.05
 """Of the training metric, by which a copy that is trained by the outputs' loss alone has to be ahead."""
@@ -17,10 +17,9 @@ def added_penalty(case: Case) -> list[Finding]:
     if not case.penalised or case.telemetry.nonfinite is not None:
         return []
     _, metric = case.now()
-    found = race(case, min(200, max(60, case.telemetry.step)), only=())
-    if found is None or math.isnan(metric) or not found.control.metric > metric + POINTS:
+    reached = as_it_is(case, min(200, max(60, case.telemetry.step)))
+    if reached is None or math.isnan(metric) or not reached.metric > metric + POINTS:
         return []
-    reached = found.control
     return [
         Finding(
             "optim.over_regularised",

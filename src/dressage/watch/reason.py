@@ -8,7 +8,7 @@ from dataclasses import replace
 from dressage.findings import Finding
 from dressage.preflight.unrolled import faded
 from dressage.watch.case import Case
-from dressage.watch.struggle import VANISHED
+from dressage.watch.suspects import VANISHED
 
 LAG = 0.05
 """Points by which another simple model has to beat the linear one, for the missing of activations to be a loss."""

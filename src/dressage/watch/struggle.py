@@ -14,7 +14,9 @@ from dressage.watch.changes import LARGER, Change
 from dressage.watch.rules.curves import still_falling
 from dressage.watch.rules.layers import dead_units, saturated
 from dressage.watch.rules.symptoms import gradient_ratio, update_ratio
+from dressage.watch.suspects import HARDLY, SOUND, VANISHED
 from dressage.watch.tournament import (
+    LITTLE,
     LOSS,
     MANY_POINTS,
     POINTS,
@@ -36,10 +38,6 @@ SMALL = "optim.bn_small_batch"
 MENDS = ("model.init_too_large", "optim.vanishing_gradients", "data.unscaled_inputs", "optim.lr_too_high")
 """Changes that bring dead or saturated units back."""
 SUSPECT_POINTS = 0.02
-SOUND = 2e-3
-"""Update/weight of good trainings: 2e-3 to 1e-2 were measured, 5e-5 at a rate far too low."""
-VANISHED = 0.05
-"""Size of the first layer's gradient beside the last one's: above it, saturating activations let enough through."""
 
 
 def struggles(case: Case, symptoms: list[Finding], *, end: bool) -> str:
@@ -139,7 +137,7 @@ def _gain(run: Run, found: Race, loss: float, metric: float) -> float:
     if math.isnan(run.metric) or math.isnan(best):
         return fallen if fallen > LOSS else 0.0
     points = 1.0 if math.isinf(best) else run.metric - best
-    if (points > POINTS and fallen > LOSS) or (points > MANY_POINTS and fallen > 0.05):
+    if (points > POINTS and fallen > LOSS) or (points > MANY_POINTS and fallen > LITTLE):
         return points
     return SURE_POINTS if points > SURE_POINTS and fallen > SURE_LOSS and run.metric - metric > POINTS else 0.0
 
@@ -149,7 +147,7 @@ def _is_believable(change: Change, run: Run, found: Race, case: Case, *, end: bo
     control = found.control
     if change.id == "optim.lr_too_low":
         ratio = update_ratio(case.telemetry)
-        hardly = control.loss > (0.9 if end or case.telemetry.step >= 300 else 0.98) * control.before
+        hardly = control.loss > (HARDLY if end or case.telemetry.step >= 300 else 0.98) * control.before
         return hardly and not control.diverged and not (ratio > SOUND)
     if change.id == SMALL:
         return _by_statistics(case, run)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import fmean
+from typing import TypeVar
 
 from dressage.clock import work_seconds
 from dressage.subject import Lab, Outcome, advance
 from dressage.watch.case import Case
-from dressage.watch.changes import Change, changes
+from dressage.watch.changes import Change
+from dressage.watch.suspects import is_refuted, suspects
 
+T = TypeVar("T")
 SEEDS = (0, 1)
 LONGEST = 200
 POINTS = 0.05
@@ -24,6 +28,18 @@ SURE_GONE = 0.97
 """Share of the loss, of which a metric that has left its range need not tell."""
 SURE_POINTS, SURE_LOSS = 0.01, 0.6
 """Fewer points are enough where most of the loss is gone, and the training itself is far behind."""
+LITTLE = 0.05
+"""Share of the loss that is gone wherever a change helps."""
+SHARE = 0.8
+"""Of the time that is left, that one race may take."""
+PROVES = 0.6
+"""Share of the steps that are wanted, below which a race on the way is put off."""
+RUNS = 5
+"""Into which that time is shared out: of the training as it is, of a change that helps, both twice, and of one that does not.
+Fewer steps for more changes would prove nothing; the time that is left over is for the others, the best supported first."""
+AS_IT_IS = "as it is"
+ENOUGH = 0.4
+"""Share of the steps that are wanted, with which an earlier race is not run again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +51,8 @@ class Run:
     before: float
     diverged: bool
     steps: int
+    seconds: float = 0.0
+    """That a seed of it took."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,81 +61,135 @@ class Race:
 
     control: Run
     tried: list[tuple[Change, Run]]
+    untried: tuple[str, ...] = ()
+    """Suspects that there was no time for."""
 
     def of(self, cause: str) -> list[tuple[Change, Run]]:
         """What was tried for one cause."""
         return [(c, r) for c, r in self.tried if c.id == cause]
 
 
+@dataclass(frozen=True, slots=True)
+class _Ground:
+    """What every change is compared with. Races on one ground share their runs."""
+
+    lab: Lab
+    control: Run
+    wanted: int
+    limit: float
+    """Seconds that a seed of a change may take."""
+
+    @property
+    def steps(self) -> int:
+        """That each change takes: fewer than the control's would be judged unfairly; one that diverged ended early."""
+        return self.wanted if self.control.diverged else self.control.steps
+
+
 def race(case: Case, steps: int, *, only: tuple[str, ...] = ()) -> Race | None:
-    """Continues the start of the training with each change, within the time that is left; None where it cannot be continued."""
+    """Continues the start of the training with each change; None where it cannot be continued, or there is nothing to try.
+
+    Without `only`, with those changes that the telemetry does not refute, the best supported first.
+    """
+    key = f"race {only}"
+    found = _attempted(case, key, lambda lab: _race(case, lab, min(LONGEST, max(10, steps)), only))
+    if found is not None:
+        case.memory[key] = found
+    return found
+
+
+def as_it_is(case: Case, steps: int) -> Run | None:
+    """The training repeated from its first weights; None where it cannot be continued."""
+    wanted = min(LONGEST, max(10, steps))
+    ground = _attempted(case, AS_IT_IS, lambda lab: _ground(case, lab, wanted, SHARE * case.time_left() / len(SEEDS)))
+    return None if ground is None else ground.control
+
+
+def _attempted(case: Case, key: str, attempt: Callable[[Lab], T | None]) -> T | None:
+    """What an attempt on the first weights gives; one that raises is not made again."""
     lab = case.lab(start=True)
-    if lab is None or case.time_left() < 0.2:
+    if lab is None or case.time_left() < 0.2 or case.memory.get(key, lab) is None:
         return None
-    earlier = _earlier(case, steps, only)
-    if earlier is not None:
-        return earlier
-    key = f"race {steps} {only}"
-
-    def run_all() -> Race:
-        began = work_seconds()
-        tried = [c for c in changes(lab) if not only or c.id in only]
-        share = case.time_left() * 0.6 / (len(SEEDS) * (len(tried) + 1))
-        wanted = min(LONGEST, max(10, steps))
-        control = _run(lab, wanted, began, share)
-        # What has fewer steps than the control for lack of time would be judged unfairly: all take as many. One that
-        # diverged ended early: the few steps until then are too few to judge by.
-        limit = share if control.diverged else math.inf
-        return Race(control, _tried(lab, tried, control, wanted if control.diverged else control.steps, limit))
-
     try:
-        found = case.proven(key, run_all)
+        return attempt(lab)
     except Exception as error:  # the user's model or loss cannot be run outside of its loop
         case.notes.append(f"the training cannot be continued on a copy ({type(error).__name__}: {str(error)[:120]})")
         case.memory[key] = None
         return None
-    return found if isinstance(found, Race) else None
 
 
-def _earlier(case: Case, steps: int, only: tuple[str, ...]) -> Race | None:
-    """The same race run before, if it took nearly as many steps: from the first weights it would come out the same."""
-    for key, value in case.memory.items():
-        if isinstance(value, Race) and key.startswith("race ") and key.endswith(f" {only}"):
-            wanted = min(LONGEST, max(10, steps))
-            if not value.control.diverged and value.control.steps >= 0.4 * wanted:
-                return value
-    return None
-
-
-def _tried(lab: Lab, tried: list[Change], control: Run, steps: int, seconds: float) -> list[tuple[Change, Run]]:
-    """A run of each change; a rate still further from the training's own only where the nearer one was no worse."""
-    found: list[tuple[Change, Run]] = []
+def _race(case: Case, lab: Lab, wanted: int, only: tuple[str, ...]) -> Race | None:
+    """A rate still further from the training's own is tried only where the nearer one was no worse."""
+    entered, seconds = suspects(case, lab, only), SHARE * case.time_left()
+    if only and not entered:
+        return None
+    end, share = work_seconds() + seconds, seconds / RUNS
+    if AS_IT_IS not in case.memory and _can_wait(case, wanted, share):
+        return None
+    ground = _ground(case, lab, wanted, share)
+    control, tried, untried = ground.control, list[tuple[Change, Run]](), list[str]()
     last: dict[str, float] = {}
-    for change in tried:
+    for change in entered:
         before = last.get(change.id, math.inf)
         if before > control.loss and change.id in last and not control.diverged:
             continue
-        changed = change.edit(lab)
-        if changed is None:
+        if not only and is_refuted(change, control.before, control.loss):
             continue
-        run = _run(changed, steps, math.inf, seconds)
-        last[change.id] = run.loss if run.loss <= before else math.inf
-        found.append((change, run))
+        key = f"{change.name} {ground.steps}"
+        if key not in case.memory and work_seconds() + control.seconds > end:
+            untried.append(change.id)
+            continue
+        run = case.proven(key, lambda change=change: _changed(ground, change))  # type: ignore[misc]
+        if isinstance(run, Run):
+            last[change.id] = run.loss if run.loss <= before else math.inf
+            tried.append((change, run))
+    return Race(control, tried, tuple(dict.fromkeys(untried)))
+
+
+def _can_wait(case: Case, wanted: int, seconds: float) -> bool:
+    """Whether a race on the way would be over after too few steps to prove much, where the end has a reserve of its own."""
+    return case.reserve > 0 and case.telemetry.nonfinite is None and seconds < PROVES * wanted * case.step_seconds
+
+
+def _ground(case: Case, lab: Lab, wanted: int, seconds: float) -> _Ground:
+    """The training as it is, repeated: what was run before, if it took nearly as many steps, or more would take too long."""
+    known = case.memory.get(AS_IT_IS)
+    if isinstance(known, _Ground):
+        took = known.wanted if known.control.diverged else known.control.steps
+        possible = seconds * known.control.steps / max(known.control.seconds, 1e-9)
+        if took >= ENOUGH * wanted or took >= 0.67 * possible:
+            return known
+    began = work_seconds()
+    control = _run(lab, wanted, seconds)
+    case.spent += work_seconds() - began
+    case.memory[AS_IT_IS] = found = _Ground(lab, control, wanted, seconds if control.diverged else math.inf)
     return found
+
+
+def _changed(ground: _Ground, change: Change) -> Run | None:
+    """A run of one change; of one seed where the first shows that it does not help."""
+    changed, control = change.edit(ground.lab), ground.control
+    if changed is None:
+        return None
+
+    def helps(outcome: Outcome) -> bool:
+        gone, size = control.loss - outcome.after, abs(control.loss)
+        ahead = gone > LITTLE * size and outcome.metric - control.metric > MANY_POINTS
+        return not outcome.diverged and (control.diverged or gone > LOSS * size or ahead)
+
+    return _run(changed, ground.steps, ground.limit, helps)
 
 
 def repeated(lab: Lab, steps: int) -> Run:
     """What comes of one lab over the seeds."""
-    return _run(lab, steps, math.inf, math.inf)
+    return _run(lab, steps, math.inf)
 
 
-def _run(lab: Lab, steps: int, began: float, seconds: float) -> Run:
-    deadline = math.inf if math.isinf(seconds) else work_seconds() + seconds
-    outcomes: list[Outcome] = []
-    for seed in SEEDS:
-        outcome = advance(lab, outcomes[0].steps if outcomes else steps, seed=seed, deadline=deadline)
-        deadline = math.inf  # the second seed takes as many steps as the first had time for
-        outcomes.append(outcome)
+def _run(lab: Lab, steps: int, seconds: float, goes_on: Callable[[Outcome], bool] = lambda outcome: True) -> Run:
+    began = work_seconds()
+    outcomes = [advance(lab, steps, seed=SEEDS[0], deadline=began + seconds)]
+    took = work_seconds() - began
+    if goes_on(outcomes[0]):  # the second seed takes as many steps as the first had time for
+        outcomes += [advance(lab, outcomes[0].steps, seed=seed) for seed in SEEDS[1:]]
     diverged = any(o.diverged for o in outcomes)
     return Run(
         loss=math.inf if diverged else max(o.after for o in outcomes),
@@ -127,4 +199,5 @@ def _run(lab: Lab, steps: int, began: float, seconds: float) -> Run:
         before=fmean(o.before for o in outcomes),
         diverged=diverged,
         steps=max(o.steps for o in outcomes),
+        seconds=took,
     )

@@ -7,7 +7,7 @@ from statistics import median
 from dressage.findings import Finding
 from dressage.watch.case import Case
 from dressage.watch.rules.symptoms import update_ratio
-from dressage.watch.tournament import race
+from dressage.watch.tournament import as_it_is
 
 LEARNED = 0.2
 """Points of the metric above chance that the copy has to reach."""
@@ -27,15 +27,13 @@ def unpaired(case: Case) -> list[Finding]:
     if not update_ratio(seen) > MOVING or not rates or min(median(rates), rates[-1]) < 0.1 * max(rates):
         return []
     (_, metric), chance = case.now(), known.constant.score
-    found = race(case, STEPS)
-    if found is None or found.control.steps > seen.step or not found.control.metric > chance + LEARNED:
+    found = as_it_is(case, STEPS)
+    if found is None or found.steps > seen.step or not found.metric > chance + LEARNED:
         return []
-    if not metric < chance + SHARE * (found.control.metric - chance):
+    if not metric < chance + SHARE * (found.metric - chance):
         return []
     told = f"after {seen.step} steps the training metric is {metric:.3f}, knowing nothing {chance:.3f}; a copy trained on the given"
-    told += (
-        f" rows and targets as they belong together reaches {found.control.metric:.3f} in {found.control.steps} steps"
-    )
+    told += f" rows and targets as they belong together reaches {found.metric:.3f} in {found.steps} steps"
     return [
         Finding(
             "data.shuffled_labels",

@@ -72,6 +72,8 @@ EXPLAINS = {
 
 ASKED = "what is learned are inputs of the network, and not the network: nothing of its training was checked"
 
+RESERVE = 0.25
+"""Share of what may be spent, that is kept for the judgement at the end."""
 ELSEWHERE = 0.9
 """Area under the curve of a classifier of splits, above which hardly a validation row has training rows around it."""
 
@@ -79,6 +81,7 @@ ELSEWHERE = 0.9
 def consider(case: Case, *, end: bool) -> list[Finding]:
     """The findings as things stand; at the end of the training the final ones."""
     seen = case.telemetry
+    case.reserve = 0.0 if end else RESERVE * case.seconds
     if is_only_asked(seen, case.model, case.optimizer):
         case.notes += [] if ASKED in case.notes else [ASKED]
         return []
