@@ -11,7 +11,7 @@ from torch import nn
 from dressage.data.batches import Batches
 from dressage.data.source import Part
 from dressage.fit import EndEvent, EpochEvent, StepEvent, fit, make_plan, new_state
-from dressage.fit.population import Member, Pace, StepsEvent, fit_together, kin, misfit, products, update
+from dressage.fit.population import Member, Pace, StepsEvent, fit_together, kin, misfit, products, stack, update
 from dressage.fit.population.update import Update
 from dressage.measured import pace_of
 from dressage.models import build_model
@@ -317,6 +317,21 @@ def test_layers_that_are_too_large_for_one_product_of_all(monkeypatch):
     for kind in ("adamw, decay", "momentum, smoothing, clip", "dropout, one seed"):
         assert_same([written(**sections) for sections in KINDS[kind]], parts())
     assert_same([written(model={"norm": "none", "depth": 0}, optim={"lr": r}) for r in RATES], parts())
+
+
+@pytest.mark.parametrize(
+    "kind", ["adam, decay, ema", "momentum, smoothing, clip", "noise everywhere", "vanilla dropout"]
+)
+def test_large_first_layers_are_one_matrix(kind, monkeypatch):
+    """Rows of a stack are spaced so that the first weights of all members, and what lies between them, are one matrix."""
+    for room in (stack, products):
+        monkeypatch.setattr(room, "LARGE", 1)
+    own = stack.Stack(list(enumerate(member(written(**k), parts()) for k in KINDS[kind])))
+    first = next(own.states[0].model.parameters())
+    joint = products._joint(own.parameters(own.weights)[next(iter(own.parameters(own.weights)))])
+    assert joint is not None and joint.shape[1] == first.shape[1] and len(joint) % len(own) == 0
+    assert torch.equal(joint[: len(first)], first) and own.weights.stride(0) > own.weights.shape[1]
+    assert_same([written(**k) for k in KINDS[kind]], parts())
 
 
 def test_who_hears_of_the_losses_may_drop_a_member_within_an_epoch():

@@ -16,7 +16,7 @@ from dressage.data.batches import in_order
 from dressage.fit.population.chain import Chain
 from dressage.fit.population.inputs import Given, Inputs
 from dressage.fit.population.loss import Losses
-from dressage.fit.population.stack import Stack
+from dressage.fit.population.stack import LARGE, Stack
 from dressage.layers.dropped import VanillaDropout
 from dressage.layers.noise import GaussianNoise
 
@@ -46,13 +46,16 @@ class Products:
         own = [[names[id(p)] for p in layer.parameters()] for layer in self.layers]
         self.weights, self.grads = _by_layer(stack, stack.weights, own), _by_layer(stack, stack.grads, own)
         self.averages = self.weights if stack.averages is None else _by_layer(stack, stack.averages, own)
+        self.is_joint = self.first == 0 and _joint(self.weights[0][0]) is not None
+        """Whether the first layers are one matrix, which takes rows as they come."""
 
     @torch.no_grad()
     def back_propagated(self, given: Given) -> Tensor:
         """`(K,)`: the losses; their gradients are left in the stack."""
         seen: list[tuple[Tensor, Tensor]] = []
         x = given.x.flatten(1).t() if given.is_shared else given.x.flatten(2).transpose(1, 2)
-        outputs = self._outputs(self.weights, x.contiguous(), given.noise, seen)
+        is_taken = self.is_joint and given.is_shared and -1 not in given.noise
+        outputs = self._outputs(self.weights, x if is_taken else x.contiguous(), given.noise, seen)
         losses, above = self.losses(outputs, given.y, given.is_shared)
         for at in range(len(self.layers) - 1, self.first - 1, -1):
             for kind, drawn in given.noise.get(at, ()):
@@ -73,9 +76,9 @@ class Products:
         assert member.validation is not None
         pieces = []
         for batch in in_order(member.validation, ROWS, self.stack.weights.device):
-            pieces.append(
-                self._outputs(self.averages, member.plan.cast(batch.x).flatten(1).t().contiguous(), None).float()
-            )
+            x = member.plan.cast(batch.x).flatten(1).t()
+            is_taken = self.is_joint and -1 not in self.vanilla
+            pieces.append(self._outputs(self.averages, x if is_taken else x.contiguous(), None).float())
         return torch.cat(pieces, 2)
 
     def _outputs(
@@ -120,9 +123,22 @@ class Products:
 
 
 def _linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """`(K, F, B)` of weights `(K, F, D)`, biases `(K, F)`."""
-    x = x.expand(len(weight), *x.shape[-2:])
+    """`(K, F, B)` of weights `(K, F, D)`, biases `(K, F)`; `x` is in columns, or rows turned round for weights that are joint."""
+    members, features, _ = weight.shape
+    if x.dim() == 2 and not x.is_contiguous() and (matrix := _joint(weight)) is not None:
+        out = (matrix @ x).view(members, -1, x.shape[1])[:, :features]
+        return out.contiguous() if bias is None else out + bias.unsqueeze(2)
+    x = x.expand(members, *x.shape[-2:])
     return torch.bmm(weight, x) if bias is None else torch.baddbmm(bias.unsqueeze(2), weight, x)
+
+
+def _joint(weight: Tensor) -> Tensor | None:
+    """`(K·R, D)`: the weights `(K, F, D)` of all members and what lies between them as one matrix, if they are so spaced."""
+    members, features, inputs = weight.shape
+    is_large = features * inputs >= LARGE // 2
+    if not is_large or weight.storage_offset() or weight.stride(0) % inputs or weight.stride(1) != inputs:
+        return None
+    return weight.as_strided((members * weight.stride(0) // inputs, inputs), (inputs, 1))
 
 
 def _through(layer: nn.Module, above: Tensor, x: Tensor, out: Tensor) -> Tensor:

@@ -16,6 +16,9 @@ from torch import Tensor, nn
 from dressage.fit.population.member import Member
 from dressage.fit.state import State
 
+LARGE = 32_768
+"""Numbers of a member from which on a product takes longer than a call, and memory longer than arithmetic."""
+
 
 @dataclass(frozen=True, slots=True)
 class Saved:
@@ -39,7 +42,7 @@ class Stack:
         sizes = [flat.numel() for flat in states[0].weights]
         self.spans = [slice(a, b) for a, b in pairwise(accumulate(sizes, initial=0))]
         """Where each flat buffer of a state lies in its row."""
-        self.weights = torch.stack([torch.cat([flat.detach() for flat in state.weights]) for state in states])
+        self.weights = self._side_by_side([[flat.detach() for flat in state.weights] for state in states])
         self.grads = torch.zeros_like(self.weights)
         self.averages = self._averages()
         for k, state in enumerate(states):
@@ -98,10 +101,25 @@ class Stack:
     def _kept(self) -> list[Tensor]:
         return [*self.slots.values(), *self.counters.values()]
 
+    def _side_by_side(self, flats: Sequence[Sequence[Tensor]]) -> Tensor:
+        """`(K, P)` of the members' flat buffers.
+
+        Of large ones the rows are spaced by a multiple of the first weights' inputs D: from there on all members are one
+        matrix `(K·R, D)`, which a single product takes.
+        """
+        numbers = [torch.cat(list(own)) for own in flats]
+        size, first = len(numbers[0]), next(self.states[0].model.parameters())
+        inputs = first.shape[-1] if first.dim() else 1
+        space = -(-size // inputs) * inputs if size >= LARGE else size
+        rows = numbers[0].new_zeros(len(flats), space)[:, :size]
+        for row, own in zip(rows, numbers, strict=True):
+            row.copy_(own)
+        return rows
+
     def _averages(self) -> Tensor | None:
         if self.states[0].averaged is None:
             return None
-        averages = torch.stack([torch.cat(state.averaged_weights) for state in self.states])
+        averages = self._side_by_side([state.averaged_weights for state in self.states])
         for state, row in zip(self.states, averages, strict=True):
             assert state.averaged is not None
             _home(state.averaged, state.averaged_weights, [row[span] for span in self.spans])

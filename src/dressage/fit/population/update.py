@@ -11,10 +11,7 @@ from torch import Tensor
 
 from dressage.catalogue import parse
 from dressage.fit.population.member import Member
-from dressage.fit.population.stack import Stack
-
-LARGE = 32_768
-"""Numbers of a member from which on the fused kernel is called for each: a call costs less than another pass over memory."""
+from dressage.fit.population.stack import LARGE, Stack
 
 
 class Rates(NamedTuple):
@@ -75,7 +72,10 @@ class Update:
         return losses
 
     def _way(self) -> Callable[[Rates], None]:
-        """By one call for all where their sizes and the state of the optimiser allow it."""
+        """By one call for all where their sizes and the state of the optimiser allow it.
+
+        Adam of large ones is called for each: a call costs less than another pass over memory.
+        """
         if self.name in ("gd", "sgd", "momentum", "nesterov") and (self.momentum is None or self.stack.slots):
             return self._descend
         if self.name in ("adam", "adamw") and self.stack.weights.shape[1] < LARGE and self.stack.slots:
