@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import torch
@@ -21,9 +22,10 @@ class Passes:
         self._handle: Any = None
         self._last, self._period = 0, 0
 
-    def is_due(self, step: int) -> bool:
-        """Whether a validation is expected after this step."""
-        return self._period > 0 and step == self._last + self._period
+    def due_after(self, step: int) -> int:
+        """The step after which the next validation is expected, if that is later than `step`; else none that comes."""
+        expected = self._last + self._period
+        return expected if self._period > 0 and expected > step else sys.maxsize
 
     def stand(self) -> None:
         """Puts the hook up."""

@@ -42,8 +42,11 @@ SUSPECT_POINTS = 0.02
 
 def struggles(case: Case, symptoms: list[Finding], *, end: bool) -> str:
     """Why one should look at the rates and their like, in words; empty where the training does well."""
+    waits = not end and _warms_up(case)
     for finding in symptoms:
-        if finding.id in ("sym.nonfinite_loss", "sym.loss_increasing", "sym.loss_not_decreasing"):
+        if finding.id in ("sym.nonfinite_loss", "sym.loss_increasing") or (
+            finding.id == "sym.loss_not_decreasing" and not waits
+        ):
             return finding.evidence
     early = case.anneals or len(case.telemetry.losses) < SETTLED
     if not end and (early or still_falling(case.telemetry.losses) > 0):
@@ -58,6 +61,12 @@ def struggles(case: Case, symptoms: list[Finding], *, end: bool) -> str:
     ):
         return f"training metric {metric:.3f}, where {known.best.name} reaches {known.best.score:.3f} on rows not seen"
     return next(filter(None, (_behind(case, name, subject) for name, subject in case.subject.each.items())), "")
+
+
+def _warms_up(case: Case) -> bool:
+    """Whether the rate is still rising: that little is learned yet is meant."""
+    rates = [p.rate for p in case.telemetry.probes]
+    return len(rates) > 1 and rates[-1] > rates[-2]
 
 
 def _behind(case: Case, name: str, subject: Subject) -> str:

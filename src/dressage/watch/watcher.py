@@ -59,7 +59,8 @@ class Watch:
         self._on_finding = on_finding
         self._pace = Pace()
         self._passes = Passes(case.model)
-        self._losses: list[Tensor | float] = []
+        self._losses: deque[Tensor | float] = deque()
+        self._is_finite = True
         self._during, self._quiet, self._looks_at_passes = during, quiet, passes
         self._judged_at, self._price = -math.inf, 0.0
         self._count = step
@@ -94,13 +95,15 @@ class Watch:
             self.close()
 
     def step(self, loss: Tensor | float) -> None:
-        """Tells the watch that an update was made with this loss. Reads it from the device only at a probed step."""
+        """Tells the watch that an update was made with this loss. Of a processor it is read at once, of a device now and then."""
+        if type(loss) is Tensor and loss.is_cpu and not loss.ndim:
+            loss = loss.item()  # cheaper than to keep the tensor
+            if loss - loss != 0.0 and self._is_finite:
+                self._next = self._count
         self._losses.append(loss.detach() if isinstance(loss, Tensor) else loss)
         self._count += 1
-        if self._count >= self._next or len(self._losses) >= FLUSHED:
+        if self._count >= self._next:
             self._safely(self._look)
-        elif self._looks_at_passes and self._passes.is_due(self._count):
-            self._passes.stand()
 
     def entered(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         """Tells the watch of a forward pass that had begun just before it stood."""
@@ -123,6 +126,7 @@ class Watch:
         self.telemetry.validations.append(Validation(self._count, *told, training, mean))
         if time.perf_counter() - self._judged_at >= DEAR * self._price:
             self._consider(end=False)
+        self._plan()
 
     def batches(self, loader: Iterable[T]) -> Iterator[T]:
         """The loader's batches, with the time that each is waited for taken."""
@@ -171,15 +175,17 @@ class Watch:
             look()
         except Exception as error:
             self.close()
-            self._losses, self._next = [], sys.maxsize
+            self._losses, self._next, self._is_finite = deque(maxlen=0), sys.maxsize, False
             self.case.notes.append(
                 f"watched no longer from step {self._count} on ({type(error).__name__}: {str(error)[:160]})"
             )
 
     def _look(self) -> None:
-        """A probed step, the step before one, or a full list of losses."""
+        """A probed step, the step before one, one to be judged or before a validation, or a full list of losses."""
         now = time.perf_counter()
         self._flush()
+        if self._looks_at_passes and self._passes.due_after(self._count - 1) == self._count:
+            self._passes.stand()
         if self._probe is None:
             self._pace.ran(self._count - self._left_step, now - self._left_at)
             self.case.step_seconds = self._pace.plain_step
@@ -191,10 +197,18 @@ class Watch:
         self._consider_when_due()
         if self._count + 1 >= self._planned:
             self._probe = self._new_probe()
-            self._next = self._count + 1
-        else:
-            self._next = self._planned - 1
+        self._plan()
         self._left_at, self._left_step = time.perf_counter(), self._count
+
+    def _plan(self) -> None:
+        """Sets the next step after which there is something to do: until then a step costs its loss and a comparison."""
+        if self._next == sys.maxsize:
+            return  # watched no longer
+        if self._probe is not None:
+            self._next = self._count + 1
+            return
+        validation = self._passes.due_after(self._count) if self._looks_at_passes else sys.maxsize
+        self._next = min(self._planned - 1, self._count + FLUSHED, judged_after(self.case.considered), validation)
 
     def _read(self, probe: StepProbe) -> None:
         self._probe = None
@@ -211,15 +225,14 @@ class Watch:
         self._planned = self._pace.next_after(self._count)
 
     def _consider_when_due(self) -> None:
-        step = self._count
-        due = step in CONSIDERED or (step > CONSIDERED[-1] and step >= 2 * self.case.considered)
+        due = self._count >= judged_after(self.case.considered)
         if due or (self.telemetry.nonfinite is not None and not self.case.told_nonfinite):
             self._consider(end=False)
 
     def _consider(self, *, end: bool) -> None:
+        self.case.considered = max(1, self._count)
         if not end and self._count < self._quiet and self.telemetry.nonfinite is None:
             return
-        self.case.considered = max(1, self._count)
         began, stands = time.perf_counter(), self._probe is not None
         if self._probe is not None:
             self._probe.remove()  # a copy of the model would carry its hooks
@@ -248,22 +261,30 @@ class Watch:
             return
         values = _numbers(self._losses)
         first = self._count - len(values) + 1
-        self._losses = []
+        self._losses.clear()
         self.telemetry.step = self._count
         self.telemetry.add_losses(values)
         self._since.extend(values)
         if self.telemetry.nonfinite is None and not math.isfinite(sum(values)):
             bad = next((i for i, value in enumerate(values) if not math.isfinite(value)), None)
             if bad is not None:
-                self.telemetry.nonfinite = (first + bad, "loss")
+                self.telemetry.nonfinite, self._is_finite = (first + bad, "loss"), False
+
+
+def judged_after(step: int) -> int:
+    """The step of the next judgement after one at `step`."""
+    return next((s for s in CONSIDERED if s > step), 2 * step)
 
 
 def _number(value: Tensor | float | None) -> float | None:
     return None if value is None else float(value.detach() if isinstance(value, Tensor) else value)
 
 
-def _numbers(losses: list[Tensor | float]) -> list[float]:
-    """Each loss as a number; the device is waited for once."""
+def _numbers(losses: Iterable[Tensor | float]) -> list[float]:
+    """Each loss as a number; a device is waited for once."""
+    losses = list(losses)
+    if not any(isinstance(x, Tensor) for x in losses):
+        return [float(x) for x in losses]
     scalars = [x if isinstance(x, Tensor) and x.ndim == 0 else torch.as_tensor(x).float().mean() for x in losses]
     if all(x.device.type == "cpu" for x in scalars):
         return [x.item() for x in scalars]  # half the time of a stack
