@@ -108,7 +108,7 @@ def test_what_goes_wrong_in_watching_never_reaches_the_loop() -> None:
     model = nn.Sequential(nn.Linear(12, 8), nn.ReLU(), nn.Linear(8, 2))
     optimizer, loss_fn = torch.optim.SGD(model.parameters(), lr=0.1), nn.CrossEntropyLoss()
     watch = dressage.watch(model, optimizer, loss_fn, train=(x, y))
-    watch.case.seen = None  # type: ignore[assignment]
+    watch.case.batches = None  # type: ignore[assignment]
     loss = loss_fn(model(x[:32]), y[:32])
     loss.backward()
     optimizer.step()

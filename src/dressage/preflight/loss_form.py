@@ -147,7 +147,7 @@ def is_distance_of_shares(loss_fn: Loss, y: Tensor, shape: torch.Size) -> bool:
     if rows.shape != shape:
         return False
     right = 60.0 * rows.float()
-    return abs(value(loss_fn, right, y)) < 1e-3 and value(loss_fn, right.roll(1, 1), y) < BOUNDED
+    return abs(value(loss_fn, right, y)) < 1e-3 and 0 < value(loss_fn, right.roll(1, 1), y) < BOUNDED
 
 
 def close(a: float, b: float, tolerance: float = 1e-4) -> bool:

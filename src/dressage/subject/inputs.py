@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
+from dressage.subject.outputs import Pick, losses_of
+
 Make = Callable[[Iterator[Tensor]], Any]
 """What puts tensors back into the places of a tree that they were taken from."""
 EXACT = 1 << 24
@@ -83,6 +85,21 @@ class Part:
     shape: torch.Size
     dtype: torch.dtype
     fixed: Tensor | None = None
+    is_blank: bool = False
+    """Whether its rows are left out, and zeros given in their place: labels, which do not change what is predicted."""
+
+    @property
+    def is_folded(self) -> bool:
+        """Whether it has columns in the matrix of rows."""
+        return self.fixed is None and not self.is_blank
+
+    def rows(self, count: int, device: torch.device) -> Tensor:
+        """What stands in its place where it has no columns."""
+        return (
+            self.fixed.to(device)
+            if self.fixed is not None
+            else torch.zeros(count, *self.shape, dtype=self.dtype, device=device)
+        )
 
 
 @dataclass(slots=True)
@@ -98,17 +115,17 @@ class Unfold:
     @property
     def width(self) -> int:
         """Columns."""
-        return sum(p.shape.numel() for p in self.parts if p.fixed is None)
+        return sum(p.shape.numel() for p in self.parts if p.is_folded)
 
     @property
     def keeps_numbers(self) -> bool:
         """Whether some columns are whole numbers, which name or count things and cannot be scaled."""
-        return any(p.fixed is None and not p.dtype.is_floating_point for p in self.parts)
+        return any(p.is_folded and not p.dtype.is_floating_point for p in self.parts)
 
     @property
     def dtype(self) -> torch.dtype:
         """Of the matrix: in which all parts are exact."""
-        kinds = {p.dtype for p in self.parts if p.fixed is None}
+        kinds = {p.dtype for p in self.parts if p.is_folded}
         if not any(k.is_floating_point for k in kinds):
             return torch.int64
         return torch.float64 if torch.float64 in kinds else torch.float32
@@ -119,7 +136,7 @@ class Unfold:
     def fold(self, tensors: list[Tensor]) -> Tensor:
         """`(N, D)`, sequences padded with 0."""
         flat = [
-            _padded(t, p.shape).reshape(len(t), -1) for t, p in zip(tensors, self.parts, strict=True) if p.fixed is None
+            _padded(t, p.shape).reshape(len(t), -1) for t, p in zip(tensors, self.parts, strict=True) if p.is_folded
         ]
         return torch.cat([f.to(self.dtype) for f in flat], 1)
 
@@ -133,16 +150,6 @@ class Unfold:
         whole = [t for t, _ in rows if not t.is_floating_point() and t.dtype != torch.bool and t.numel()]
         return self.dtype != torch.float32 or all(int(t.abs().max()) < EXACT for t in whole)
 
-    @contextmanager
-    def standing(self, model: nn.Module) -> Iterator[None]:
-        """The hooks stand meanwhile, and copies that are made of the network keep them."""
-        handles = self.stand(model)
-        try:
-            yield
-        finally:
-            for handle in handles:
-                handle.remove()
-
     def stand(self, model: nn.Module) -> list[Any]:
         """Puts the hooks up; their handles."""
         handles: list[Any] = [model.register_forward_pre_hook(self, with_kwargs=True)]
@@ -155,9 +162,9 @@ class Unfold:
             return None
         x = args[0]
         self.rows = len(x)
-        flat = iter(torch.split(x, [p.shape.numel() for p in self.parts if p.fixed is None], 1))
+        flat = iter(torch.split(x, [p.shape.numel() for p in self.parts if p.is_folded], 1))
         tensors = [
-            next(flat).reshape(-1, *p.shape).to(p.dtype).contiguous() if p.fixed is None else p.fixed.to(x.device)
+            next(flat).reshape(-1, *p.shape).to(p.dtype).contiguous() if p.is_folded else p.rows(len(x), x.device)
             for p in self.parts
         ]
         return self.make(iter(tensors))
@@ -167,17 +174,16 @@ class Unfold:
         return None if self.own_loss is None else losses[self.own_loss].reshape(1).expand(self.rows)
 
 
-def losses_of(output: Any) -> list[Tensor]:
-    """The single numbers with a gradient that a network gives."""
-    return [t for t in inputs_like(output) if t.numel() == 1 and t.ndim < 2 and t.is_floating_point()]
-
-
-def inputs_like(output: Any) -> list[Tensor]:
-    """The tensors of an output, with their graph."""
-    if isinstance(output, Tensor):
-        return [output]
-    values = output.values() if isinstance(output, Mapping) else output if isinstance(output, tuple | list) else ()
-    return [t for value in values for t in inputs_like(value)]
+@contextmanager
+def hooks_standing(model: nn.Module, unfold: Unfold | None, pick: Pick | None) -> Iterator[None]:
+    """The hooks stand meanwhile, and copies that are made of the network keep them."""
+    handles = [] if unfold is None else unfold.stand(model)
+    handles += [] if pick is None else [model.register_forward_hook(pick)]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
 
 
 def unfold_of(batches: list[Inputs], sizes: list[int]) -> Unfold | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -16,23 +16,20 @@ from dressage.preflight.known import baselines_of
 from dressage.preflight.loss_form import asks_for_means
 from dressage.subject import Lab, Rows, Subject, copy_of, judged, labels_of, metric_of, outputs_of
 from dressage.subject.baselines import Baselines
+from dressage.subject.inputs import hooks_standing
+from dressage.subject.outputs import Pick
 from dressage.subject.subject import Loss
-from dressage.subject.task import default_metric, task_of
 from dressage.subject.untouched import copy_with
-from dressage.watch.aligned import align_targets, rows_in, way
-from dressage.watch.faithful import Form, added_to, find_form, form_seen, formed, hidden_penalty
+from dressage.watch.calls import as_module
 from dressage.watch.gathered import Gathered
-from dressage.watch.replayed import Pass, Replayed
+from dressage.watch.replayed import Replayed
 from dressage.watch.spared import lay_aside
 from dressage.watch.telemetry import Telemetry
 
-STAND_IN = "no train data"
 RACED_ROWS = 2048
 BASELINE_SECONDS = 8.0
 ALL_SUSPECTS = "race ()"
 """Under which the race of all suspects is remembered."""
-Outputs = tuple[Tensor | None, Tensor | None]
-"""As the network gave them, and as the loss was given them."""
 
 
 @dataclass
@@ -44,6 +41,10 @@ class Case:
     seconds: float
     loss_given: object = None
     """The loss as it was given."""
+    kind: object = None
+    """The loss by whose type its meaning is known: what was given, or torch's own that it was seen to be."""
+    pick: Pick | None = None
+    """Which of several outputs the loss takes."""
     telemetry: Telemetry = field(default_factory=Telemetry)
     start: tuple[nn.Module, Optimizer] | None = None
     """Copies of model and optimiser as they were when the watch began."""
@@ -65,6 +66,8 @@ class Case:
     considered: int = 0
     told_nonfinite: bool = False
     is_aligned: bool = False
+    is_formed: bool = False
+    """Whether it was looked at how the loss takes outputs and targets."""
     is_faithful: bool = True
     """Whether the loss is understood."""
     penalised: str = ""
@@ -93,7 +96,7 @@ class Case:
     @staticmethod
     def of(subject: Subject, seconds: float) -> Case:
         """The case before its first step."""
-        case = Case(subject, seconds, subject.loss_fn, notes=list(subject.notes))
+        case = Case(subject, seconds, subject.loss_fn, as_module(subject.loss_fn), notes=list(subject.notes))
         case.gathered = Gathered() if subject.train is None else None
         try:
             model, optimizer = subject.fresh()
@@ -120,105 +123,9 @@ class Case:
         """The loss, if it was given."""
         return self.subject.loss_fn
 
-    def seen(self, inputs: Tensor, targets: Tensor | None, outputs: Outputs, loss: float) -> None:
-        """Brings the data into the form in which the loop gives it to the network, from the first batch that was seen."""
-        if len(self.batches) < 3:
-            self.batches.append(inputs[:512].clone())
-        if targets is not None and outputs[1] is not None:
-            self.pair = outputs[1][:512].clone(), targets[:512].clone()
-        if self.bad_input is None and inputs.is_floating_point() and not bool(inputs.isfinite().all()):
-            self.bad_input = self.telemetry.step
-        if self.gathered is not None and targets is not None and not self.replayed.batches:
-            self._gather(self.gathered, inputs, targets, outputs, loss)
-        if self.is_aligned or self.subject.train is None:
-            return
-        self.is_aligned = True
-        train, val = self.subject.train, self.subject.validation
-        self.given_validation = val
-        prepared = way(train.x, inputs)
-        if prepared is None:
-            self.notes.append("the loop changes the data before the model gets it, in a way that could not be followed")
-            self.subject = replace(self.subject, train=None, validation=None)
-            self.is_aligned, self.gathered = False, Gathered()
-            return
-        mapped = replace(train, x=prepared(train.x), batch_size=train.batch_size or len(inputs))
-        if val is not None:
-            val = replace(val, x=prepared(val.x)) if val.x.shape[1:] == train.x.shape[1:] else None
-        self.subject = replace(self.subject, train=mapped, validation=val)
-        self._follow_loss(inputs, targets, outputs, loss)
-
-    def _follow_loss(self, inputs: Tensor, targets: Tensor | None, outputs: Outputs, loss: float) -> None:
-        """Targets and loss as the loop has them: from what the loss was given, or by the first loss computed again."""
-        train, val, loss_fn = self.subject.train, self.subject.validation, self.loss_fn
-        assert train is not None
-        if targets is not None:
-            y, held = align_targets(train.y, targets), None if val is None else align_targets(val.y, targets)
-            if y is not None:
-                self.subject = replace(
-                    self.subject,
-                    train=replace(train, y=y),
-                    validation=None if val is None or held is None else replace(val, y=held),
-                )
-            left, given = outputs
-            if loss_fn is not None and given is not None:
-                self._take_form(loss_fn, form_seen(left, given, targets))
-                self.penalised = added_to(loss_fn, given, targets, loss)
-            return
-        if loss_fn is None or self.start is None or (rows := rows_in(train.x, inputs)) is None:
-            return
-        y = train.y[rows].to(inputs.device)
-        form = find_form(self.start[0], loss_fn, inputs, y, loss)
-        if form is None:
-            self.penalised = hidden_penalty(self.start[0], loss_fn, inputs, y, loss)
-        self._take_form(loss_fn, form)
-
-    def _gather(self, gathered: Gathered, inputs: Tensor, targets: Tensor, outputs: Outputs, loss: float) -> None:
-        """Takes the rows of probed batches for the data, as soon as they are enough."""
-        self._take_form_seen(outputs, targets, loss)
-        gathered.add(inputs, targets)
-        rows = gathered.rows()
-        if rows is not None:
-            self._stand_in(rows)
-
-    def replay(self, seen: Pass, loss: float) -> None:
-        """Keeps a pass of several inputs, or of a network's own loss; rows of all stand for the data as soon as they are enough."""
-        if self.gathered is None or self.start is None or self.replayed.said:
-            return
-        if seen.targets is not None:
-            self._take_form_seen(seen.outputs, seen.targets, loss)
-        rows = self.replayed.take(seen, loss, self.start[0])
-        if self.replayed.said:
-            self.notes.append(f"a copy of the network cannot be run on rows of the batches: {self.replayed.said}")
-        if rows is not None:
-            self._stand_in(rows)
-            if self.replayed.own_loss is not None:
-                self.subject = replace(self.subject, loss_fn=lambda z, y: z, task=None, classes=0, metric=None)
-
-    def unfolding(self) -> AbstractContextManager[None]:
-        """Copies that are made of the live network meanwhile can be run on rows that hold several inputs."""
-        return nullcontext() if self.replayed.unfold is None else self.replayed.unfold.standing(self.model)
-
-    def _take_form_seen(self, outputs: Outputs, targets: Tensor, loss: float) -> None:
-        left, given = outputs
-        if self.loss_fn is not None and self.loss_fn is self.loss_given and given is not None:
-            self.penalised = added_to(self.loss_fn, given, targets, loss)
-            self._take_form(self.loss_fn, form_seen(left, given, targets))
-
-    def _stand_in(self, rows: Rows) -> None:
-        """Takes rows of probed batches for the data."""
-        task, classes = task_of(rows.y, self.loss_given)
-        self.subject = replace(self.subject, train=rows, task=task, classes=classes, metric=default_metric(task))
-        self.is_aligned = True
-        self.notes = [n for n in self.notes if not n.startswith(STAND_IN)]
-        self.notes.append(f"{STAND_IN}: for it stand {len(rows)} rows of the batches that were looked at")
-
-    def _take_form(self, loss_fn: Loss, form: Form | None) -> None:
-        if form is None:
-            self.is_faithful = False
-            told = "the loop's first loss could not be computed again, so what is said of the loss is a note"
-            self.notes.append(told)
-        else:
-            self.subject = replace(self.subject, loss_fn=formed(loss_fn, form))
+    def standing(self) -> AbstractContextManager[None]:
+        """Copies that are made of the live network meanwhile take rows that hold several inputs, and give what the loss takes."""
+        return hooks_standing(self.model, self.replayed.unfold, self.pick)
 
     def time_left(self) -> float:
         """Seconds that examinations may still take."""

@@ -126,7 +126,7 @@ def find_form(model: nn.Module, loss_fn: Loss, x: Tensor, y: Tensor, told: float
     tenth is taken then.
     """
     noisy = any(isinstance(m, nn.modules.dropout._DropoutNd) and m.p > 0 for m in model.modules())
-    outputs = _outputs_again(model, x)
+    outputs = outputs_again(model, x)
     if outputs is None:
         return None
     with torch.no_grad(), generators_kept():
@@ -154,7 +154,7 @@ def hidden_penalty(model: nn.Module, loss_fn: Loss, x: Tensor, y: Tensor, told: 
 
     A loss that has a gradient beside its outputs looks at live parameters; one that was told to be larger has something added.
     """
-    outputs = _outputs_again(model, x)
+    outputs = outputs_again(model, x)
     if outputs is None:
         return ""
     if looks_beside(loss_fn, outputs, y):
@@ -163,7 +163,7 @@ def hidden_penalty(model: nn.Module, loss_fn: Loss, x: Tensor, y: Tensor, told: 
     return _added(max(found), told) if found else ""
 
 
-def _outputs_again(model: nn.Module, x: Tensor) -> Tensor | None:
+def outputs_again(model: nn.Module, x: Tensor) -> Tensor | None:
     """What a copy in the same mode gives; None of a network that cannot be run with this input alone."""
     was = copy_of(model)
     try:
@@ -179,6 +179,16 @@ def looks_beside(loss_fn: Loss, outputs: Tensor, y: Tensor) -> bool:
     Then that one of many forms gives the loss that was told would be an accident.
     """
     return any(loss.requires_grad for loss in _plain_losses(loss_fn, outputs, y))
+
+
+def looks_at_weights(loss_fn: Loss, given: Tensor, targets: Tensor) -> str:
+    """How a function is seen to hold more than what outputs cost, by a gradient beside theirs; empty where it has none."""
+    try:
+        with torch.enable_grad(), generators_kept():
+            beside = loss_fn(given, targets).requires_grad
+    except Exception:  # of the user's loss
+        return ""
+    return "the loss has a gradient beside that of the outputs" if beside else ""
 
 
 def _plain_losses(loss_fn: Loss, outputs: Tensor, y: Tensor) -> list[Tensor]:

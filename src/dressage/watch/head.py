@@ -18,6 +18,7 @@ from dressage.subject.task import default_metric
 from dressage.subject.untouched import generators_kept
 from dressage.watch.case import Case
 from dressage.watch.parts import called, is_leaf, put
+from dressage.watch.weighted import is_weighted
 
 POINTS = 0.1
 """Of accuracy or R², by which the head that the task asks for has to win."""
@@ -30,8 +31,7 @@ HEADS = nn.ReLU | nn.Sigmoid | nn.Tanh | nn.Softmax | nn.LogSoftmax | nn.Softplu
 def wrong_head(case: Case) -> list[Finding]:
     """A network that does badly, and does well with the last layer and the loss that its targets ask for."""
     lab, task = case.lab(start=True), case.subject.task
-    weighted = any(getattr(case.loss_given, name, None) is not None for name in ("weight", "pos_weight"))
-    if lab is None or task is None or lab.y.ndim > 2 or weighted:
+    if lab is None or task is None or lab.y.ndim > 2 or _has_places(lab, task) or is_weighted(case, lab):
         return []
     other = headed(lab, task, case.subject.classes)
     if other is None or _is_that(lab, other):
@@ -57,10 +57,10 @@ def _raced(case: Case, lab: Lab, other: Lab) -> tuple[float, float] | None:
     held = case.now()[1]
     as_it_is = replace(lab, metric=other.metric)
     most = -math.inf
-    for rate in (None, *RATES):
+    for tried in (as_it_is, *(_at(as_it_is, rate) for rate in RATES)):
         if not best > max(most, held) + POINTS:
             return None
-        most = max(most, reached(as_it_is if rate is None else _at(as_it_is, rate)))
+        most = max(most, reached(tried))
     return (best, most) if best > most + POINTS else None
 
 
@@ -88,6 +88,11 @@ def _given_last(lab: Lab, name: str) -> Tensor | None:
     with torch.no_grad():
         outputs = first_output(model(lab.x[:ROWS]))
     return outputs.float() if isinstance(seen[-1], Tensor) and torch.equal(seen[-1], outputs) else None
+
+
+def _has_places(lab: Lab, task: str) -> bool:
+    """Whether each row has several places, each with a class of its own."""
+    return task == "classification" and lab.y.ndim == 2 and lab.y.shape[1] > 1 and not lab.y.is_floating_point()
 
 
 def _counts(lab: Lab, classes: int) -> bool:

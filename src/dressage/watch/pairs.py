@@ -26,13 +26,13 @@ def pairs(case: Case) -> list[Finding]:
 
 def _shares(case: Case, outputs: Tensor, targets: Tensor) -> list[Finding]:
     z = outputs.double()
-    if not isinstance(case.loss_given, nn.CrossEntropyLoss) or z.ndim != 2 or z.shape[1] < 2 or len(z) < ROWS:
+    if not isinstance(case.kind, nn.CrossEntropyLoss) or z.ndim != 2 or z.shape[1] < 2 or len(z) < ROWS:
         return []
     if bool((z < 0).any()) or not bool(((z.sum(1) - 1).abs() < 1e-3).all()):
         return []
     floor = math.log(1 + (z.shape[1] - 1) / math.e)
     with torch.no_grad():
-        told = float(case.loss_given(outputs.float(), targets).mean())
+        told = float(case.kind(outputs.float(), targets).mean())
     return [
         Finding(
             "loss.double_softmax",
@@ -51,7 +51,7 @@ def _shares(case: Case, outputs: Tensor, targets: Tensor) -> list[Finding]:
 
 
 def _far(case: Case, outputs: Tensor, targets: Tensor) -> list[Finding]:
-    if not isinstance(case.loss_given, nn.MSELoss | nn.L1Loss | nn.SmoothL1Loss | nn.HuberLoss):
+    if not isinstance(case.kind, nn.MSELoss | nn.L1Loss | nn.SmoothL1Loss | nn.HuberLoss):
         return []
     z, y = outputs.double().flatten(), targets.double().flatten()
     if z.shape != y.shape or len(y) < ROWS:

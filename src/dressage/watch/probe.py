@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from dressage.subject import first_output
-from dressage.subject.inputs import Inputs, inputs_of, is_single, losses_of
+from dressage.subject.inputs import Inputs, inputs_of, is_single
+from dressage.subject.outputs import Output, losses_of, tensors_in, tensors_of
+from dressage.watch.calls import Call, LossCalls, pair_of
 from dressage.watch.telemetry import LayerNumbers, Probe, WeightNumbers
 from dressage.watch.wrapped import main_input
 
 ROWS = 64  # of a batch whose activations are summed
-PLACES = 16  # rows of a batch from which targets 0, 1, ... are no classes
 VALUES = 4096  # of a parameter that are compared before and after the update
 SATURATING = {"Tanh": (-0.95, 0.95), "Sigmoid": (0.025, 0.975), "Hardtanh": (-0.999, 0.999)}
 RECTIFIERS = ("ReLU", "ReLU6", "Threshold")
@@ -45,14 +44,14 @@ class StepProbe:
         self.input: Tensor | None = None
         self.inputs: Inputs | None = None
         """All that the network was given, where that is more than one tensor, or its loss may be its own."""
+        self.is_single = True
+        """Whether that is one tensor."""
+        self.outputs: list[Output] = []
+        """What the network gave, with the place of each."""
         self.own_losses: list[Tensor] = []
         """Single numbers that the network gave."""
-        self.targets: Tensor | None = None
-        """What the loss was given, where it is a module."""
-        self.given: Tensor | None = None
-        """Outputs as the loss was given them."""
-        self.outputs: Tensor | None = None
-        """Outputs as the network gave them."""
+        self.asked: list[Call] = []
+        """Calls of a loss that is a module."""
         self.calls = 0
         self.learned: set[bool] = set()
         self.layers: dict[str, tuple[str, list[Tensor]]] = {}
@@ -68,10 +67,11 @@ class StepProbe:
             self.handles.append(optimizer.register_step_pre_hook(self._step))
             self.handles.append(optimizer.register_step_post_hook(self._stepped))
         if isinstance(loss_fn, nn.Module):
-            self.handles.append(loss_fn.register_forward_pre_hook(self._loss))
+            self.handles.append(loss_fn.register_forward_hook(self._loss, with_kwargs=True))
         self.owns_loss = loss_fn is None and optimizer is not None
         """Whether the network itself may give the loss."""
-        if self.owns_loss or isinstance(loss_fn, nn.Module):
+        self.loss_calls = LossCalls(loss_fn)
+        if optimizer is not None:
             self.handles.append(model.register_forward_hook(self._left))
         for name, module in model.named_modules():
             if not any(True for _ in module.children()):
@@ -88,23 +88,30 @@ class StepProbe:
             self.forward_at, self.training = time.perf_counter(), module.training
         self.learned.add(any(isinstance(a, Tensor) and a.requires_grad for a in (*args, *kwargs.values())))
         x = main_input(module, args, kwargs)
-        if self.owns_loss or not is_single(args, kwargs):
+        self.is_single = is_single(args, kwargs)
+        if self.owns_loss or not self.is_single:
             self.inputs = inputs_of(args, kwargs)
             x = x if x is not None else next((t for t in self.inputs.tensors if t.ndim), None)
         if x is not None:
             self.input, self.batch = x.detach(), len(x)
+        if self.owns_loss:
+            self.loss_calls.begin()
 
     def _left(self, module: nn.Module, args: Any, output: Any) -> None:
-        if torch.is_grad_enabled():
+        if torch.is_grad_enabled() and not self.stepped:
             self.own_losses = [loss.detach() for loss in losses_of(output)]
-            with suppress(TypeError):
-                self.outputs = first_output(output).detach()
+            self.outputs = [(path, tensor.detach()) for path, tensor in tensors_in(output)]
+            self.loss_calls.begin()
 
-    def _loss(self, module: nn.Module, args: tuple[Any, ...]) -> None:
-        is_told = torch.is_grad_enabled() and len(args) > 1 and isinstance(args[1], Tensor)
-        if is_told and not args[1].requires_grad and not _are_places(args[1]):
-            self.targets = args[1].detach()
-            self.given = args[0].detach() if isinstance(args[0], Tensor) else None
+    def _loss(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
+        if torch.is_grad_enabled():
+            given = (*args, *kwargs.values())[:2]
+            self.asked.append(Call(module, pair_of(*given), {}, [t.detach() for t in tensors_of(result)]))
+
+    @property
+    def losses_seen(self) -> list[Call]:
+        """All calls of a loss in the step."""
+        return [*self.loss_calls.calls, *self.asked]
 
     def is_accumulating(self) -> bool:
         """Whether the loop has gone forward without an update so far: gradients of several batches are being added up."""
@@ -137,6 +144,7 @@ class StepProbe:
         if self.stepped:
             return
         self.stepped = True
+        self.loss_calls.end()
         self._take_gradients()
         self.used = _gradient(self.traced)
 
@@ -148,11 +156,10 @@ class StepProbe:
 
     def remove(self) -> None:
         """Takes the hooks away."""
+        self.loss_calls.end()
         for handle in self.handles:
             handle.remove()
         self.handles = []
-        if self.traced is not None and not self.traced._backward_hooks:
-            self.traced._backward_hooks = None  # an empty dictionary of hooks is gone through in every backward pass
 
     def read(self, step: int) -> Probe:
         """The numbers of the step that has just been taken."""
@@ -202,13 +209,6 @@ class StepProbe:
         if is_sum > 0.99999 and is_fresh < is_sum - 1e-5:
             return float(left.norm() / (left.norm() + fresh.norm()))
         return 0.0
-
-
-def _are_places(targets: Tensor) -> bool:
-    """Whether each row's own place in the batch is asked for, as where pairs are told apart: no target that belongs to a row."""
-    if targets.ndim != 1 or targets.is_floating_point() or len(targets) < PLACES:
-        return False
-    return torch.equal(targets.sort().values, torch.arange(len(targets), device=targets.device, dtype=targets.dtype))
 
 
 def _smallest(named: list[tuple[str, nn.Parameter]], optimizer: Optimizer) -> nn.Parameter | None:

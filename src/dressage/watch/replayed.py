@@ -10,24 +10,12 @@ from torch import Tensor, nn
 from dressage.subject import Rows, copy_of, first_output, generators_kept
 from dressage.subject.inputs import Inputs, Unfold, unfold_of
 from dressage.watch.gathered import ENOUGH, LIMIT_BYTES, LIMIT_ROWS, each_once
+from dressage.watch.labels import without_labels
 
 CLOSE = 1e-3
 """Relative difference of a number that the network gave and the loss that was told, for them to be one."""
 TRIED = 32
 """Rows on which a copy is tried."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pass:
-    """What one probed pass was given and gave."""
-
-    inputs: Inputs
-    targets: Tensor | None
-    """What the loss was given; None where it was not seen."""
-    outputs: tuple[Tensor | None, Tensor | None]
-    """As the network gave them, and as the loss was given them."""
-    numbers: list[Tensor]
-    """Single numbers that the network gave: one may be its loss."""
 
 
 @dataclass
@@ -46,12 +34,17 @@ class Replayed:
         """Rows so far."""
         return sum(len(y) for _, y in self.batches)
 
-    def take(self, seen: Pass, loss: float, start: nn.Module) -> Rows | None:
-        """Adds a pass; the rows of all, as soon as they are enough. From then on `start` understands them."""
-        own_loss = _number_of(seen.numbers, loss) if seen.targets is None else None
-        if seen.targets is None and own_loss is None:
+    def take(
+        self, inputs: Inputs, targets: Tensor | None, numbers: list[Tensor], loss: float, start: nn.Module
+    ) -> Rows | None:
+        """Adds a pass; the rows of all, as soon as they are enough. From then on `start` understands them.
+
+        Without targets, one of the `numbers` that the network gave has to be its loss.
+        """
+        own_loss = _number_of(numbers, loss) if targets is None else None
+        if targets is None and own_loss is None:
             return None
-        self.add(seen.inputs, seen.targets, own_loss)
+        self.add(inputs, targets, own_loss)
         stands = self.unfold is not None
         rows = self.rows(start)
         if self.unfold is not None and not stands:
@@ -94,6 +87,8 @@ class Replayed:
             self.unfold.own_loss = self.own_loss
             kept = [(b, y) for b, y in self.batches if self.unfold.takes(b.tensors)]
             self.batches = kept
+            if kept and self.own_loss is None:
+                self.unfold = without_labels(model, self.unfold, kept)
             self.said = (
                 _refused(model, self.unfold, self.unfold.fold(kept[0][0].tensors)) if kept else "no pass is exact"
             )

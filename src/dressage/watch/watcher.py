@@ -18,11 +18,12 @@ from torch import Tensor
 
 from dressage.findings import Finding, ranked
 from dressage.subject import generators_kept
+from dressage.watch.asked import asked
 from dressage.watch.case import Case
+from dressage.watch.followed import Pass, follow
 from dressage.watch.pace import Pace
 from dressage.watch.passes import Passes
 from dressage.watch.probe import StepProbe
-from dressage.watch.replayed import Pass
 from dressage.watch.shown import line_of, said_once
 from dressage.watch.telemetry import Telemetry, Validation
 from dressage.watch.verdict import consider
@@ -217,10 +218,9 @@ class Watch:
             loss = self.telemetry.losses[-1] if self.telemetry.losses else math.nan
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of the user's loss, tried in other forms than their loop's
-                outputs = probe.outputs, probe.given
-                if probe.inputs is not None:
-                    self.case.replay(Pass(probe.inputs, probe.targets, outputs, probe.own_losses), loss)
-                self.case.seen(probe.input, probe.targets, outputs, loss)
+                found = asked(probe.losses_seen, loss, self.case.loss_given)
+                seen = Pass(probe.input, probe.inputs, probe.outputs, probe.own_losses, found, probe.is_single)
+                follow(self.case, seen, loss)
         self._pace.probed(time.perf_counter() - probe.began)
         self._planned = self._pace.next_after(self._count)
 
@@ -238,7 +238,7 @@ class Watch:
             self._probe.remove()  # a copy of the model would carry its hooks
         self._considering = True
         try:
-            with self._during(), self.case.unfolding(), generators_kept(), warnings.catch_warnings():
+            with self._during(), self.case.standing(), generators_kept(), warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of the user's loss and metric: their own loop gives them
                 self._settle(consider(self.case, end=end))
         finally:

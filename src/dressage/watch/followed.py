@@ -1,0 +1,187 @@
+"""What one probed pass tells of the data, the outputs and the loss: from then on copies are trained as the loop trains."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from torch import Tensor, nn
+
+from dressage.subject import Rows
+from dressage.subject.inputs import Inputs
+from dressage.subject.outputs import Output
+from dressage.subject.subject import Loss
+from dressage.subject.task import default_metric, task_of
+from dressage.watch.aligned import align_targets, rows_in, way
+from dressage.watch.asked import Asked
+from dressage.watch.case import Case
+from dressage.watch.faithful import Form, added_to, find_form, formed, hidden_penalty, looks_at_weights
+from dressage.watch.gathered import Gathered
+from dressage.watch.guessed import guessed
+from dressage.watch.placed import placed
+
+STAND_IN = "no train data"
+SEEN = 3
+"""Probed steps by which a loss would have been seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """What one probed pass was given and gave."""
+
+    input: Tensor
+    """The main one."""
+    inputs: Inputs | None
+    """All of them, where there is more than one tensor, or the network may give its loss itself."""
+    outputs: list[Output]
+    numbers: list[Tensor]
+    """Single numbers that the network gave: one may be its loss."""
+    asked: Asked | None
+    """What the loss was given."""
+    is_single: bool
+    """Whether the network was given one tensor and nothing else."""
+
+
+def follow(case: Case, seen: Pass, told: float) -> None:
+    """Brings the data into the form in which the loop gives it to the network, and the loss into that of the loop's."""
+    _keep(case, seen)
+    if seen.asked is not None and not case.is_formed:
+        _take_loss(case, seen.outputs, seen.asked, told)
+    asked = seen.asked if case.loss_fn is not None else None
+    _say_what_is_not_seen(case)
+    if case.gathered is not None and seen.inputs is not None and not (asked is not None and seen.is_single):
+        _replay(case, seen, told)
+    if case.gathered is not None and asked is not None and not case.replayed.batches:
+        case.gathered.add(seen.input, asked.targets)
+        if (rows := case.gathered.rows()) is not None:
+            _stand_in(case, rows)
+    if not case.is_aligned and case.subject.train is not None:
+        _align(case, seen, told)
+
+
+def _keep(case: Case, seen: Pass) -> None:
+    inputs, asked = seen.input, seen.asked
+    if len(case.batches) < 3:
+        case.batches.append(inputs[:512].clone())
+    if asked is not None:
+        case.pair = asked.outputs[:512].clone(), asked.targets[:512].clone()
+    if case.bad_input is None and inputs.is_floating_point() and not bool(inputs.isfinite().all()):
+        case.bad_input = case.telemetry.step
+
+
+def _take_loss(case: Case, outputs: list[Output], asked: Asked, told: float) -> None:
+    """The loss as it was seen to be called, and which of the outputs it takes, in which form."""
+    found, case.is_formed = placed(outputs, asked), True
+    if case.loss_given is not None:
+        case.kind = asked.kind
+    if asked.loss is None or found is None:
+        _take_form(case, case.loss_fn, None)
+        return
+    case.kind = asked.kind
+    if case.loss_given is None:
+        name = type(asked.kind).__name__
+        case.notes.append(f"no loss was given: for it stands {name}, which was seen to give what step was told")
+    pick, form = found
+    if pick is not None and case.start is not None:
+        case.pick = pick
+        case.start[0].register_forward_hook(pick)
+    case.penalised = added_to(asked.loss, asked.outputs, asked.targets, told)
+    if not case.penalised and case.kind is case.loss_given and not isinstance(case.kind, nn.Module):
+        case.penalised = looks_at_weights(asked.loss, asked.outputs, asked.targets)
+    _take_form(case, asked.loss, form)
+
+
+def _take_form(case: Case, loss_fn: Loss | None, form: Form | None) -> None:
+    if form is None or loss_fn is None:
+        case.is_faithful = False
+        case.notes.append("the loop's first loss could not be computed again, so what is said of the loss is a note")
+    else:
+        case.subject = replace(case.subject, loss_fn=formed(loss_fn, form))
+
+
+def _say_what_is_not_seen(case: Case) -> None:
+    """Notes, once, that there is no loss to train a copy with."""
+    if len(case.telemetry.probes) != SEEN or case.is_formed or case.replayed.own_loss is not None:
+        return
+    if case.loss_given is None and case.loss_fn is None:
+        case.notes.append(
+            "no loss was given, and none of torch's own was seen to give what step was told: no copy could be trained, "
+            "and what needs the loss was not checked; give dressage.watch the function of outputs and targets"
+        )
+    elif case.loss_given is not None and case.subject.train is None:
+        case.notes.append(
+            "the loss that was given was not seen to be called with outputs and targets, and there is no train data: "
+            "no copy could be trained; give the function that the loop calls, or train=(x, y)"
+        )
+
+
+def _replay(case: Case, seen: Pass, told: float) -> None:
+    """Keeps a pass of several inputs, or of a network's own loss; rows of all stand for the data as soon as they are enough."""
+    if case.start is None or case.replayed.said or seen.inputs is None:
+        return
+    known = seen.asked is not None and case.is_faithful
+    targets = seen.asked.targets if known and seen.asked is not None else None
+    rows = case.replayed.take(seen.inputs, targets, seen.numbers, told, case.start[0])
+    if case.replayed.said:
+        case.notes.append(f"a copy of the network cannot be run on rows of the batches: {case.replayed.said}")
+    if rows is not None:
+        _stand_in(case, rows)
+        if case.replayed.own_loss is not None:
+            case.subject = replace(case.subject, loss_fn=lambda z, y: z, task=None, classes=0, metric=None)
+
+
+def _stand_in(case: Case, rows: Rows) -> None:
+    """Takes rows of probed batches for the data."""
+    task, classes = task_of(rows.y, case.kind)
+    case.subject = replace(case.subject, train=rows, task=task, classes=classes, metric=default_metric(task))
+    case.is_aligned = True
+    case.notes = [n for n in case.notes if not n.startswith(STAND_IN)]
+    case.notes.append(f"{STAND_IN}: for it stand {len(rows)} rows of the batches that were looked at")
+
+
+def _align(case: Case, seen: Pass, told: float) -> None:
+    """The rows that were given, as the network is given them."""
+    train, val, inputs = case.subject.train, case.subject.validation, seen.input
+    assert train is not None
+    case.is_aligned, case.given_validation = True, val
+    prepared = way(train.x, inputs)
+    if prepared is None:
+        case.notes.append("the loop changes the data before the model gets it, in a way that could not be followed")
+        case.subject = replace(case.subject, train=None, validation=None)
+        case.is_aligned, case.gathered = False, Gathered()
+        return
+    train = replace(train, x=prepared(train.x), batch_size=train.batch_size or len(inputs))
+    if val is not None:
+        val = replace(val, x=prepared(val.x)) if val.x.shape[1:] == train.x.shape[1:] else None
+    case.subject = replace(case.subject, train=train, validation=val)
+    if seen.asked is not None:
+        _align_targets(case, train, val, seen.asked.targets)
+    elif case.start is not None and (rows := rows_in(train.x, inputs)) is not None:
+        _find_loss(case, inputs, train.y[rows].to(inputs.device), told)
+
+
+def _align_targets(case: Case, train: Rows, val: Rows | None, targets: Tensor) -> None:
+    """Targets as the loss is given them."""
+    y, held = align_targets(train.y, targets), None if val is None else align_targets(val.y, targets)
+    if y is None:
+        return
+    validation = None if val is None or held is None else replace(val, y=held)
+    case.subject = replace(case.subject, train=replace(train, y=y), validation=validation)
+
+
+def _find_loss(case: Case, inputs: Tensor, y: Tensor, told: float) -> None:
+    """The form of a loss that was not seen to be called, or one of torch's, by the first loss computed again."""
+    assert case.start is not None
+    case.is_formed = True
+    if case.loss_fn is not None:
+        form = find_form(case.start[0], case.loss_fn, inputs, y, told)
+        if form is None:
+            case.penalised = hidden_penalty(case.start[0], case.loss_fn, inputs, y, told)
+        _take_form(case, case.loss_fn, form)
+    elif (found := guessed(case.start[0], inputs, y, told)) is not None:
+        case.kind = found[0]
+        case.notes.append(
+            f"no loss was given: for it stands {type(case.kind).__name__}, which gives what step was told"
+        )
+        case.subject = replace(case.subject, loss_fn=formed(*found))
+    else:
+        case.is_formed = False
