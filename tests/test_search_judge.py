@@ -268,6 +268,16 @@ def test_where_none_comes_near_the_best_it_is_said_without_two_negatives() -> No
     assert several is not None and told(several)[2].startswith("The 2 repeated beside it were worse")
 
 
+def test_one_repeat_is_told_and_promises_nothing() -> None:
+    verdict = judge([result(0, 0.98), result(1, 0.97)], {0: [0.975]})
+    assert verdict is not None and math.isnan(verdict.low)
+    assert told(verdict) == [
+        "Trial 0 is best: 0.975 in one further run with another seed, 0.98 at first.",
+        "One further run does not show how much a run varies, so how much of it is luck is not known: "
+        "repeat the best with other seeds.",
+    ]
+
+
 def test_verdict_without_repeats_promises_nothing() -> None:
     verdict = judge([result(0, 0.9), result(1, 0.8), result(2, 0.99, state="stopped")], {})
     assert verdict is not None and verdict.best.number == 0 and math.isnan(verdict.noise) and math.isnan(verdict.low)

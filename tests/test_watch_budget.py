@@ -12,6 +12,7 @@ from torch import Tensor, nn
 import dressage
 from dressage.subject import advance
 from dressage.watch import LoopWatch, tournament
+from dressage.watch.ending import too_few_epochs
 from dressage.watch.head import _is_that, headed
 from dressage.watch.suspects import suspects
 from dressage.watch.telemetry import Probe, WeightNumbers
@@ -113,6 +114,16 @@ def test_no_run_is_made_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     part = race(case, 60, only=("optim.lr_too_high",))
     assert part is not None and part.tried == whole.of("optim.lr_too_high") and as_it_is(case, 40) is whole.control
     assert len(made) == count and race(case, 40, only=("optim.bn_small_batch",)) is None
+
+
+def test_nothing_keeps_the_copies_that_were_trained() -> None:
+    watch = looped(30, lr=0.05)
+    watch.close()
+    too_few_epochs(watch.case)
+    memory = watch.case.memory
+    assert "longer 30" in memory
+    assert not any(getattr(value, "model", None) is not None for value in memory.values())
+    assert all(p._backward_hooks is None for p in watch.case.model.parameters())
 
 
 def test_a_reserve_is_kept_for_the_end() -> None:

@@ -154,11 +154,12 @@ def told(verdict: Verdict) -> list[str]:
     """The verdict in sentences."""
     best, n, varies = verdict.best, len(verdict.best.repeats), verdict.noise > SAME
     if not verdict.freedom:
-        lines = [f"Trial {best.number} has the best score, {best.mean:.4g}."]
-        return [
-            *lines,
-            "Nothing was repeated, so how much of it is luck is not known: repeat the best with other seeds.",
-        ]
+        lines = [f"Trial {best.number} has the best score, {best.first:.4g}."]
+        if n:
+            again = f"{best.mean:.4g} in one further run with another seed, {best.first:.4g} at first"
+            lines = [f"Trial {best.number} is best: {again}."]
+        seen = "One further run does not show how much a run varies" if n else "Nothing was repeated"
+        return [*lines, f"{seen}, so how much of it is luck is not known: repeat the best with other seeds."]
     mean = f"the mean of {_count(n, 'further run')} with {'other seeds' if n > 1 else 'another seed'}"
     lines = [f"Trial {best.number} is best: {best.mean:.4g}, {mean}"]
     lines[0] += (

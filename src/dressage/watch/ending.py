@@ -160,10 +160,10 @@ def _judged_on(case: Case, lab: Lab, steps: int) -> Outcome:
 def _on_validation(case: Case, lab: Lab, outcome: Outcome) -> Outcome:
     validation = case.subject.validation
     if validation is None or len(validation) < ENOUGH or lab.metric is None or outcome.model is None:
-        return outcome  # a few rows move a score by more than what is looked for
+        return replace(outcome, model=None)  # a few rows move a score by more than what is looked for
     rows = validation.head(2048)
     after = metric_of(lab.metric, outputs_of(outcome.model, rows.x).cpu(), rows.y)
-    return replace(outcome, metric_before=case.validation_metric(), metric=after)
+    return replace(outcome, metric_before=case.validation_metric(), metric=after, model=None)
 
 
 def _set_rate(optimizer: Optimizer, rate: float) -> None:

@@ -160,6 +160,8 @@ class StepProbe:
         for handle in self.handles:
             handle.remove()
         self.handles = []
+        if self.traced is not None and not self.traced._backward_hooks:
+            self.traced._backward_hooks = None  # an empty dictionary of hooks is gone through in every backward pass
 
     def read(self, step: int) -> Probe:
         """The numbers of the step that has just been taken."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import TypeVar
 
@@ -186,7 +186,7 @@ def repeated(lab: Lab, steps: int) -> Run:
 
 def _run(lab: Lab, steps: int, seconds: float, goes_on: Callable[[Outcome], bool] = lambda outcome: True) -> Run:
     began = work_seconds()
-    outcomes = [advance(lab, steps, seed=SEEDS[0], deadline=began + seconds)]
+    outcomes = [replace(advance(lab, steps, seed=SEEDS[0], deadline=began + seconds), model=None)]  # one copy at a time
     took = work_seconds() - began
     if goes_on(outcomes[0]):  # the second seed takes as many steps as the first had time for
         outcomes += [advance(lab, outcomes[0].steps, seed=seed) for seed in SEEDS[1:]]
