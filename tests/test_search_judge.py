@@ -17,6 +17,7 @@ from dressage.search.edits import as_edit
 from dressage.search.judge import largest_of, pooled, t_point, told
 from dressage.search.rungs import Rung, halving, hyperband, promoted, shared
 from dressage.search.samplers import sample
+from dressage.search.stages import at_edges
 from dressage.search.trial import State, best_of, ranked, ranked_by_rung, stop_reason
 
 PLANE = ["optim.lr=log:1e-6:1e-1", "regularize.weight_decay=log:1e-5:10"]
@@ -89,6 +90,22 @@ def test_an_edge_widens_and_says_so() -> None:
     assert "WIDENED" not in lines[1]
     low, lines = narrow(space, tried(space, 64, {"optim.lr": 1e-9, "regularize.weight_decay": 1e-2}))
     assert low["optim.lr"].low < 1e-6 and "low end" in lines[0]
+
+
+def test_at_the_end_a_best_value_at_the_edge_of_all_that_was_searched_is_told() -> None:
+    wide, narrower = as_space("optim.lr=log:1e-4:1e-1"), as_space("optim.lr=log:1e-3:1e-1")
+
+    def at(lr: float) -> list[str]:
+        return at_edges([wide, narrower], replace(result(0, 0.9), trial=Trial(0, 1, {"optim.lr": lr}, 0, 10)))
+
+    (high,) = at(0.08)
+    assert "the best, 0.08, lies at the high end of all that was searched, 0.0001 … 0.1" in high
+    assert high.endswith("--space optim.lr=log:0.0001:3.16")  # half of three decades more
+    assert at(0.02) == [] and at(0.0011) == []  # lower rates were tried in the first stage
+    (low,) = at(0.00012)
+    assert "low end" in low and low.endswith("--space optim.lr=log:3.16e-06:0.1")
+    none = replace(result(0, 0.9), trial=Trial(0, 1, {"regularize.dropout": 0.001}, 0, 10))
+    assert at_edges([as_space("regularize.dropout=uniform:0:0.6")], none) == []  # less than none cannot be
 
 
 def test_an_unimportant_setting_stays_wide() -> None:

@@ -21,7 +21,7 @@ from dressage.search.judge import judge
 from dressage.search.rungs import promoted
 from dressage.search.samplers import sample
 from dressage.search.space import Space, texts_of
-from dressage.search.stages import narrow
+from dressage.search.stages import at_edges, narrow
 from dressage.search.trial import Result, Trial, ranked, ranked_by_rung
 from dressage.search.work import Task, at_epoch, reached
 
@@ -92,6 +92,10 @@ def conduct(c: Conduct) -> Search:
         c.tell(ToldEvent(told))
         space, first = next_space, first + stage.trials
     _repeat(c, first)
+    if (best := c.found("finished").best) is not None:
+        told = at_edges([stage.space for stage in c.stages], best)
+        c.stages[-1] = replace(c.stages[-1], told=told)
+        c.tell(ToldEvent(told))
     return c.found("finished")
 
 

@@ -58,6 +58,23 @@ def narrow(space: Space, results: Sequence[Result]) -> tuple[Space, list[str]]:
     return {path: range_ for path, range_ in narrowed.items() if path not in dead}, told
 
 
+def at_edges(spaces: Sequence[Space], best: Result) -> list[str]:
+    """A line for each setting whose best value lies at an end of all that was searched, where the recipe allows more."""
+    told = []
+    for path, value in point_of(spaces[-1], best.trial.edit).items():
+        known = [space[path] for space in spaces if path in space]
+        if known[-1].is_choice or not isinstance(value, int | float):
+            continue
+        whole = known[-1].between(min(r.low for r in known), max(r.high for r in known))
+        edge = edge_of(whole, value)
+        ends = (-WIDER, 1.0) if edge == "low" else (0.0, 1 + WIDER)
+        wider = _within_limits(path, whole, whole.between(*(_value(whole, unit) for unit in ends)))
+        if edge and wider != whole:
+            at = f"the best, {short(value)}, lies at the {edge} end of all that was searched, {span(whole)}"
+            told.append(f"{path}: {at}, so better values may lie beyond it: --space {path}={wider.text}")
+    return told
+
+
 def edge_of(range_: Range, value: Value) -> str:
     """`low` or `high` where a value lies within 10 % of that end of a range of numbers, else empty."""
     if range_.is_choice:
