@@ -200,8 +200,9 @@ def test_two_inputs_two_outputs_and_a_loss_that_nobody_gave(broadcast: bool) -> 
 class Next(nn.Module):
     """Gives its loss itself, of the names that come next, as networks of transformers do."""
 
-    def __init__(self, soft: bool) -> None:
+    def __init__(self, soft: bool, sign: int) -> None:
         super().__init__()
+        self.sign = sign
         self.names, self.rnn, self.head, self.soft = (
             nn.Embedding(9, 24),
             nn.GRU(24, 24, batch_first=True),
@@ -212,14 +213,18 @@ class Next(nn.Module):
     def forward(self, ids: Tensor, labels: Tensor) -> SimpleNamespace:
         z = self.head(self.rnn(self.names(ids))[0])
         z = z.softmax(-1) if self.soft else z
-        loss = F.cross_entropy(z[:, :-1].reshape(-1, 9), labels[:, 1:].reshape(-1))
+        loss = self.sign * F.cross_entropy(z[:, :-1].reshape(-1, 9), labels[:, 1:].reshape(-1))
         return SimpleNamespace(loss=loss, logits=z)
 
 
-@pytest.mark.parametrize("soft", [True, False])
-def test_a_network_that_gives_its_loss_is_judged_by_its_logits_and_labels(soft: bool) -> None:
+@pytest.mark.parametrize(
+    ("soft", "sign", "named"), [(True, 1, ["loss.double_softmax"]), (False, 1, []), (False, -1, ["loss.wrong_sign"])]
+)
+def test_a_network_that_gives_its_loss_is_judged_by_its_logits_and_labels(
+    soft: bool, sign: int, named: list[str]
+) -> None:
     torch.manual_seed(0)
-    net, following = Next(soft), torch.randperm(9)
+    net, following = Next(soft, sign), torch.randperm(9)
     optimizer = torch.optim.Adam(net.parameters(), 5e-3)
     watch = dressage.watch(net, optimizer, seconds=4)
     for _ in range(150):
@@ -232,9 +237,9 @@ def test_a_network_that_gives_its_loss_is_judged_by_its_logits_and_labels(soft: 
         loss.backward()
         optimizer.step()
         watch.step(loss)
-    assert harm(watch) == ["loss.double_softmax"] * soft, str(watch)
+    assert harm(watch) == named, str(watch)
     with watch.case.standing():
-        assert watch.case.now()[1] > 0.5
+        assert (watch.case.now()[1] > 0.5) == (sign == 1)
 
 
 @pytest.mark.parametrize("rate", [1e-8, pytest.param(3e-3, marks=pytest.mark.slow)])

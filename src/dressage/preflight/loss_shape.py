@@ -104,6 +104,14 @@ def _right_and_wrong(subject: Subject, y: Tensor, outputs: Tensor) -> tuple[Tens
         share = 0.9 * hot + 0.1 / outputs.shape[1]
         away = 0.9 * hot.roll(1, 1) + 0.1 / outputs.shape[1]
         return (share, away) if probable else (share.log(), away.log())
+    if subject.task == "classification" and outputs.ndim == y.ndim + 1 > 2 and int(y.min()) >= 0:  # a class a place
+        axis = 1 if outputs.shape[2:] == y.shape[1:] else outputs.ndim - 1
+        if outputs.movedim(axis, -1).shape[:-1] != y.shape or outputs.shape[axis] < max(2, subject.classes):
+            return None
+        hot = torch.nn.functional.one_hot(y.long(), outputs.shape[axis]).to(outputs.dtype)
+        share, away = (0.9 * h + 0.1 / hot.shape[-1] for h in (hot, hot.roll(1, -1)))
+        share, away = share.movedim(-1, axis), away.movedim(-1, axis)
+        return (share, away) if probable else (share.log(), away.log())
     if subject.task in ("binary", "multilabel") and outputs.numel() == y.numel():
         share = (0.8 * y.reshape(outputs.shape) + 0.1).to(outputs.dtype)
         return (share, 1 - share) if probable else (share.logit(), -share.logit())
