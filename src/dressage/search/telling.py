@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from dressage.search.account import Account
 from dressage.search.account import Stage as StageAccount
 from dressage.search.asked import brackets, joined
@@ -14,7 +16,7 @@ def account_of(search: Search, seconds: float = 0.0) -> Account:
     stages = [_stage(search, number, stage) for number, stage in enumerate(search.stages)]
     return Account(
         name=search.folder.name,
-        data=asked.name,
+        data=Path(asked.name).name or asked.name,
         metric=search.metric,
         stages=stages,
         results=search.results,
