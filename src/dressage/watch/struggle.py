@@ -32,6 +32,8 @@ from dressage.watch.tournament import (
 SETTLED = 200
 """Steps before which a training that does not get better by the step is not taken for one that has settled."""
 
+BEGUN = 30
+"""Steps before which a loss that does not fall yet calls for nothing."""
 SUSPECTS = ("optim.momentum_too_high", "optim.bn_small_batch")
 """Changes that apply to settings which good trainings hardly ever have."""
 SMALL = "optim.bn_small_batch"
@@ -42,7 +44,7 @@ SUSPECT_POINTS = 0.02
 
 def struggles(case: Case, symptoms: list[Finding], *, end: bool) -> str:
     """Why one should look at the rates and their like, in words; empty where the training does well."""
-    waits = not end and _warms_up(case)
+    waits = not end and (case.telemetry.step < BEGUN or _warms_up(case))
     for finding in symptoms:
         if finding.id in ("sym.nonfinite_loss", "sym.loss_increasing") or (
             finding.id == "sym.loss_not_decreasing" and not waits
