@@ -21,6 +21,7 @@ from dressage.subject.inputs import Unfold, inputs_of, unfold_of
 from dressage.subject.outputs import Pick, tensors_in
 from dressage.watch.asked import asked
 from dressage.watch.calls import Call, LossCalls, as_module
+from dressage.watch.gathered import Gathered
 from dressage.watch.labels import without_labels
 from dressage.watch.weighted import is_weighted
 
@@ -112,6 +113,13 @@ def test_outputs_have_places() -> None:
     assert picked is not None and torch.equal(picked, Y[:2])
     record.more = record  # holds itself
     assert tensors_in(record)[0][0] == ("logits",)
+
+
+@pytest.mark.parametrize("kinds", [1, 2])
+def test_rows_of_one_target_are_not_what_is_learned(kinds: int) -> None:
+    gathered = Gathered()
+    gathered.add(torch.randn(60, 2), torch.arange(60) % kinds)
+    assert (gathered.rows() is None) == (kinds == 1)
 
 
 class Told(nn.Module):

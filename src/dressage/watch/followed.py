@@ -47,9 +47,11 @@ def follow(case: Case, seen: Pass, told: float) -> None:
     if seen.asked is not None and not case.is_formed:
         _take_loss(case, seen.outputs, seen.asked, told)
     asked = seen.asked if case.loss_fn is not None else None
+    if asked is not None and case.is_faithful and placed(seen.outputs, asked) is None:
+        asked = None  # of another pass of the step: its targets are not those of these inputs
     _say_what_is_not_seen(case)
     if case.gathered is not None and seen.inputs is not None and not (asked is not None and seen.is_single):
-        _replay(case, seen, told)
+        _replay(case, seen, asked if case.is_faithful else None, told)
     if case.gathered is not None and asked is not None and not case.replayed.batches:
         case.gathered.add(seen.input, asked.targets)
         if (rows := case.gathered.rows()) is not None:
@@ -114,12 +116,11 @@ def _say_what_is_not_seen(case: Case) -> None:
         )
 
 
-def _replay(case: Case, seen: Pass, told: float) -> None:
+def _replay(case: Case, seen: Pass, asked: Asked | None, told: float) -> None:
     """Keeps a pass of several inputs, or of a network's own loss; rows of all stand for the data as soon as they are enough."""
     if case.start is None or case.replayed.said or seen.inputs is None:
         return
-    known = seen.asked is not None and case.is_faithful
-    targets = seen.asked.targets if known and seen.asked is not None else None
+    targets = None if asked is None else asked.targets
     rows = case.replayed.take(seen.inputs, targets, seen.numbers, told, case.start[0])
     if case.replayed.said:
         case.notes.append(f"a copy of the network cannot be run on rows of the batches: {case.replayed.said}")

@@ -39,12 +39,15 @@ class Gathered:
             self.pairs.append((x.detach().cpu().clone(), y.detach().cpu().clone()))
 
     def rows(self) -> Rows | None:
-        """Each row once; None while they are too few, or not twice as many as were used before."""
+        """Each row once; None while they are too few, or not twice as many as were used before.
+
+        Nor where one target belongs to all, as to what a judge is shown in one of its passes: that is not what is learned.
+        """
         if self.count < max(ENOUGH, 2 * self.used):
             return None
         self.used = self.count
         x, y = torch.cat([p[0] for p in self.pairs]), torch.cat([p[1] for p in self.pairs])
-        return each_once(x, y, max(len(p[0]) for p in self.pairs))
+        return None if bool((y == y[:1]).all()) else each_once(x, y, max(len(p[0]) for p in self.pairs))
 
 
 def each_once(x: Tensor, y: Tensor, batch_size: int) -> Rows:
