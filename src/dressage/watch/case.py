@@ -21,6 +21,7 @@ from dressage.subject.outputs import Pick
 from dressage.subject.subject import Loss
 from dressage.subject.untouched import copy_with
 from dressage.watch.calls import as_module
+from dressage.watch.compared import without_classes
 from dressage.watch.gathered import Gathered
 from dressage.watch.replayed import Replayed
 from dressage.watch.spared import lay_aside
@@ -96,6 +97,7 @@ class Case:
     @staticmethod
     def of(subject: Subject, seconds: float) -> Case:
         """The case before its first step."""
+        subject = without_classes(subject)
         case = Case(subject, seconds, subject.loss_fn, as_module(subject.loss_fn), notes=list(subject.notes))
         case.gathered = Gathered() if subject.train is None else None
         try:

@@ -14,6 +14,7 @@ from dressage.watch.capacity import bottleneck, too_small
 from dressage.watch.case import Case
 from dressage.watch.gap import begun_badly
 from dressage.watch.guarded import guarded
+from dressage.watch.rules.schedule import rate_gone
 from dressage.watch.rules.symptoms import update_ratio
 from dressage.watch.shut import Scores, shut_units
 from dressage.watch.unpaired import unpaired
@@ -38,6 +39,9 @@ def at_the_end(case: Case, known: list[Finding]) -> list[Finding]:
     causes = [f for f in known if f.is_harmful and not f.id.startswith(("eval.", "data.leak", "pipe."))]
     if causes:
         return []
+    is_alone = case.replayed.unfold is not None or case.lab(start=False) is None
+    if is_alone and (gone := rate_gone(case.telemetry)):
+        return gone
     if case.replayed.unfold is not None:  # whatever goes on learns a few rows by heart
         case.notes.append("length and size of the training: for its data stand a few rows of the batches")
         return []

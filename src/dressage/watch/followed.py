@@ -14,6 +14,7 @@ from dressage.subject.task import default_metric, task_of
 from dressage.watch.aligned import align_targets, rows_in, way
 from dressage.watch.asked import Asked
 from dressage.watch.case import Case
+from dressage.watch.compared import without_classes
 from dressage.watch.faithful import Form, added_to, find_form, formed, hidden_penalty, looks_at_weights
 from dressage.watch.gathered import Gathered
 from dressage.watch.guessed import guessed
@@ -133,7 +134,8 @@ def _replay(case: Case, seen: Pass, asked: Asked | None, told: float) -> None:
 def _stand_in(case: Case, rows: Rows) -> None:
     """Takes rows of probed batches for the data."""
     task, classes = task_of(rows.y, case.kind)
-    case.subject = replace(case.subject, train=rows, task=task, classes=classes, metric=default_metric(task))
+    judged = replace(case.subject, train=rows, task=task, classes=classes, metric=default_metric(task))
+    case.subject = without_classes(judged)
     case.is_aligned = True
     case.notes = [n for n in case.notes if not n.startswith(STAND_IN)]
     case.notes.append(f"{STAND_IN}: for it stand {len(rows)} rows of the batches that were looked at")

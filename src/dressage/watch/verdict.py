@@ -11,6 +11,7 @@ from dressage.findings import Finding, ranked
 from dressage.watch.backwards import avoided_as_told, learned_backwards
 from dressage.watch.case import Case
 from dressage.watch.ending import at_the_end
+from dressage.watch.equal import equal_units
 from dressage.watch.examination import examination
 from dressage.watch.guarded import guarded
 from dressage.watch.head import wrong_head
@@ -109,6 +110,7 @@ def consider(case: Case, *, end: bool) -> list[Finding]:
             or [*inside, *guarded(case, lambda c: supported(c, why, end=end))],
         )
         found += [] if case.lab(start=True) is not None else standing_first_layers(seen)
+    found = _with(found, guarded(case, equal_units))
     if seen.validations and seen.step >= 10:
         found += guarded(case, prepared_otherwise)
     found += guarded(case, _overfitting)
@@ -242,13 +244,23 @@ def _explained(found: list[Finding]) -> list[Finding]:
         if other != one and other.startswith(consequences) and not other.startswith(cause)
     }
     told = [replace(f, severity="info", confidence=f.confidence * 0.5) if f.id in hidden else f for f in found]
-    return _moved_not_shuffled(_prepared_not_shuffled(told))
+    return _few_not_moved(_moved_not_shuffled(_prepared_not_shuffled(told)))
 
 
 def _with(found: list[Finding], proven: list[Finding]) -> list[Finding]:
     """Each cause once: a proof takes the place of notes of its cause, and is not told beside harm that names it already."""
     new = [f for f in proven if not any(g.id == f.id and g.is_harmful for g in found)]
     return [*(f for f in found if f.is_harmful or f.id not in {g.id for g in new}), *new]
+
+
+def _few_not_moved(found: list[Finding]) -> list[Finding]:
+    """A few rows that stand again and again for a whole population lie a little apart from others of it: that is no shift."""
+    if not any(f.id == "data.duplicates" and f.is_harmful for f in found):
+        return found
+    return [
+        replace(f, severity="info") if f.id == "data.split_shift" and f.numbers.get("auc", 1.0) <= ELSEWHERE else f
+        for f in found
+    ]
 
 
 def _moved_not_shuffled(found: list[Finding]) -> list[Finding]:

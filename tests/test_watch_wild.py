@@ -1,0 +1,141 @@
+"""What programs showed that were looked at once: losses of embeddings, rates that are gone, copies, units that stay equal."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from sklearn.datasets import load_digits, load_iris
+from torch import Tensor, nn
+
+import dressage
+from dressage.findings import Finding
+from dressage.preflight.data_shift import _loss_of, _lost
+from dressage.preflight.known import baselines_of
+from dressage.subject import subject_of
+from dressage.watch.compared import compares_rows, without_classes
+from dressage.watch.rules.schedule import rate_gone
+from dressage.watch.telemetry import Probe, Telemetry, WeightNumbers
+from dressage.watch.verdict import _explained
+
+
+def _same_or_not(z: Tensor, y: Tensor) -> Tensor:
+    """Supervised contrastive: rows of a class are each other's neighbours."""
+    z = F.normalize(z, dim=1)
+    own = torch.eye(len(z), dtype=torch.bool)
+    logs = F.log_softmax((z @ z.T / 0.2).masked_fill(own, -1e9), 1)
+    alike = (y[:, None] == y) & ~own
+    return -(logs * alike).sum() / alike.sum().clamp_min(1)
+
+
+def test_an_embedding_is_not_asked_for_an_output_a_class() -> None:
+    x, y = (torch.from_numpy(a) for a in load_iris(return_X_y=True))
+    x = ((x - x.mean(0)) / x.std(0)).float()
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(4, 24), nn.Tanh(), nn.Linear(24, 6))
+    optimizer = torch.optim.Adam(model.parameters(), 2e-3)
+    watch = dressage.watch(model, optimizer, _same_or_not, train=(x, y))
+    for _ in range(150):
+        rows = torch.randperm(150)[:30]
+        loss = _same_or_not(model(x[rows]), y[rows])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        watch.step(loss)
+    assert not [f for f in watch.diagnose() if f.is_harmful or f.id == "sym.initial_loss_wrong"]
+    assert any("compares rows" in note for note in watch.notes)
+
+
+def test_which_losses_only_compare_rows() -> None:
+    y = torch.arange(40) % 4
+
+    def triplet(z: Tensor, t: Tensor) -> Tensor:
+        d = torch.cdist(z, z)
+        same = t[:, None] == t
+        return F.relu(d.masked_fill(~same, 0).amax(1) - d.masked_fill(same, 99).amin(1) + 1).mean()
+
+    def spread(z: Tensor, t: Tensor) -> Tensor:
+        """Variance of each class about its mean."""
+        return torch.stack([(z[t == k] - z[t == k].mean(0)).square().mean() for k in t.unique()]).mean()
+
+    assert compares_rows(_same_or_not, y) and compares_rows(triplet, y) and compares_rows(spread, y)
+    judged = (
+        nn.CrossEntropyLoss(),
+        nn.MultiMarginLoss(),
+        nn.NLLLoss(),
+        lambda z, t: (z - F.one_hot(t, z.shape[1])).square().mean(),
+        lambda z, t: F.cross_entropy(z.softmax(1), t),
+        lambda z, t: -F.cross_entropy(z, t),
+        lambda z, t: F.mse_loss(z[:, 0], t.float()),
+        lambda z, t: (z * 0).sum(),
+    )
+    assert not any(compares_rows(loss, y) for loss in judged)
+
+
+def test_a_loss_that_holds_the_classes_takes_embeddings() -> None:
+    class Cosines(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.centres = nn.Parameter(torch.randn(3, 5))
+
+        def forward(self, z: Tensor, y: Tensor) -> Tensor:
+            return F.cross_entropy(8 * F.normalize(z, dim=1) @ F.normalize(self.centres, dim=1).T, y)
+
+    x, y = torch.randn(60, 4), torch.arange(60) % 3
+    model = nn.Linear(4, 5)
+    for loss, task in ((Cosines(), None), (nn.CrossEntropyLoss(weight=torch.ones(3)), "classification")):
+        assert without_classes(subject_of(model, None, loss, train=(x, y))).task == task
+
+
+def _annealed(rates: list[float], losses: list[float]) -> Telemetry:
+    """A training whose update is the rate."""
+    probes = [
+        Probe(step, weights=(WeightNumbers("weight", 1.0, 0.1, rates[step - 1]),), rate=rates[step - 1])
+        for step in range(1, len(rates) + 1, 10)
+    ]
+    return Telemetry(step=len(rates), losses=losses, probes=probes)
+
+
+def _learned(rates: list[float], speed: float, noise: float, floor: float) -> list[float]:
+    """floor + (1 − floor) e^(−speed Σ rate), with the noise of batches."""
+    way = np.cumsum(rates)
+    clean = floor + (1 - floor) * np.exp(-speed * way)
+    return [float(v) for v in clean + noise * np.random.default_rng(0).normal(size=len(rates))]
+
+
+def test_a_rate_that_is_gone_is_seen_without_data() -> None:
+    """A cosine over a fifth of the steps; one that learns by then, one over all steps, one whose loss had settled."""
+    count = 600
+    short = [0.01 * 0.5 * (1 + math.cos(math.pi * min(1.0, t / 120))) for t in range(count)]
+    whole = [0.01 * 0.5 * (1 + math.cos(math.pi * t / count)) for t in range(count)]
+    (found,) = rate_gone(_annealed(short, _learned(short, 0.6, 0.02, 0.2)))
+    assert (found.id, found.severity) == ("optim.schedule_collapsed", "warning") and 100 < found.step < 140
+    assert not rate_gone(_annealed(short, _learned(short, 30.0, 0.02, 0.2)))  # learned by then
+    assert not rate_gone(_annealed(short, _learned(short, 30.0, 0.02, 0.7)))  # settled high
+    assert not rate_gone(_annealed(whole, _learned(whole, 0.1, 0.02, 0.2)))
+    halving = [0.01 * 0.1 ** (t // 150) for t in range(count)]
+    assert not rate_gone(_annealed(halving, _learned(halving, 0.6, 0.02, 0.2)))
+    moving = _annealed(short, _learned(short, 0.6, 0.02, 0.2))
+    other = [replace(p, weights=(WeightNumbers("other", 1.0, 0.1, 0.01),)) for p in moving.probes]
+    assert not rate_gone(replace(moving, probes=other))  # another group goes on
+
+
+def test_copies_within_the_training_rows_do_not_make_a_shift() -> None:
+    """Rows again and again: simple models know them by heart, which is no score to fall from."""
+    x, y = load_digits(return_X_y=True)
+    order = np.random.default_rng(0).permutation(len(x))
+    few, held = np.tile(order[:200], 6), order[600:1600]
+    subject = subject_of(
+        nn.Linear(64, 10),
+        train=(torch.from_numpy(x[few]).float() / 16, torch.from_numpy(y[few])),
+        val=(torch.from_numpy(x[held]).float() / 16, torch.from_numpy(y[held])),
+    )
+    known = baselines_of(subject, math.inf)
+    assert known is not None and _loss_of(known) is not None and _lost(subject, known, math.inf) is None
+    copies = Finding("data.duplicates", "warning", "", "", "", "")
+    near, far = (Finding("data.split_shift", "warning", "", "", "", "", numbers={"auc": auc}) for auc in (0.7, 0.99))
+    assert [f.is_harmful for f in _explained([near, copies])] == [False, True]
+    assert all(f.is_harmful for f in [*_explained([far, copies]), *_explained([near])])
