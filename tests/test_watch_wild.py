@@ -6,6 +6,7 @@ import math
 from dataclasses import replace
 
 import numpy as np
+import pytest
 import torch
 import torch.nn.functional as F
 from sklearn.datasets import load_digits, load_iris
@@ -13,10 +14,13 @@ from torch import Tensor, nn
 
 import dressage
 from dressage.findings import Finding
+from dressage.preflight import examine
 from dressage.preflight.data_shift import _loss_of, _lost
 from dressage.preflight.known import baselines_of
-from dressage.subject import subject_of
+from dressage.subject import Lab, advance, subject_of
 from dressage.watch.compared import compares_rows, without_classes
+from dressage.watch.equal import _still_equal
+from dressage.watch.foreign import LoopWatch
 from dressage.watch.rules.schedule import rate_gone
 from dressage.watch.telemetry import Probe, Telemetry, WeightNumbers
 from dressage.watch.verdict import _explained
@@ -139,3 +143,76 @@ def test_copies_within_the_training_rows_do_not_make_a_shift() -> None:
     near, far = (Finding("data.split_shift", "warning", "", "", "", "", numbers={"auc": auc}) for auc in (0.7, 0.99))
     assert [f.is_harmful for f in _explained([near, copies])] == [False, True]
     assert all(f.is_harmful for f in [*_explained([far, copies]), *_explained([near])])
+
+
+class Heavy(torch.optim.Optimizer):
+    """Written by hand: the gradients are those that stand there, and nothing is asked for or given back."""
+
+    def __init__(self, params: object, lr: float) -> None:
+        super().__init__(params, {"lr": lr})  # type: ignore[arg-type]
+
+    @torch.no_grad()
+    def step(self, closure: object = None) -> None:  # type: ignore[override]
+        for p in (p for group in self.param_groups for p in group["params"] if p.grad is not None):
+            velocity = self.state[p].setdefault("velocity", torch.zeros_like(p))
+            p.sub_(velocity.mul_(0.9).add_(p.grad), alpha=self.param_groups[0]["lr"])
+
+
+def test_a_copy_goes_on_with_an_optimiser_that_takes_gradients_as_they_stand() -> None:
+    x = torch.linspace(-1, 1, 40)[:, None]
+    y = 3 * x - 1
+    torch.manual_seed(0)
+    model = nn.Linear(1, 1)
+    same = nn.Linear(1, 1)
+    same.load_state_dict(model.state_dict())
+    torchs = torch.optim.SGD(same.parameters(), 0.05, momentum=0.9)
+    own = advance(Lab(model, Heavy(model.parameters(), 0.05), F.mse_loss, x, y, 10), 30)
+    other = advance(Lab(same, torchs, F.mse_loss, x, y, 10), 30)
+    assert own.after < 0.1 * own.before
+    assert own.losses == pytest.approx(other.losses, rel=1e-4)
+    subject = subject_of(model, Heavy(model.parameters(), 0.05), F.mse_loss, train=(x, y))
+    assert [c.verdict for c in examine(subject, ("tiny_set",), math.inf).checks] == ["passed"]
+
+
+class Cell(nn.Module):
+    """A network that gives its own loss by a way of its own, so that no copy can be trained on what is seen."""
+
+    def __init__(self, equal: bool) -> None:
+        super().__init__()
+        self.inner = nn.Parameter(torch.full((6, 20), 0.2) if equal else torch.randn(6, 20) / 3)
+        self.outer = nn.Parameter(torch.full((20, 1), 0.2) if equal else torch.randn(20, 1) / 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.sigmoid(x @ self.inner) @ self.outer
+
+
+def _of_units(equal: bool, steps: int = 80) -> LoopWatch:
+    torch.manual_seed(0)
+    model = Cell(equal)
+    optimizer = torch.optim.Adam(model.parameters(), 0.01)
+    watch = dressage.watch(model, optimizer)
+    for _ in range(steps):
+        x = torch.randn(32, 6)
+        loss = (model(x) - (x[:, :1] * x[:, 1:2]).sin()).abs().sqrt().mean()  # none that could be recognised
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        watch.step(loss)
+    watch.diagnose()
+    return watch
+
+
+def test_units_that_stay_equal_are_told_from_the_weights_alone() -> None:
+    assert [f.id for f in _of_units(True).findings if f.is_harmful] == ["model.symmetric_init"]
+    assert not [f for f in _of_units(False).findings if f.is_harmful]
+
+
+def test_equal_rows_that_nothing_moved_are_no_equal_units() -> None:
+    """Zeros at the start, and inputs that are never there: their weights are equal for want of a gradient."""
+    before = torch.zeros(30, 10)
+    after = before.clone()
+    after[:8] = torch.randn(8, 10)
+    assert _still_equal(before, after) == 0
+    assert _still_equal(before, torch.randn(30, 10)) == 0  # parted
+    assert _still_equal(torch.randn(30, 10), torch.ones(30, 10)) == 0  # grown equal: another matter
+    assert _still_equal(before, torch.ones(30, 1) * torch.randn(10)) == 1

@@ -16,6 +16,7 @@ from dressage.preflight.first_loss import neutral_loss
 from dressage.preflight.given import Given, loss_given, outputs_given, rows_given
 from dressage.preflight.result import Seen
 from dressage.subject import Subject, copy_of, first_output, generators_kept, labels_of
+from dressage.subject.continuation import stepped
 
 ROWS, STEPS = 20, 300
 FITTED = 0.1  # share of the implied loss below which the set counts as fitted
@@ -77,7 +78,7 @@ def fit_rows(
 
     with generators_kept(), torch.enable_grad():
         while len(losses) < steps and work_seconds() < deadline:
-            losses.append(float(optimizer.step(closure)))  # type: ignore[arg-type]
+            losses.append(stepped(optimizer, closure))
             if not math.isfinite(losses[-1]) or losses[-1] < until:
                 break
     return losses

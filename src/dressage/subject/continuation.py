@@ -16,6 +16,8 @@ from dressage.subject.subject import Loss, Subject, first_output
 from dressage.subject.task import Metric
 from dressage.subject.untouched import copy_with, generators_kept
 
+CALLS_BACK = ("torch", "dressage")
+"""Packages whose optimisers ask for the gradients they step by; one that somebody wrote may take those that are there."""
 JUDGED = 512  # rows on which a continuation's loss is read before and after
 
 
@@ -197,10 +199,18 @@ def _step(lab: Lab, model: nn.Module, optimizer: Optimizer, x: Tensor, y: Tensor
             torch.nn.utils.clip_grad_norm_(model.parameters(), lab.clip_norm)
         return torch.stack(losses).sum()
 
-    loss = optimizer.step(closure)  # type: ignore[arg-type]
+    loss = stepped(optimizer, closure)
     if lab.after_step is not None:
         lab.after_step(model, float(optimizer.param_groups[0].get("lr", 0.0)))
-    return float(loss if loss is not None else math.nan)
+    return loss
+
+
+def stepped(optimizer: Optimizer, closure: Callable[[], Tensor]) -> float:
+    """The loss before a step by the gradients that `closure` makes, whether the optimiser asks for them or takes what is there."""
+    asks = type(optimizer).__module__.partition(".")[0] in CALLS_BACK
+    first = math.nan if asks else float(closure())
+    loss = optimizer.step(closure)  # type: ignore[arg-type, func-returns-value]
+    return first if loss is None else float(loss)
 
 
 def _loss(lab: Lab, model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
