@@ -158,7 +158,15 @@ class Heavy(torch.optim.Optimizer):
             p.sub_(velocity.mul_(0.9).add_(p.grad), alpha=self.param_groups[0]["lr"])
 
 
-def test_a_copy_goes_on_with_an_optimiser_that_takes_gradients_as_they_stand() -> None:
+class Plain(Heavy):
+    """The same, which takes nothing."""
+
+    def step(self) -> None:  # type: ignore[override]
+        super().step()
+
+
+@pytest.mark.parametrize("kind", [Heavy, Plain])
+def test_a_copy_goes_on_with_an_optimiser_that_takes_gradients_as_they_stand(kind: type[Heavy]) -> None:
     x = torch.linspace(-1, 1, 40)[:, None]
     y = 3 * x - 1
     torch.manual_seed(0)
@@ -166,11 +174,11 @@ def test_a_copy_goes_on_with_an_optimiser_that_takes_gradients_as_they_stand() -
     same = nn.Linear(1, 1)
     same.load_state_dict(model.state_dict())
     torchs = torch.optim.SGD(same.parameters(), 0.05, momentum=0.9)
-    own = advance(Lab(model, Heavy(model.parameters(), 0.05), F.mse_loss, x, y, 10), 30)
+    own = advance(Lab(model, kind(model.parameters(), 0.05), F.mse_loss, x, y, 10), 30)
     other = advance(Lab(same, torchs, F.mse_loss, x, y, 10), 30)
     assert own.after < 0.1 * own.before
     assert own.losses == pytest.approx(other.losses, rel=1e-4)
-    subject = subject_of(model, Heavy(model.parameters(), 0.05), F.mse_loss, train=(x, y))
+    subject = subject_of(model, kind(model.parameters(), 0.05), F.mse_loss, train=(x, y))
     assert [c.verdict for c in examine(subject, ("tiny_set",), math.inf).checks] == ["passed"]
 
 

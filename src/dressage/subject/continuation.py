@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -207,10 +208,13 @@ def _step(lab: Lab, model: nn.Module, optimizer: Optimizer, x: Tensor, y: Tensor
 
 def stepped(optimizer: Optimizer, closure: Callable[[], Tensor]) -> float:
     """The loss before a step by the gradients that `closure` makes, whether the optimiser asks for them or takes what is there."""
-    asks = type(optimizer).__module__.partition(".")[0] in CALLS_BACK
-    first = math.nan if asks else float(closure())
-    loss = optimizer.step(closure)  # type: ignore[arg-type, func-returns-value]
-    return first if loss is None else float(loss)
+    if type(optimizer).__module__.partition(".")[0] in CALLS_BACK:
+        asked = optimizer.step(closure)  # type: ignore[arg-type]
+        return math.nan if asked is None else float(asked)
+    loss = float(closure())
+    takes = inspect.signature(type(optimizer).step).parameters
+    again = optimizer.step(closure) if len(takes) > 1 else optimizer.step()  # type: ignore[arg-type]
+    return loss if again is None else float(again)
 
 
 def _loss(lab: Lab, model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
