@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from sklearn.datasets import load_digits, load_iris
+from sklearn.datasets import load_digits, load_iris, load_wine
 from torch import Tensor, nn
 
 import dressage
@@ -224,3 +224,37 @@ def test_equal_rows_that_nothing_moved_are_no_equal_units() -> None:
     assert _still_equal(before, torch.randn(30, 10)) == 0  # parted
     assert _still_equal(torch.randn(30, 10), torch.ones(30, 10)) == 0  # grown equal: another matter
     assert _still_equal(before, torch.ones(30, 1) * torch.randn(10)) == 1
+
+
+class TwoTables(nn.Module):
+    """Two inputs by name, each with a layer of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.left, self.right, self.out = nn.Linear(6, 12), nn.Linear(7, 12), nn.Linear(24, 3)
+
+    def forward(self, left: Tensor, right: Tensor) -> Tensor:
+        return self.out(torch.cat([self.left(left), self.right(right)], 1).relu())
+
+
+def _of_two_tables(size: float) -> list[Finding]:
+    x, y = (torch.from_numpy(a) for a in load_wine(return_X_y=True))
+    x = ((x - x.mean(0)) / x.std(0)).float()
+    left, right = x[:, :6], x[:, 6:] * size
+    torch.manual_seed(0)
+    model = TwoTables()
+    optimizer = torch.optim.SGD(model.parameters(), 1e-6 if size > 10 else 0.1)
+    watch = dressage.watch(model, optimizer, F.cross_entropy)
+    for _ in range(150):
+        rows = torch.randperm(len(x))[:32]
+        loss = F.cross_entropy(model(left=left[rows], right=right[rows]), y[rows])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        watch.step(loss)
+    return [f for f in watch.diagnose() if f.is_harmful]
+
+
+def test_one_of_two_inputs_far_from_size_one_is_named() -> None:
+    assert [f.id for f in _of_two_tables(3e3)] == ["data.unscaled_inputs"]
+    assert not _of_two_tables(1.0)

@@ -105,7 +105,7 @@ def target_unscaled(subject: Subject, deadline: float) -> list[Finding]:
     best = _best(subject, deadline)
     if best is None:
         return []
-    standard = replace(lab, y=_standardised(lab.y, shared=False))
+    standard = replace(lab, y=standardised(lab.y, shared=False))
     got = _tried(lab, standard, deadline)
     if got is None or not _harmed(got, best, 2 * GAIN):
         return []
@@ -132,8 +132,8 @@ def _inputs_found(subject: Subject, deadline: float, name: str, seen: str, cause
     if lab is None or best is None:
         return []
     if subject.task == "regression" and _is_far(subject, lab.y):  # or the target would hide what the inputs do
-        lab = replace(lab, y=_standardised(lab.y, shared=False))
-    got = _tried(lab, replace(lab, x=_standardised(lab.x, shared=shares_a_scale(lab.x))), deadline)
+        lab = replace(lab, y=standardised(lab.y, shared=False))
+    got = _tried(lab, replace(lab, x=standardised(lab.x, shared=shares_a_scale(lab.x))), deadline)
     if got is None or not _harmed(got, best, GAIN if subject.task != "regression" else 2 * GAIN):
         return []
     base, other = _means(got)
@@ -186,7 +186,8 @@ def _is_far(subject: Subject, y: Tensor) -> bool:
     )
 
 
-def _standardised(values: Tensor, *, shared: bool) -> Tensor:
+def standardised(values: Tensor, *, shared: bool) -> Tensor:
+    """Values at mean 0 and sd 1, column by column or all alike."""
     centre, scale = centre_and_scale(flat_of(values), shared=shared)
     flat = np.clip((flat_of(values) - centre) / scale, -30, 30)  # a nearly constant column is not blown up without end
     return torch.from_numpy(flat).reshape(values.shape).to(values.dtype).to(values.device)

@@ -20,6 +20,7 @@ from dressage.watch.modes import train_mode_at_eval, trained_in_eval_mode
 from dressage.watch.noise import noise_scale
 from dressage.watch.order import no_shuffle
 from dressage.watch.outgrown import outgrown
+from dressage.watch.oversized import oversized
 from dressage.watch.own_loss import rate_of_own_loss
 from dressage.watch.pairs import pairs
 from dressage.watch.penalty import added_penalty
@@ -111,6 +112,8 @@ def consider(case: Case, *, end: bool) -> list[Finding]:
         )
         found += [] if case.lab(start=True) is not None else standing_first_layers(seen)
     found = _with(found, guarded(case, equal_units))
+    if not any(f.is_harmful and _stops_learning(f) for f in found) and seen.nonfinite is None:
+        found = _with(found, guarded(case, oversized))
     if seen.validations and seen.step >= 10:
         found += guarded(case, prepared_otherwise)
     found += guarded(case, _overfitting)
