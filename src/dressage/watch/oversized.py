@@ -51,7 +51,7 @@ def oversized(case: Case) -> list[Finding]:
             "data.unscaled_inputs",
             "warning",
             "training inputs",
-            f"after {case.telemetry.step} steps the loss is {told:.3g}, where outputs that say nothing have {guess:.3g}; inputs reach "
+            f"after {case.telemetry.step} steps the loss is {told:.3g}, a guess's {guess:.3g}; inputs reach "
             f"{scale.largest:.3g}; from the first weights it goes from {as_it_is.before:.3g} to {reached:.3g} in {as_it_is.steps} "
             f"steps, with standardised inputs from {mended.before:.3g} to {mended.after:.3g}",
             "the inputs are not of size 1, so that the first outputs are far too large and it takes the training to undo that",
