@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from sklearn.datasets import load_digits, load_iris, load_wine
 from torch import Tensor, nn
+from torch.utils.data import DataLoader, TensorDataset
 
 import dressage
 from dressage.findings import Finding
@@ -258,3 +259,32 @@ def _of_two_tables(size: float) -> list[Finding]:
 def test_one_of_two_inputs_far_from_size_one_is_named() -> None:
     assert [f.id for f in _of_two_tables(3e3)] == ["data.unscaled_inputs"]
     assert not _of_two_tables(1.0)
+
+
+class Flat(nn.Module):
+    """Rows are viewed, and not reshaped, as a loader's batches allow."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mix, self.out = nn.Conv2d(8, 8, 1), nn.Linear(64, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.out(self.mix(x).view(-1, 64).tanh())
+
+
+def test_a_network_that_takes_views_can_be_copied_and_run_on_rows_whose_axes_were_exchanged() -> None:
+    x, y = (torch.from_numpy(a) for a in load_digits(return_X_y=True))
+    x = (x.float() / 16).reshape(-1, 1, 8, 8).permute(0, 3, 1, 2)
+    loader = DataLoader(TensorDataset(x[:1000], y[:1000]), 50, shuffle=True)
+    torch.manual_seed(0)
+    model = Flat()
+    optimizer = torch.optim.SGD(model.parameters(), 30.0)
+    watch = dressage.watch(model, optimizer, nn.CrossEntropyLoss(), train=loader)
+    for rows, labels in [pair for _ in range(3) for pair in loader]:
+        loss = F.cross_entropy(model(rows), labels)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        watch.step(loss)
+    assert [f.id for f in watch.diagnose() if f.is_harmful] == ["optim.lr_too_high"], watch.notes
+    assert not [note for note in watch.notes if "view" in note]

@@ -98,7 +98,8 @@ def _of_arrays(x: Tensor, y: Tensor, limit: int, order: Order = "unknown", batch
         )
     row_bytes = max(1, x[:1].nbytes)
     chosen = spread(len(x), max(2, min(limit, LIMIT_BYTES // row_bytes)))
-    return Rows(x[chosen], y[chosen], len(x), chosen, order, batch_size)
+    # As a loader stacks them: a network that takes views refuses rows whose axes were exchanged.
+    return Rows(x[chosen].contiguous(), y[chosen].contiguous(), len(x), chosen, order, batch_size)
 
 
 def _of_loader(loader: DataLoader[Any], limit: int) -> Rows:

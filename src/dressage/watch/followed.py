@@ -152,9 +152,9 @@ def _align(case: Case, seen: Pass, told: float) -> None:
         case.subject = replace(case.subject, train=None, validation=None)
         case.is_aligned, case.gathered = False, Gathered()
         return
-    train = replace(train, x=prepared(train.x), batch_size=train.batch_size or len(inputs))
+    train = replace(train, x=prepared(train.x).contiguous(), batch_size=train.batch_size or len(inputs))
     if val is not None:
-        val = replace(val, x=prepared(val.x)) if val.x.shape[1:] == train.x.shape[1:] else None
+        val = replace(val, x=prepared(val.x).contiguous()) if val.x.shape[1:] == train.x.shape[1:] else None
     case.subject = replace(case.subject, train=train, validation=val)
     if seen.asked is not None:
         _align_targets(case, train, val, seen.asked.targets)
