@@ -10,10 +10,13 @@ from torch import Tensor, nn
 from dressage.augment.views import catalogue as views
 from dressage.data.preprocess import Preprocess
 from dressage.data.source import Part
-from dressage.evaluate import Evaluation, exhibit, gaps_of, judge, judge_several
+from dressage.evaluate import Evaluation, exhibit, gaps_of, judge, judge_several, judge_views
+from dressage.fit.plan import Plan
 from dressage.fit.state import State
+from dressage.fit.validate import outputs_of
 from dressage.fit.views import answers
 from dressage.objective import Objective
+from dressage.objective.contrastive import Contrastive, samples_in_a_group
 from dressage.objective.several import Several
 from dressage.prepare import Job
 
@@ -50,6 +53,8 @@ def written(evaluation: dict[str, Evaluation], target_error: float) -> dict[str,
 def assess_part(job: Job, part: Part) -> Evaluation:
     """One part, judged in the target's own units."""
     source, seen = job.source, views.build(job.recipe.evaluate.views)
+    if isinstance(job.plan.objective, Contrastive):
+        return assess_views(job.state.judged, part, job.plan, job.recipe.seed)
     finish = partial(final_outputs, preprocess=job.preprocess, objective=job.plan.objective)
     outputs = answers(job.state.judged, part, job.plan, seen, finish, job.recipe.seed).mean
     y = source.y[part.rows]
@@ -78,6 +83,13 @@ def assess_part(job: Job, part: Part) -> Evaluation:
         targets=[source.target] if source.target else (),
         seed=job.recipe.seed,
     )
+
+
+def assess_views(network: nn.Module, part: Part, plan: Plan, seed: int) -> Evaluation:
+    """One part of images, judged by two views of each that are the same each time."""
+    assert isinstance(plan.objective, Contrastive)
+    losses, found = plan.objective.each(outputs_of(network, part, plan))
+    return judge_views(losses, found, samples_in_a_group(len(part)), part=part.name, seed=seed)
 
 
 def final_outputs(outputs: Tensor, preprocess: Preprocess, objective: Objective) -> Tensor:

@@ -8,12 +8,11 @@ from dataclasses import dataclass, field
 
 from torch import Tensor, nn
 
-from dressage.data.open import open_data
 from dressage.data.preprocess import Preprocess
 from dressage.data.source import Part, Source
-from dressage.data.split import split, split_seed, subset
+from dressage.data.split import split_seed, subset
 from dressage.models.foreign import Made
-from dressage.prepare import Job, ShowProgress, build, facts_of, make_parts, start_of, threads_kept
+from dressage.prepare import Job, ShowProgress, build, facts_of, make_parts, opened, start_of, threads_kept
 from dressage.recipe import Recipe
 from dressage.remedies import edited
 from dressage.resolve import Resolved, resolve, value_at
@@ -47,7 +46,7 @@ class Ground:
 
     def resolved(self, written: Recipe) -> Resolved:
         """The same with the reason of each value."""
-        facts = facts_of(self.source, self.rows)
+        facts = facts_of(self.source, self.rows, written)
         return settle_device(
             resolve(edited(written, self.form), facts, own_model=self.made is not None, start=self.start)
         )
@@ -84,9 +83,9 @@ def open_ground(
 ) -> Ground:
     """Opens and splits the data as a training of `written` does; the form is that of `whole`, left open without it."""
     start = start_of(written)
-    source = open_data(data, (written if start is None else start.under(written)).data, y=y, progress=progress)
+    source, rows = opened(data, written, y=y, start=start, progress=progress)
     form = {} if whole is None else {path: value_at(whole, path) for path in PATHS}
-    return Ground(source, split(source, written.data, written.seed), made, form, start)
+    return Ground(source, rows, made, form, start)
 
 
 def made_anew(made: Made | None) -> Made | None:

@@ -2,35 +2,32 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from dressage.augment.draw import key
-from dressage.augment.views import catalogue as views
+from dressage.checks import check_memory, check_network
 from dressage.data.batches import Batches, StreamedBatches
-from dressage.data.npz import available_memory
 from dressage.data.open import open_data
 from dressage.data.preprocess import Preprocess
 from dressage.data.preprocess.encode import Block
 from dressage.data.source import Part, Source
 from dressage.data.split import split
-from dressage.errors import RecipeError
-from dressage.files import size_text
+from dressage.data.unlabelled import open_unlabelled, split_unlabelled, without_labels
 from dressage.first_weights import begin_from_data
 from dressage.fit import Plan, State, make_plan, new_state
 from dressage.fit.speed import in_format
 from dressage.fit.thaw import Thaw, thaw_of
-from dressage.fit.views import has_dropout
 from dressage.models import build_model
 from dressage.models.embedded import Embedded, width_of
 from dressage.models.foreign import Made, build_foreign, check_forward
+from dressage.models.units import belongs, units
+from dressage.objective import catalogue as objectives
+from dressage.objective import learns_without_labels, outputs_asked
 from dressage.objective.several import Goal
 from dressage.presets import Facts
 from dressage.rates.sweep import Training
@@ -41,7 +38,6 @@ from dressage.settle import rate_for_now, settle_device, settle_rate, settle_spe
 from dressage.start import Start
 from dressage.transfer import has_new_head, preprocess_for, read_start, taken_over, told
 
-BYTES_A_PARAMETER = 16  # float32 weight, gradient and two averages of the optimiser
 ShowProgress = Callable[[str, int, int], None]
 
 
@@ -67,7 +63,7 @@ class Job:
     @property
     def outputs(self) -> int:
         """Outputs of the network: classes, or target columns."""
-        return _outputs(self.source, self.parts["train"].rows)
+        return _outputs(self.source, self.parts["train"].rows, self.recipe)
 
 
 def prepare(
@@ -87,10 +83,26 @@ def prepare(
     recipe = as_recipe(recipe, also=name_problems)
     check_names(recipe)
     start = start_of(recipe) if start is None else start
-    source = open_data(data, (recipe if start is None else start.under(recipe)).data, y=y, progress=progress)
-    rows = split(source, recipe.data, recipe.seed)
-    resolved = resolve(recipe, facts_of(source, rows), own_model=model is not None, start=start)
+    source, rows = opened(data, recipe, y=y, start=start, progress=progress)
+    resolved = resolve(recipe, facts_of(source, rows, recipe), own_model=model is not None, start=start)
     return prepare_rows(source, rows, settle_device(resolved), model)
+
+
+def opened(
+    data: object,
+    recipe: Recipe,
+    *,
+    y: object = None,
+    start: Start | None = None,
+    progress: ShowProgress | None = None,
+) -> tuple[Source, dict[str, Tensor]]:
+    """The data of a recipe, and the rows of each part; without its labels where the loss looks at none. Raises DataError."""
+    section = (recipe if start is None else start.under(recipe)).data
+    if not learns_without_labels(recipe.loss.name):
+        source = open_data(data, section, y=y, progress=progress)
+        return source, split(source, recipe.data, recipe.seed)
+    source = open_unlabelled(data, section, y=y, progress=progress)
+    return without_labels(source), split_unlabelled(source, recipe.data, recipe.seed)
 
 
 def prepare_rows(source: Source, rows: Mapping[str, Tensor], resolved: Resolved, model: Made | None) -> Job:
@@ -122,17 +134,19 @@ def threads_kept(inside: int | None = None) -> Iterator[None]:
         torch.set_num_threads(found)
 
 
-def facts_of(source: Source, rows: Mapping[str, Tensor]) -> Facts:
-    """What the recipe depends on; `rows` of each part."""
+def facts_of(source: Source, rows: Mapping[str, Tensor], recipe: Recipe) -> Facts:
+    """What the rest of the recipe depends on; `rows` of each part."""
     train, validation = rows["train"], rows.get("validation", ())
-    outputs = _outputs(source, train)
+    outputs = _outputs(source, train, recipe)
     shape = tuple(source.x.shape[1:]) if isinstance(source.x, Tensor) else (source.x.num_columns,)
     counts = torch.bincount(source.y[train], minlength=outputs) if source.task == "classification" else torch.zeros(1)
     own = "validation" in source.given
     return Facts(source.task, source.kind, len(train), shape, outputs, int(counts.min()), len(validation), own)
 
 
-def _outputs(source: Source, train: Tensor) -> int:
+def _outputs(source: Source, train: Tensor, recipe: Recipe) -> int:
+    if source.task == "contrastive":
+        return outputs_asked(recipe.loss.name)
     if source.heads:
         return sum(head.outputs for head in source.heads)
     y = source.y[train]
@@ -142,7 +156,7 @@ def _outputs(source: Source, train: Tensor) -> int:
 def make_parts(source: Source, rows: Mapping[str, Tensor], preprocess: Preprocess) -> dict[str, Part]:
     """The parts over one tensor of preprocessed rows; regression targets in the network's units."""
     x = preprocess.apply(source.x)
-    y = source.y if source.task == "classification" else preprocess.target.standardize(source.y)
+    y = preprocess.target.standardize(source.y)
     return {name: Part(name, x, y, index) for name, index in rows.items() if len(index)}
 
 
@@ -152,7 +166,7 @@ def build(
     """The network, its state, its batches and its plan; settles number format and memory layout on the way."""
     resolved = rate_for_now(resolved)
     recipe = resolved.recipe
-    outputs = _outputs(source, parts["train"].rows)
+    outputs = _outputs(source, parts["train"].rows, recipe)
     device = torch.device(recipe.train.device)
     batches = _batches(source, parts["train"], recipe, device)
     with threads_kept(1):
@@ -161,8 +175,7 @@ def build(
             begin_from_data(model, recipe, parts["train"], preprocess.cast, source.task, outputs)
         resolved, thaw = _begun_from_start(resolved, model, preprocess)
         model = model.to(device)
-    _check_batch_norm(model, batches, recipe.train.accumulate, preprocess.input_shape)
-    _check_views(model, recipe)
+    check_network(model, recipe, batches, parts, preprocess.input_shape)
     goals = goals_of(preprocess)
     resolved = settle_speed(resolved, model, batches, preprocess.cast, outputs, goals)
     model = in_format(model, resolved.recipe.train.memory_format)
@@ -180,19 +193,27 @@ def _begun_from_start(resolved: Resolved, model: nn.Module, preprocess: Preproce
     start, recipe = resolved.start, resolved.recipe
     if start is None:
         return resolved, None
-    start = taken_over(start, model, _names_of(start), preprocess)
+    start = taken_over(*_source_network(start), model, preprocess)
     thaw = thaw_of(model, recipe, new_head=has_new_head(start, model))
     thaw.settle(model, 0)
     return replace(resolved.put("transfer.source", start.where, "given", told(start, model)), start=start), thaw
 
 
-def _names_of(start: Start) -> list[str]:
-    """Names of the source's weights in the order of its network; none where that is not known."""
+def _source_network(start: Start) -> tuple[Start, list[str]]:
+    """The source, and the names of its weights in the order of its network; none where that is not known.
+
+    A head that held views against each other is left behind.
+    """
     recipe, known = start.recipe, start.preprocess
     if recipe is None or known is None or start.own_model:
-        return []
-    outputs = sum(head.outputs for head in known.heads) or len(known.classes) or 1
-    return list(build_network(recipe, known.input_shape, outputs, None, known.blocks).state_dict())
+        return start, []
+    outputs = outputs_asked(recipe.loss.name) or sum(head.outputs for head in known.heads) or len(known.classes) or 1
+    network = build_network(recipe, known.input_shape, outputs, None, known.blocks)
+    if not outputs_asked(recipe.loss.name):
+        return start, list(network.state_dict())
+    head = units(network)[-1]
+    weights = {name: tensor for name, tensor in start.weights.items() if not belongs(name, head)}
+    return replace(start, weights=weights), [name for name in network.state_dict() if not belongs(name, head)]
 
 
 def build_network(
@@ -206,69 +227,26 @@ def build_network(
     if blocks:
         shape = (width_of(blocks, features),)
     if made is None:
-        _check_memory(recipe, shape, outputs)
+        check_memory(recipe, shape, outputs)
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(key(recipe.seed, "init"))
         if made is not None:
             own = build_foreign(made, shape, outputs)
             check_forward(own, shape, outputs)
         else:
-            own = build_model(recipe.model, shape, outputs, recipe.regularize.dropout)
+            own = build_model(
+                recipe.model, shape, outputs, recipe.regularize.dropout, projects=outputs_asked(recipe.loss.name) > 0
+            )
         model = Embedded(blocks, features, own) if blocks else own
         return edit_network(model, recipe.regularize.techniques)
 
 
-def _check_memory(recipe: Recipe, shape: tuple[int, ...], outputs: int) -> None:
-    """Raises RecipeError for a network whose weights, gradients and optimiser state do not fit into this machine's memory."""
-    if recipe.train.device != "cpu":
-        return
-    with torch.device("meta"):  # shapes without numbers
-        model = build_model(recipe.model, shape, outputs, recipe.regularize.dropout)
-    count = sum(p.numel() for p in model.parameters())
-    needed, there = count * BYTES_A_PARAMETER, available_memory()
-    if needed > there:
-        found = f"{count:,} parameters, which take {size_text(needed)} to train"
-        raise RecipeError.of(
-            "model", found, f"this machine has {size_text(there)} free", "take a smaller width or depth"
-        )
-
-
-def _check_batch_norm(model: nn.Module, batches: Batches, pieces: int, shape: tuple[int, ...]) -> None:
-    """Raises RecipeError where batch norm would have to take the spread of a single row."""
-    if any(isinstance(m, _BatchNorm) for m in model.modules()):
-        smallest = min(b - a for a, b in pairwise(batches.bounds))
-        least = min(len(piece) for piece in torch.arange(smallest).chunk(pieces))
-        if least < 2 and not _takes_one_row(model, shape):
-            found = "a piece of a batch has a single row"
-            raise RecipeError.of(
-                "train.batch_size", found, "batch norm needs two", "take larger batches, or layer norm"
-            )
-
-
-def _check_views(model: nn.Module, recipe: Recipe) -> None:
-    """Raises RecipeError where passes with dropout are asked of a network without any."""
-    if views.build(recipe.evaluate.views).noise and not has_dropout(model):
-        found, expected = f"{recipe.evaluate.views} given", "the network has no dropout"
-        raise RecipeError.of("evaluate.views", found, expected, "e.g. regularize.dropout = 0.2, or leave it out")
-
-
-def _takes_one_row(model: nn.Module, shape: tuple[int, ...]) -> bool:
-    """Whether each batch norm has several places of a single row to take the spread of."""
-    twin = copy.deepcopy(model).train()
-    device = next(twin.parameters()).device
-    try:
-        with torch.no_grad(), torch.random.fork_rng([device] if device.type == "cuda" else []):
-            twin(torch.zeros(1, *shape, device=device))
-    except ValueError:  # torch's, of a single value per channel
-        return False
-    return True
-
-
 def _batches(source: Source, part: Part, recipe: Recipe, device: torch.device) -> Batches:
     size, seed = recipe.train.batch_size, recipe.seed
+    views = objectives.build(recipe.loss.name, recipe.loss.label_smoothing).views
     if source.stream is not None:
-        return StreamedBatches(part, size, seed, source.stream, recipe.data.workers, device)
-    return Batches(part, size, seed, device)
+        return StreamedBatches(part, size, seed, source.stream, recipe.data.workers, device, views)
+    return Batches(part, size, seed, device, views)
 
 
 def goals_of(preprocess: Preprocess) -> list[Goal]:

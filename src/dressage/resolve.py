@@ -31,6 +31,7 @@ from dressage.regularize import misfit
 from dressage.start import Start
 from dressage.together import (
     components_fit,
+    contrastive_fits,
     network_fits,
     other_kind,
     plateau_fits,
@@ -182,6 +183,7 @@ def _check_against_data(recipe: Recipe, facts: Facts, own_model: bool, start: St
         snapshots_fit,
         _output_bias_fits,
         _several_fit,
+        contrastive_fits,
     ]
     problems = [str(problem) for check in checks if (problem := check(recipe, facts))]
     problems += [str(problem) for problem in transfer_misfits(recipe, start, own_model=own_model)]
@@ -226,7 +228,7 @@ def _loss_fits(recipe: Recipe, facts: Facts) -> RecipeError | None:
 
 def _augment_fits(recipe: Recipe, facts: Facts) -> RecipeError | None:
     mixing = next((written for written in recipe.augment if parse(written)[0] in ("mixup", "cutmix")), "")
-    if mixing and facts.task == "regression":
+    if mixing and facts.task in ("regression", "contrastive"):
         return _error("augment", f"'{mixing}' given", "labels are mixed in classification only", "leave it out")
     shape = facts.shape if facts.kind == "images" else (math.prod(facts.shape),)
     try:

@@ -12,15 +12,16 @@ import pyarrow as pa
 import torch
 from torch import Tensor, nn
 
-from dressage.assess import final_outputs
+from dressage.assess import assess_views, final_outputs
 from dressage.augment.views import catalogue as views
 from dressage.data.inputs import Inputs, open_inputs
+from dressage.data.preprocess import Preprocess
 from dressage.data.source import Head, Part, spans
 from dressage.errors import DataError, RunError
 from dressage.evaluate import Evaluation, judge, judge_several
 from dressage.evaluate.stored import read_evaluation
 from dressage.files import read_json
-from dressage.fit import make_plan
+from dressage.fit import Plan, make_plan
 from dressage.fit.views import Answers, answers
 from dressage.jobfile import JobFile, read_job
 from dressage.models.foreign import Made
@@ -156,7 +157,12 @@ class Run:
         return prediction_of(self.job, inputs, found)
 
     def evaluate(self, data: object, y: object = None) -> dict[str, Any]:
-        """Judges the network on rows whose targets are known (form: `dressage.evaluate`). Raises DataError without targets."""
+        """Judges the network on rows whose targets are known (form: `dressage.evaluate`). Raises DataError without targets.
+
+        One that learned without labels is judged by two views of each row.
+        """
+        if self.kept.data["task"] == "contrastive":
+            return {**_judged_by_views(self.kept, self.model, open_inputs(data, self.kept.preprocess(), y=y))}
         inputs, found = self.answers(data, y)
         seen = self.recipe.evaluate.views
         return {**judged(self.job, inputs, found.mean), **({} if seen == "none" else {"views": seen})}
@@ -193,12 +199,26 @@ def network_of(job: JobFile, made: Made | None = None) -> nn.Module:
 def answers_of(job: JobFile, network: nn.Module, x: Tensor | pa.Table, rows: Tensor | None = None) -> Answers:
     """What a trained network answers to `x`, as it was opened, or to these rows of it."""
     preprocess = job.preprocess()
-    inputs = preprocess.apply(x)
-    part = Part("new", inputs, torch.zeros(len(inputs)), torch.arange(len(inputs)) if rows is None else rows)
-    steps = -(-job.data["parts"]["train"]["size"] // job.recipe.train.batch_size)
-    plan = make_plan(job.recipe, steps, job.outputs, preprocess.cast, goals=goals_of(preprocess))
+    part, plan = _asked(job, preprocess, x, rows)
     finish = partial(final_outputs, preprocess=preprocess, objective=plan.objective)
     return answers(network, part, plan, views.build(job.recipe.evaluate.views), finish, job.recipe.seed)
+
+
+def _asked(job: JobFile, preprocess: Preprocess, x: Tensor | pa.Table, rows: Tensor | None = None) -> tuple[Part, Plan]:
+    """New rows as the network gets them, and the plan by which it was trained."""
+    inputs = preprocess.apply(x)
+    part = Part("new data", inputs, torch.zeros(len(inputs)), torch.arange(len(inputs)) if rows is None else rows)
+    steps = -(-job.data["parts"]["train"]["size"] // job.recipe.train.batch_size)
+    return part, make_plan(job.recipe, steps, job.outputs, preprocess.cast, goals=goals_of(preprocess))
+
+
+def _judged_by_views(job: JobFile, network: nn.Module, inputs: Inputs) -> Evaluation:
+    """Of a network that learned without labels. Raises DataError for a single row."""
+    if len(inputs.ids) < 2:
+        expected = "expected others that its views are told from"
+        raise DataError.of("data", "one row", expected, "give more rows, or use predict")
+    part, plan = _asked(job, job.preprocess(), inputs.x)
+    return assess_views(network, part, plan, job.recipe.seed)
 
 
 def prediction_of(job: JobFile, inputs: Inputs, found: Answers) -> Prediction:

@@ -89,6 +89,32 @@ def views_fit(recipe: Recipe, facts: Facts) -> RecipeError | None:
     return _error("evaluate.views", f"'{recipe.evaluate.views}' given", "the data has no images", "leave it out")
 
 
+def contrastive_fits(recipe: Recipe, facts: Facts) -> RecipeError | None:
+    """Views of the same sample are of images, are not alike, and are judged as they are drawn."""
+    if facts.task != "contrastive":
+        return None
+    name, mover = f"'{recipe.loss.name}' given", parse(recipe.optim.name)[0]
+    if facts.kind != "images":
+        return _error(
+            "loss.name", name, f"views are of images, and the data is {KINDS[facts.kind]}", "take another loss"
+        )
+    if mover in COMPARING:
+        expected = "it compares losses of the same views, and each step draws others"
+        return _error(
+            "optim.name", f"{recipe.optim.name} given with {recipe.loss.name}", expected, "take adamw or lars"
+        )
+    if not recipe.augment:
+        return _error("augment", "nothing given", "two views of an image must differ", "e.g. augment = simclr")
+    if recipe.evaluate.views != "none":
+        found, expected = f"'{recipe.evaluate.views}' given", f"{recipe.loss.name} has views of its own"
+        return _error("evaluate.views", found, expected, "leave it out")
+    if recipe.watch.diagnose:
+        return _error("watch.diagnose", "true given", "its rules judge by labels", "leave it out")
+    if recipe.train.refit:
+        return _error("train.refit", "true given", "another training takes the network over", "leave it out")
+    return None
+
+
 def other_kind(start: Start, facts: Facts) -> RecipeError | None:
     """A network for images is taken over for images, one for rows for rows."""
     if start.preprocess is None or start.preprocess.kind == facts.kind:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from dressage.data.preprocess import Preprocess, fit_preprocess
-from dressage.data.preprocess.target import TargetScale, fit_target
+from dressage.data.preprocess.target import target_of
 from dressage.data.source import Source
 from dressage.errors import DressageError, RecipeError
 from dressage.files import read_bytes, read_json
@@ -79,7 +79,7 @@ def preprocess_for(source: Source, rows_train: Tensor, resolved: Resolved) -> Pr
         return fit_preprocess(source, rows_train, steps)
     known = start.preprocess
     _require_form(source, known)
-    target = TargetScale() if source.task == "classification" else fit_target(source.y[rows_train], source.heads)
+    target = target_of(source, rows_train)
     columns, classes, heads = list(source.columns), list(source.classes), list(source.heads)
     return replace(known, target=target, task=source.task, columns=columns, classes=classes, heads=heads)
 
@@ -106,21 +106,21 @@ def _kind_in(known: Preprocess, name: str) -> str:
     return next((column.kind for column in known.columns if column.name == name), "column")
 
 
-def taken_over(start: Start, model: nn.Module, names: Sequence[str], preprocess: Preprocess) -> Start:
+def taken_over(start: Start, names: Sequence[str], model: nn.Module, preprocess: Preprocess) -> Start:
     """The same with the weights that fit `model`, by its names; loads them into it.
 
-    `names`: those of the source's own network in its order, which pair with the new one's; empty: they pair by name. The
-    head is left out, and stays new, where the classes are others, or it is not there or has another shape. Raises
-    RecipeError that names the layers which do not fit.
+    `names`: those of the source's own network in its order, which pair with the new one's, or with those below its head;
+    empty: they pair by name. The head is left out, and stays new, where the classes are others, or it is not there or has
+    another shape. Raises RecipeError that names the layers which do not fit.
     """
     if names and start.preprocess is not None and start.preprocess.input_shape != preprocess.input_shape:
         found = f"the network gets samples of shape {tuple(preprocess.input_shape)}"
         expected = f"the source's got {tuple(start.preprocess.input_shape)}"
         raise _error(found, expected, "leave data.preprocess out, so that the source's is used")
     wanted = model.state_dict()
-    weights = _paired(start.weights, names, list(wanted))
     head = units(model)[-1]
     of_head = [name for name in wanted if belongs(name, head)]
+    weights = _paired(start.weights, names, list(wanted), of_head)
     if _other_task(start, preprocess) or any(not _fits(weights.get(name), wanted[name]) for name in of_head):
         weights = {name: tensor for name, tensor in weights.items() if not belongs(name, head)}
     _require_fit(weights, wanted, of_head)
@@ -144,10 +144,13 @@ def told(start: Start, model: nn.Module) -> str:
     return f"{len(layers)} of {len(parts)} layers taken over{new}"
 
 
-def _paired(weights: Mapping[str, Tensor], names: Sequence[str], wanted: Sequence[str]) -> dict[str, Tensor]:
-    if not names or set(names) != set(weights) or len(names) != len(wanted):
-        return dict(weights)
-    return {new: weights[old] for old, new in zip(names, wanted, strict=True)}
+def _paired(
+    weights: Mapping[str, Tensor], names: Sequence[str], wanted: Sequence[str], of_head: Sequence[str]
+) -> dict[str, Tensor]:
+    for own in (wanted, [name for name in wanted if name not in of_head]):
+        if names and set(names) == set(weights) and len(names) == len(own):
+            return {new: weights[old] for old, new in zip(names, own, strict=True)}
+    return dict(weights)
 
 
 def _other_task(start: Start, preprocess: Preprocess) -> bool:

@@ -24,6 +24,14 @@ class Batch(NamedTuple):
     """`(N,)` int64: the row of the source that each sample is; the key of its draws."""
 
 
+def in_views(batch: Batch, views: int) -> Batch:
+    """The batch with each sample in so many neighbouring rows; each row has draws of its own, keyed by row · views + view."""
+    if views == 1:
+        return batch
+    x, y, rows = (t.repeat_interleave(views, 0) for t in batch)
+    return Batch(x, y, rows * views + torch.arange(views, device=rows.device).repeat(len(batch.rows)))
+
+
 def images(name: str, batch: Batch) -> Tensor:
     """The batch's images, contiguous. Raises RecipeError where they are none."""
     if batch.x.ndim != 4:

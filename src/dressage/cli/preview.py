@@ -96,20 +96,17 @@ def _shown(data: str, recipe: Recipe, images: int, versions: int, opening: ShowP
     import torch
 
     from dressage.augment import Batch, Draw, planned
-    from dressage.data.open import open_data
-    from dressage.data.split import split
-    from dressage.prepare import facts_of, make_parts, start_of
+    from dressage.prepare import facts_of, make_parts, opened, start_of
     from dressage.resolve import check_names, resolve
     from dressage.transfer import preprocess_for
 
     check_names(recipe)
     start = start_of(recipe)
-    source = open_data(data, (recipe if start is None else start.under(recipe)).data, progress=opening)
-    parts = split(source, recipe.data, recipe.seed)
-    resolved = resolve(recipe, facts_of(source, parts), start=start)
+    source, parts = opened(data, recipe, start=start, progress=opening)
+    resolved = resolve(recipe, facts_of(source, parts, recipe), start=start)
     written, seed = resolved.recipe.augment, resolved.recipe.seed
     part = make_parts(source, parts, preprocess_for(source, parts["train"], resolved))["train"]
-    rows = _chosen(part.rows, source.y, images, seed)
+    rows = _chosen(part.rows, source.y if source.classes else source.y.double(), images, seed)
     steps = planned(written, len(source.classes), seed)
     made = [part.x[rows]]
     for epoch in range(versions):

@@ -98,14 +98,11 @@ def schema(*, output: Output | None = None) -> None:
 
 
 def _resolved(data: str, recipe: Recipe) -> Resolved:
-    from dressage.data.open import open_data
-    from dressage.data.split import split
-    from dressage.prepare import facts_of, start_of
+    from dressage.prepare import facts_of, opened, start_of
     from dressage.resolve import resolve
 
     start = start_of(recipe)
-    source = open_data(data, (recipe if start is None else start.under(recipe)).data)
-    return resolve(recipe, facts_of(source, split(source, recipe.data, recipe.seed)), start=start)
+    return resolve(recipe, facts_of(*opened(data, recipe, start=start), recipe), start=start)
 
 
 def _commented(recipe: Recipe, resolved: Resolved | None) -> str:

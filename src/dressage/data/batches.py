@@ -8,7 +8,7 @@ from itertools import islice, pairwise
 import torch
 from torch import Tensor
 
-from dressage.augment.batch import Batch
+from dressage.augment.batch import Batch, in_views
 from dressage.augment.draw import key
 from dressage.data.dataset_batches import loader
 from dressage.data.source import Part, StreamedDataset
@@ -20,11 +20,13 @@ class Batches:
     """The batches of one part, in an order keyed by (seed, epoch).
 
     Rows are shared out evenly: `ceil(n / batch_size)` batches whose sizes differ by one at most, so that no ragged last
-    batch weighs its samples more or upsets batch norm.
+    batch weighs its samples more or upsets batch norm. With several `views` each sample has as many rows in its batch.
     """
 
-    def __init__(self, part: Part, batch_size: int, seed: int, device: torch.device | str = "cpu") -> None:
-        self.part, self.seed, self.device = part, seed, torch.device(device)
+    def __init__(
+        self, part: Part, batch_size: int, seed: int, device: torch.device | str = "cpu", views: int = 1
+    ) -> None:
+        self.part, self.seed, self.device, self.views = part, seed, torch.device(device), views
         rows = len(part)
         self.steps_per_epoch = max(1, -(-rows // batch_size))
         self.bounds = [rows * i // self.steps_per_epoch for i in range(self.steps_per_epoch + 1)]
@@ -47,7 +49,7 @@ class Batches:
             taken = (self.part.x.index_select(0, chosen), self.part.y.index_select(0, chosen), chosen)
             pieces = zip(*(torch.split(t.to(self.device), sizes) for t in taken), strict=True)
             for x, y, rows in islice(pieces, max(0, start - first), None):
-                yield Batch(x, y, rows)
+                yield in_views(Batch(x, y, rows), self.views)
 
 
 class StreamedBatches(Batches):
@@ -61,8 +63,9 @@ class StreamedBatches(Batches):
         stream: StreamedDataset,
         workers: int,
         device: torch.device | str = "cpu",
+        views: int = 1,
     ) -> None:
-        super().__init__(part, batch_size, seed, device)
+        super().__init__(part, batch_size, seed, device, views)
         self.stream, self.workers = stream, workers
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
@@ -71,7 +74,7 @@ class StreamedBatches(Batches):
         chosen = [order[a:b] for a, b in pairwise(self.bounds[start:])]
         samples = loader(self.stream, [rows.tolist() for rows in chosen], self.seed, epoch, self.workers)
         for rows, (x, y) in zip(chosen, samples, strict=True):
-            yield Batch(x.to(self.device), y.to(self.device), rows.to(self.device))
+            yield in_views(Batch(x.to(self.device), y.to(self.device), rows.to(self.device)), self.views)
 
 
 def in_order(part: Part, batch_size: int, device: torch.device | str = "cpu") -> Iterator[Batch]:

@@ -46,7 +46,11 @@ def open_inputs(data: object, preprocess: Preprocess, *, y: object = None) -> In
     """
     require_kind(data, preprocess)
     inputs = _read_table(data, preprocess) if preprocess.kind == "table" else _read_tensors(data, preprocess)
-    return inputs if y is None else Inputs(inputs.x, _given(y, preprocess), inputs.ids, inputs.notes)
+    return (
+        inputs
+        if y is None or preprocess.task == "contrastive"
+        else Inputs(inputs.x, _given(y, preprocess), inputs.ids, inputs.notes)
+    )
 
 
 def _given(y: object, preprocess: Preprocess) -> Tensor:
@@ -93,7 +97,7 @@ def _read_tensors(data: object, preprocess: Preprocess) -> Inputs:
     inputs = _read_path(Path(data), preprocess) if isinstance(data, str | os.PathLike) else None
     if inputs is None and isinstance(data, str | dict | os.PathLike | Dataset):
         several = ",".join(head.name for head in preprocess.heads)  # names that a list of images has its columns by
-        task = "auto" if preprocess.task == "multi" else preprocess.task
+        task = preprocess.task if preprocess.task in ("classification", "regression") else "auto"
         inputs = _labelled(
             open_data(data, recipe.Data(task=task, target=several if _is_list(data) else "")), preprocess
         )
@@ -118,7 +122,7 @@ def _read_path(path: Path, preprocess: Preprocess) -> Inputs | None:
         if not xs and len(members) != 1:
             return None
         x = _fitting(members[xs[0] if xs else next(iter(members))], str(path), preprocess)
-        labelled = ys and not preprocess.heads and len(members[ys[0]]) == len(x)
+        labelled = ys and not preprocess.heads and preprocess.task != "contrastive" and len(members[ys[0]]) == len(x)
         y = _numbers(members[ys[0]].tolist(), preprocess) if labelled else None
         if preprocess.heads:
             named = {head.name: members[head.name].tolist() for head in preprocess.heads if head.name in members}
@@ -141,10 +145,12 @@ def _labelled(source: Source, preprocess: Preprocess) -> Inputs:
         raise other_kind(source.name, "a table", preprocess)
     _check_fits(source.x, source.name, preprocess)
     y = source.y[rows]
+    ids = [source.ids[i] for i in rows.tolist()] if source.ids is not None else [f"row {i}" for i in rows.tolist()]
+    if preprocess.task == "contrastive":
+        return Inputs(source.x[rows], None, ids)
     labels = _numbers([source.classes[i] for i in y.tolist()], preprocess) if source.classes else y
     if source.heads or preprocess.heads:
         labels = _of_heads(source, y, preprocess)
-    ids = [source.ids[i] for i in rows.tolist()] if source.ids is not None else [f"row {i}" for i in rows.tolist()]
     return Inputs(source.x[rows], labels, ids)
 
 

@@ -13,8 +13,8 @@ from torch.utils.data import Dataset
 if TYPE_CHECKING:
     import pyarrow as pa
 
-Task = Literal["classification", "regression", "multi"]
-"""multi: several targets, each a classification or a regression of its own."""
+Task = Literal["classification", "regression", "multi", "contrastive"]
+"""multi: several targets, each a classification or a regression of its own; contrastive: none, views of a sample are matched."""
 PARTS = ("train", "train_dev", "validation", "test")
 
 

@@ -7,10 +7,10 @@ what `judge` returns, the `Evaluation` of `dressage.evaluate.format`. What is no
     network     where a run trained two: "refit", the one that has learned from the validation rows too and predicts,
                 judged on the test part; "first" on the other parts
     views       where the recipe names them: the views of each row whose answers were averaged, as written
-    task        "classification", "regression" or "multi": several targets, each one or the other
+    task        "classification", "regression", "multi": several targets, each one or the other; or "contrastive": none
     n           rows judged
     nonfinite   rows whose output was not finite; each counts as wrong, in a regression no metric is given
-    headline    name of the metric that stands for the whole: "accuracy" or "r2"
+    headline    name of the metric that stands for the whole: "accuracy", "r2" or "contrastive_accuracy"
     metrics     {name: {"value", "low", "high"}}: the value and its 95 % interval, each a number or null
                 classification: accuracy, balanced_accuracy, macro_f1, log_loss (nats), and roc_auc with two classes
                 regression: r2, rmse, mae; the last two in the target's units; several targets: the mean over them
@@ -36,6 +36,9 @@ Of several targets, task "multi", `metrics` and `baseline` have the metrics of a
     each        {target: its own evaluation, as above}
     mistakes    the worst of each target, with its name as "target"
 
+Of a training without labels, task "contrastive", `metrics` has contrastive_accuracy, the share of views whose other view
+is the most alike of all among 512 samples, and contrastive_loss; the baseline is chance, and there are no mistakes.
+
 Intervals: Wilson's for accuracy, precision and recall; Zou and Donner's for balanced accuracy; the delta method's for
 macro F1; Newcombe's for ROC AUC; a bootstrap of 2,000 resamples, keyed by the seed, for log loss, R², RMSE and MAE.
 
@@ -55,6 +58,7 @@ from __future__ import annotations
 
 from dressage.evaluate.bias_variance import diagnose
 from dressage.evaluate.bias_words import gaps_of
+from dressage.evaluate.contrastive import judge_views
 from dressage.evaluate.exhibit import exhibit, picture
 from dressage.evaluate.format import Estimate, Evaluation
 from dressage.evaluate.judge import judge
@@ -70,6 +74,7 @@ __all__ = [
     "gaps_of",
     "judge",
     "judge_several",
+    "judge_views",
     "metric_name",
     "picture",
     "refit_sentence",

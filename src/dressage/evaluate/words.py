@@ -16,11 +16,18 @@ METRICS = {
     "rmse": "RMSE",
     "mae": "MAE",
 }
+HEADLINES = {"regression": "r2", "contrastive": "contrastive_accuracy"}
+"""The metric that stands for a task; accuracy for any other."""
 
 
 def metric_name(name: str) -> str:
     """What a person calls a metric: `r2` → `R²`."""
     return METRICS.get(name, name.replace("_", " "))
+
+
+def headline_of(evaluation: Mapping[str, Any]) -> str:
+    """The name of the metric by which one target is judged; what a file says may be of any type."""
+    return HEADLINES.get(str(evaluation.get("task")), "accuracy")
 
 
 def number(value: object) -> float | None:
@@ -49,13 +56,13 @@ def sentence(evaluation: Mapping[str, Any]) -> str:
     if each := targets_of(evaluation):
         part = evaluation.get("part", "test")
         return "; ".join(sentence({**judged, "part": f"{part} {name}"}) for name, judged in each.items())
-    name = "r2" if evaluation.get("task") == "regression" else "accuracy"
+    name = headline_of(evaluation)
     score, base = _estimate(evaluation, name), _mapping(evaluation.get("baseline"))
     head = f"{evaluation.get('part', 'test')} {metric_name(name)} {digits(score.get('value'))}"
     seen = f", {evaluation['views']}" if evaluation.get("views") else ""
     head += f" ({_interval(score)}n = {number(evaluation.get('n')) or 0:,.0f}{seen})"
     beside = str(base.get("name", "baseline"))
-    if name == "accuracy":
+    if name != "r2":
         return f"{head}, {beside} {digits(_estimate(base, name).get('value'))}"
     own, other = _estimate(evaluation, "rmse").get("value"), _estimate(base, "rmse").get("value")
     return f"{head}, RMSE {digits(own)}; the {beside} has RMSE {digits(other)}"
@@ -82,7 +89,7 @@ def verdict(evaluation: Mapping[str, Any]) -> Literal["better", "unclear", "wors
     if each := targets_of(evaluation):
         said = {verdict(judged) for judged in each.values()}
         return next(word for word in ("worse", "unclear", "unknown", "better") if word in said)
-    name = "r2" if evaluation.get("task") == "regression" else "accuracy"
+    name = headline_of(evaluation)
     score, base = _estimate(evaluation, name), _estimate(_mapping(evaluation.get("baseline")), name).get("value")
     low, high, base = number(score.get("low")), number(score.get("high")), number(base)
     if low is None or high is None or base is None:

@@ -72,7 +72,7 @@ def locate(state: State, batch: Batch, plan: Plan) -> str:
     seed_noise(plan, state.step, state.device)
     x, y = network_input(state, batch, plan)
     if not x.isfinite().all():
-        return f"input, sample {int(batch.rows[~x.flatten(1).isfinite().all(1)][0])}"
+        return f"input, sample {int(batch.rows[~x.flatten(1).isfinite().all(1)][0]) // plan.objective.views}"
     if y.is_floating_point() and not y.isfinite().all():
         return f"target, sample {int(batch.rows[~y.reshape(len(y), -1).isfinite().all(1)][0])}"
     clear_gradients(state)

@@ -9,7 +9,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from dressage.augment import Transform, planned
+from dressage.augment import Batch, Draw, Transform, planned
+from dressage.augment.batch import in_views
 from dressage.augment.draw import key
 from dressage.fit.thaw import Thaw
 from dressage.objective import Objective
@@ -19,6 +20,9 @@ from dressage.optim.averages import Average, average
 from dressage.optim.schedules import Schedule, schedule
 from dressage.recipe import Loss, Recipe
 from dressage.regularize import Technique, techniques
+
+HELD_OUT = -1
+"""The epoch by which views of held-out rows are keyed: none of the training."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,15 @@ class Plan:
     """Penalties, constraints and noise of the step."""
     thaw: Thaw | None = None
     """Which layers are trained when, where weights were taken over."""
+
+    def shown(self, batch: Batch) -> Batch:
+        """Held-out rows as the network is judged by them: as they are, or in views that are the same each time."""
+        if self.objective.views == 1:
+            return batch
+        batch = in_views(batch, self.objective.views)
+        for own_key, transform in self.augment:
+            batch = transform(batch, Draw(own_key, HELD_OUT, 0, batch.rows))
+        return batch
 
     def rate(self, step: int, cuts: int) -> float:
         """The learning rate at `step` (from 0), after so many cuts on a plateau."""

@@ -89,7 +89,9 @@ def back_propagated(state: State, x: Tensor, y: Tensor, plan: Plan) -> Tensor:
         torch.autograd.backward(loss)
         return loss.detach()
     total = torch.zeros((), device=x.device)
-    for xs, ys in zip(x.chunk(plan.accumulate), y.chunk(plan.accumulate), strict=True):
+    views = plan.objective.views
+    size = views * -(-len(x) // (views * plan.accumulate))  # a piece has all views of its samples
+    for xs, ys in zip(torch.split(x, size), torch.split(y, size), strict=True):
         loss = loss_of(state.model, xs, ys, plan) * (len(xs) / len(x))
         torch.autograd.backward(loss)
         total += loss.detach()

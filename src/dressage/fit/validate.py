@@ -20,11 +20,12 @@ RECALIBRATION_BATCHES = 32
 
 @torch.no_grad()
 def outputs_of(model: nn.Module, part: Part, plan: Plan, batch_size: int = EVALUATION_BATCH) -> Tensor:
-    """`(N, outputs)` float32: what the network says of each sample; the model's mode is left as it was."""
+    """`(N, outputs)` float32: what the network says of each sample, or of each of its views; the mode is left as it was."""
     was_training, device = model.training, next(model.parameters()).device
     model.eval()
     with torch.autocast(device.type, plan.autocast) if plan.autocast else nullcontext():
-        outputs = [model(plan.cast(batch.x)).float() for batch in in_order(part, batch_size, device)]
+        batches = map(plan.shown, in_order(part, batch_size, device))
+        outputs = [model(plan.cast(batch.x)).float() for batch in batches]
     model.train(was_training)
     return torch.cat(outputs)
 

@@ -11,6 +11,7 @@ from dressage.layers.norms import reparametrise
 from dressage.models.convnet import convnet
 from dressage.models.highway import highway
 from dressage.models.mlp import mlp
+from dressage.models.projection import projected
 from dressage.models.recurrent import recurrent
 from dressage.models.repvgg import repvgg
 from dressage.models.resnet import resnet
@@ -70,13 +71,17 @@ catalogue: Catalogue[nn.Module] = Catalogue(
 )
 
 
-def build_model(section: recipe.Model, shape: tuple[int, ...], outputs: int, dropout: float) -> nn.Module:
+def build_model(
+    section: recipe.Model, shape: tuple[int, ...], outputs: int, dropout: float, *, projects: bool = False
+) -> nn.Module:
     """The network that `section` names, with its first weights; draws from torch's default generator.
 
     `shape` is one sample as the network gets it, `(D,)` or `(C, H, W)`; `outputs` the classes, or the targets of a
-    regression.
+    regression. `projects`: whether its head is a `Projection`, for views that are held against each other.
     """
     model = catalogue.build(section.name, shape, outputs, section, dropout)
+    if projects:
+        projected(model, section.name)
     initialise(model, section.init, section.activation)
     reparametrise(model, section.norm)
     return model

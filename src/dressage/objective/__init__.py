@@ -6,14 +6,14 @@ batch is the sum over its pieces of share × loss of the piece, however it is cu
 
 from __future__ import annotations
 
-from dressage.catalogue import Catalogue, Entry
+from dressage.catalogue import Catalogue, Entry, parse
 from dressage.objective.contrastive import info_nce_by_name, nt_xent_by_name
 from dressage.objective.objective import Objective as Objective
 from dressage.objective.several import multi
 from dressage.objective.single import FITTING as FITTING_ONE
 from dressage.objective.single import catalogue as SINGLE
 
-FITTING = {**FITTING_ONE, "multi": ("multi",)}
+FITTING = {**FITTING_ONE, "multi": ("multi",), "contrastive": ("nt_xent",)}
 """The losses of a task."""
 
 catalogue: Catalogue[Objective] = Catalogue(
@@ -29,9 +29,9 @@ catalogue: Catalogue[Objective] = Catalogue(
     Entry(
         "nt_xent",
         nt_xent_by_name,
-        "Two views of each sample found among all of a batch (SimCLR): for a loop of your own, see objective.contrastive.",
-        "−log(e^{s(i,j)/τ} / Σ_{k≠i} e^{s(i,k)/τ}), s the cosine",
-        "Chen et al. 2020",
+        "Learning without labels: two views of each image found again among all of a batch (SimCLR); metric: the share found.",
+        "−log(e^{s(i,j)/τ} / Σ_{k≠i} e^{s(i,k)/τ}), s the cosine of `dim` outputs",
+        "L6; Chen, Kornblith et al. 2020",
     ),
     Entry(
         "info_nce",
@@ -41,3 +41,13 @@ catalogue: Catalogue[Objective] = Catalogue(
         "van den Oord et al. 2018, He et al. 2020",
     ),
 )
+
+
+def learns_without_labels(written: str) -> bool:
+    """Whether a loss as it was written looks at views of the samples and at no target."""
+    return parse(written)[0] in FITTING["contrastive"]
+
+
+def outputs_asked(written: str) -> int:
+    """Outputs of the network that a loss as it was written asks for; 0: as many as the targets need. Raises RecipeError."""
+    return catalogue.build(written, 0.0).outputs if learns_without_labels(written) else 0

@@ -1,6 +1,6 @@
 """Losses between two views of the same samples, from which a network learns without labels.
 
-They are for your own loop: a recipe trains on labels, and its batches hold one view of each sample.
+A recipe names `nt_xent`: its batches then hold both views of each sample in neighbouring rows. In a loop of your own
 
     loss = nt_xent(network(first_view), network(second_view))
 
@@ -11,12 +11,20 @@ They are for your own loop: a recipe trains on labels, and its batches hold one 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dressage.errors import RecipeError
-from dressage.objective.objective import Objective, at_least_float32, positive
+from dressage.objective.objective import Objective, at_least_float32, no_smoothing, positive
+
+METRIC = "contrastive_accuracy"
+AMONG = 512
+"""Samples at most among which a view is looked for when a network is judged: the same whatever batches it is trained on."""
 
 
 def nt_xent(first: Tensor, second: Tensor, temperature: float = 0.5) -> Tensor:
@@ -32,11 +40,29 @@ def nt_xent(first: Tensor, second: Tensor, temperature: float = 0.5) -> Tensor:
         raise RecipeError.of(
             "nt_xent", "one sample given", "expected two or more", "there must be others to be told from"
         )
+    return F.cross_entropy(*_likeness(first, second, temperature))
+
+
+def _likeness(first: Tensor, second: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
+    """`(2N, 2N)`: the cosine of each two rows over τ, of a row with itself −∞; and the row of each one's other view."""
     rows = F.normalize(at_least_float32(torch.cat([first, second])), dim=1)
     likeness = rows @ rows.T / temperature
     likeness = likeness.masked_fill(torch.eye(len(rows), dtype=torch.bool, device=rows.device), -torch.inf)
-    other = torch.arange(len(rows), device=rows.device).roll(len(first))
-    return F.cross_entropy(likeness, other)
+    return likeness, torch.arange(len(rows), device=rows.device).roll(len(first))
+
+
+def told_apart(outputs: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
+    """Of each of N samples, `(N,)`: NT-Xent of its two views, and the share of them whose other view is the most alike of all.
+
+    `outputs (2N, D)`: a sample's views in neighbouring rows. They are looked for among `AMONG` samples at most, in groups of
+    the same size but for one.
+    """
+    losses, found = [], []
+    for views in torch.tensor_split(outputs.view(len(outputs) // 2, 2, -1), _groups(len(outputs) // 2)):
+        likeness, other = _likeness(views[:, 0], views[:, 1], temperature)
+        losses.append(F.cross_entropy(likeness, other, reduction="none").view(2, -1).mean(0))
+        found.append((likeness.argmax(1) == other).to(likeness.dtype).view(2, -1).mean(0))
+    return torch.cat(losses), torch.cat(found)
 
 
 def info_nce(queries: Tensor, keys: Tensor, queue: Tensor, temperature: float = 0.07) -> Tensor:
@@ -85,9 +111,44 @@ class Queue(nn.Module):
         self.place.copy_((self.place + len(last)) % size)
 
 
-def nt_xent_by_name(label_smoothing: float = 0.0, *, temperature: float = 0.5) -> Objective:
-    """Raises RecipeError: a recipe has no pairs of views."""
-    raise _needs_views("nt_xent", "nt_xent(first, second)")
+def samples_in_a_group(samples: int) -> int:
+    """Samples of the largest group."""
+    return -(-samples // _groups(samples))
+
+
+def _groups(samples: int) -> int:
+    return max(1, -(-samples // AMONG))
+
+
+@dataclass(frozen=True, slots=True)
+class Contrastive(Objective):
+    """A loss of two views of each sample, in neighbouring rows of the outputs; it looks at no target."""
+
+    each: Callable[[Tensor], tuple[Tensor, Tensor]] = field(kw_only=True)
+    """Of outputs `(2N, D)` the loss and the metric of each sample, `(N,)`."""
+
+
+def nt_xent_by_name(label_smoothing: float = 0.0, *, temperature: float = 0.5, dim: int = 128) -> Objective:
+    """`nt_xent` of the views of a batch; metric: the share of views whose other view is the most alike of all.
+
+    `dim`: outputs of the network. Raises RecipeError for label smoothing and for options out of bounds.
+    """
+    no_smoothing("nt_xent", label_smoothing, "it looks at no label")
+    positive("nt_xent.temperature", temperature, "nt_xent(temperature=0.5)")
+    if not 2 <= dim <= 65536:
+        raise RecipeError.of("nt_xent.dim", f"{dim} given", "expected 2 to 65536 outputs", "e.g. nt_xent(dim=128)")
+    each = partial(told_apart, temperature=temperature)
+
+    def loss(outputs: Tensor, targets: Tensor) -> Tensor:
+        return nt_xent(outputs[0::2], outputs[1::2], temperature)
+
+    def plain(outputs: Tensor, targets: Tensor) -> Tensor:
+        return each(outputs)[0].mean()
+
+    def score(outputs: Tensor, targets: Tensor) -> Tensor:
+        return each(outputs)[1].sum()
+
+    return Contrastive(loss, plain, score, METRIC, float, True, views=2, outputs=dim, each=each)
 
 
 def info_nce_by_name(label_smoothing: float = 0.0, *, temperature: float = 0.07) -> Objective:

@@ -40,6 +40,10 @@ class Objective:
     """From outputs `(N, C)` to the probabilities of C classes, in a classification."""
     values: Callable[[Tensor], Tensor] = identity
     """From outputs to values in the units of the targets that the network was trained on, in a regression."""
+    views: int = 1
+    """Views of each sample that a batch has, in neighbouring rows."""
+    outputs: int = 0
+    """Outputs of the network, where the loss says how many; 0: as many as the targets need."""
 
 
 def at_least_float32(outputs: Tensor) -> Tensor:

@@ -119,7 +119,8 @@ def _validation_loss(model: nn.Module, part: Part, plan: Plan) -> float:
     rows = part.rows[torch.linspace(0, len(part) - 1, min(ROWS, len(part))).long()]
     device = next(model.parameters()).device
     model.eval()
-    loss = plan.objective.plain_loss(model(plan.cast(part.x[rows].to(device))).float(), part.y[rows].to(device))
+    batch = plan.shown(Batch(*(t.to(device) for t in (part.x[rows], part.y[rows], rows))))
+    loss = plan.objective.plain_loss(model(plan.cast(batch.x)).float(), batch.y)
     model.train()
     return float(loss)
 

@@ -284,6 +284,7 @@ CHOSEN = frozenset(
         "train.patience",
         "train.refit",
         "transfer.layers",
+        "watch.diagnose",
     }
 )
 """Paths that `dressage.presets` may choose for the data: what is written above is not what a run then has."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dressage.evaluate.bias_words import advice, said
-from dressage.evaluate.words import digits, number, verdict
+from dressage.evaluate.words import digits, headline_of, number, verdict
 from dressage.report.curves import best_epoch
 from dressage.report.gather import Files
 from dressage.report.limits import gaps
@@ -165,7 +165,7 @@ def _best(files: Files, state: Status) -> Hint | None:
 def _wide(files: Files) -> Hint | None:
     if not files.judged:
         return None
-    name = "r2" if files.judged.get("task") == "regression" else "accuracy"
+    name = headline_of(files.judged)
     score = _score(files.judged, name)
     low, high = number(score.get("low")), number(score.get("high"))
     if low is None or high is None or high - low < WIDE:

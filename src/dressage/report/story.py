@@ -9,7 +9,16 @@ from itertools import pairwise
 from typing import Any, Literal
 
 from dressage.errors import DressageError
-from dressage.evaluate.words import digits, metric_name, number, refit_sentence, sentence, targets_of, verdict
+from dressage.evaluate.words import (
+    digits,
+    headline_of,
+    metric_name,
+    number,
+    refit_sentence,
+    sentence,
+    targets_of,
+    verdict,
+)
 from dressage.report.curves import best_epoch
 from dressage.report.gather import Files
 from dressage.report.scatter import interval_svg
@@ -72,7 +81,7 @@ def headline(files: Files) -> str:
     if targets_of(judged):
         told = shown(sentence(judged), 1000)
         return told[:1].upper() + told[1:] + "."
-    name = "r2" if judged.get("task") == "regression" else "accuracy"
+    name = headline_of(judged)
     score = mapping(mapping(judged.get("metrics")).get(name))
     base = mapping(mapping(mapping(judged.get("baseline")).get("metrics")).get(name))
     part = PART_WORDS.get(str(judged.get("part")), "test")
@@ -148,7 +157,7 @@ def tiles(files: Files) -> list[Tile]:
         regression = judged.get("task") == "regression"
         metrics = mapping(judged.get("metrics"))
         base = mapping(mapping(judged.get("baseline")).get("metrics"))
-        name = "r2" if regression else "accuracy"
+        name = headline_of(judged)
         beside = mapping(base.get(name))
         found.append(_score_tile(judged))
         second = "rmse" if regression else "log_loss"
@@ -156,7 +165,7 @@ def tiles(files: Files) -> list[Tile]:
             other = number(mapping(base.get(second)).get("value"))
             note = f"baseline {digits(other)}" if other is not None else ""
             found.append(Tile(metric_name(second), digits(mapping(metrics.get(second)).get("value")), note))
-        if not regression:
+        if judged.get("task") == "classification":
             answer = mapping(judged.get("baseline")).get("prediction")
             found.append(Tile("baseline", digits(beside.get("value")), f"always “{shown(answer, 40)}”"))
     if files.history.epochs:
@@ -173,7 +182,7 @@ def tiles(files: Files) -> list[Tile]:
 
 def _score_tile(judged: Mapping[str, Any], of: str = "") -> Tile:
     """The one metric that stands for a target, with its interval and the baseline in a picture."""
-    name = "r2" if judged.get("task") == "regression" else "accuracy"
+    name = headline_of(judged)
     score = mapping(mapping(judged.get("metrics")).get(name))
     beside = mapping(mapping(mapping(judged.get("baseline")).get("metrics")).get(name))
     part = PART_WORDS.get(str(judged.get("part")), "test")

@@ -19,7 +19,7 @@ SAME = 1e-6
 """Difference of two scores that is none."""
 HIGHEST = 1.0
 """Of an accuracy and an R²; −loss is below it too."""
-LOWEST = {"accuracy": 0.0}
+LOWEST = {"accuracy": 0.0, "contrastive accuracy": 0.0}
 """What a score cannot be below."""
 FINITE = 9.0
 """Standard deviations, beyond which a normal distribution has nothing that a float could show."""

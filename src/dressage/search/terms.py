@@ -26,7 +26,7 @@ rungs of longer trainings, whose rate is still high, these rank the rates as the
 of 65 trainings of ten epochs had ranks 22 to 42 after three of them, and 3 to 7 among trainings of three epochs."""
 ENOUGH = 10_000
 """Training rows that tell good settings from bad ones."""
-METRICS = {"classification": "accuracy", "regression": "r2", "multi": "−loss"}
+METRICS = {"classification": "accuracy", "regression": "r2", "multi": "−loss", "contrastive": "contrastive accuracy"}
 Written = Mapping[str, Range | str] | Iterable[str] | str
 
 

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from dressage.errors import DataError, DressageError, Interrupted, RecipeError, RunError, UsageError, printable
 from dressage.evaluate.intervals import estimate, wilson
+from dressage.evaluate.words import headline_of
 from dressage.files import write_json
 from dressage.fit import EndEvent, EpochEvent, Event, StepEvent, fit
 from dressage.ground import Ground
@@ -269,8 +270,8 @@ def evaluation(job: Job, result: Result, folder: RunFolder) -> None:
     task, n = job.source.task, len(job.parts["validation"])
     if task == "multi":
         return
-    name = "accuracy" if task == "classification" else "r2"
-    ends = wilson(round(result.score * n), n) if task == "classification" else (math.nan, math.nan)
+    name = headline_of({"task": task})
+    ends = (math.nan, math.nan) if task == "regression" else wilson(round(result.score * n), n)
     judged = {"part": "validation", "task": task, "n": n, "nonfinite": 0, "headline": name}
     write_json(
         folder.path / "evaluation.json", {"validation": {**judged, "metrics": {name: estimate(result.score, *ends)}}}

@@ -15,7 +15,7 @@ from dressage.data.preprocess.moments import image_moments
 from dressage.data.preprocess.numeric import Fitted, everywhere, fit_numeric
 from dressage.data.preprocess.principal import Covariance, Projection, fit_principal, image_covariance
 from dressage.data.preprocess.steps import Affine, Impute, Kind, OneHot, Principal, Quantile, Step, catalogue
-from dressage.data.preprocess.target import TargetScale, fit_target
+from dressage.data.preprocess.target import target_of
 from dressage.data.source import Source
 from dressage.errors import RecipeError
 
@@ -25,7 +25,7 @@ NUMERIC = (Affine, Quantile, Principal)
 def fit_preprocess(source: Source, rows_train: Tensor, steps: Sequence[str]) -> Preprocess:
     """Fits `steps`, in order, on the training rows (int64). Raises RecipeError for a step that is not for such data."""
     built = built_steps(steps, source.kind)
-    target = TargetScale() if source.task == "classification" else fit_target(source.y[rows_train], source.heads)
+    target = target_of(source, rows_train)
     scale, shift, encodings, fitted = None, None, list[Encoding](), list[Fitted | Projection]()
     sample = shape = tuple(source.x.shape[1:])
     if isinstance(source.x, Tensor) and source.kind == "images":

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from dressage.data.preprocess.moments import moments
-from dressage.data.source import Head
+from dressage.data.source import Head, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,12 @@ class TargetScale:
         if self.mean is None or self.scale is None:
             return y
         return y * self.scale.to(y) + self.mean.to(y)
+
+
+def target_of(source: Source, rows_train: Tensor) -> TargetScale:
+    """The scale of a source's targets; identity where they are no numbers to be met."""
+    numbers = source.task in ("regression", "multi")
+    return fit_target(source.y[rows_train], source.heads) if numbers else TargetScale()
 
 
 def fit_target(y: Tensor, heads: Sequence[Head] = ()) -> TargetScale:

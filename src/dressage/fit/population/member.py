@@ -46,6 +46,7 @@ def misfit(member: Member) -> str:
         "its data is drawn anew each epoch": isinstance(member.batches, StreamedBatches),
         f"optim.name = {name}": name not in BY_FORMULA + EACH_ALONE,
         "its batches are cut into pieces": plan.accumulate > 1,
+        "its samples are seen in several views": plan.objective.views > 1,
         "it computes in bf16": plan.autocast is not None,
         f"regularize.techniques has {others[0] if others else ''}": bool(others),
     }
