@@ -13,6 +13,7 @@ from dressage.clock import work_seconds
 from dressage.data.source import Part
 from dressage.findings import Finding, ranked
 from dressage.fit import new_state
+from dressage.objective import require_targets
 from dressage.objective.several import Part as Goals
 from dressage.objective.several import Several
 from dressage.preflight.result import Preflight
@@ -30,6 +31,7 @@ def subject_of_job(job: Job) -> Subject:
     Of several targets it is the one training of all: it has no task, its metric is the mean of theirs, and `each` has them one
     by one.
     """
+    require_targets(job.recipe.loss.name, "a diagnosis")
     train = _rows(job, job.parts["train"], shuffled=True)
     validation = job.parts.get("validation")
     objective = job.plan.objective

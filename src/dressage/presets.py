@@ -10,6 +10,7 @@ from typing import Literal
 from dressage.catalogue import parse
 from dressage.data.preprocess.steps import leaves_vectors
 from dressage.data.source import Task
+from dressage.objective.usual import usual_of_views
 from dressage.optim import COMPARING, FULL_BATCH, keeps_average
 from dressage.optim.fits import pieces, small_width
 from dressage.recipe import Recipe
@@ -17,7 +18,6 @@ from dressage.recipe import Recipe
 SMALL = 5000  # training rows below which every row counts
 FEW = 100  # training rows from which training all layers of another network did better than its head alone (docs/evidence.md)
 
-SMALL_SIDE = 64  # pixels
 # What a network that is named asks for, where that is not what its data would get.
 NETWORKS: Mapping[str, Mapping[str, object]] = {
     "highway": {"model.width": 64, "model.depth": 8, "model.norm": "none"},
@@ -154,29 +154,14 @@ def _by_task(facts: Facts) -> dict[str, Choice]:
     if facts.task == "regression":
         return {"loss.name": Choice("mse", "inferred", "the target is a number")}
     if facts.task == "contrastive":
-        return _of_views(facts)
+        usual = usual_of_views(max(facts.shape[:2]), facts.rows)
+        return {path: Choice(value, "preset", why) for path, (value, why) in usual.items()}
     if facts.task == "multi":
         return {
             "loss.name": Choice("multi", "inferred", "there are several targets"),
             "train.monitor": Choice("loss", "inferred", "the one number for all targets"),
         }
     return {"loss.name": Choice("cross_entropy", "inferred", f"the target is one of {facts.outputs} classes")}
-
-
-def _of_views(facts: Facts) -> dict[str, Choice]:
-    """Of a training on two views of each image: strong changes, many others to be told from, many epochs (Chen et al. 2020)."""
-    small = max(facts.shape[:2]) <= SMALL_SIDE
-    view = "simclr(strength=0.5,blur=0.0)" if small else "simclr"
-    why = "SimCLR's, for small images as for CIFAR-10: half the colours, no blur" if small else "SimCLR's"
-    return {
-        "augment": Choice([view], "preset", why),
-        "regularize.dropout": Choice(0.0, "preset", "the views differ enough"),
-        "train.batch_size": Choice(256, "preset", "a view is told from 510 others"),
-        "train.epochs": Choice(max(20, min(200, round(1_000_000 / facts.rows))), "preset", f"for {facts.rows} images"),
-        "train.monitor": Choice("loss", "preset", "the share of views that are found again stops growing earlier"),
-        "train.refit": Choice(False, "preset", "another training takes the network over"),
-        "watch.diagnose": Choice(False, "inferred", "its rules judge by labels"),
-    }
 
 
 def _by_optimizer(recipe: Recipe, facts: Facts) -> dict[str, Choice]:
@@ -294,11 +279,7 @@ def _images(facts: Facts) -> dict[str, Choice]:
         else "grey images may shift, but not mirror: they may be signs"
     )
     large = rows >= 5000
-    counts = (
-        "a large validation part counts mistakes finely"
-        if large
-        else "a small validation part counts mistakes coarsely"
-    )
+    counts = f"a {'large' if large else 'small'} validation part counts mistakes {'finely' if large else 'coarsely'}"
     return {
         "data.preprocess": Choice(["standardize_per_channel"], "preset", "each channel with mean 0 and deviation 1"),
         "augment": Choice(augment, "preset", moves),

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from dressage.graph import Trace, trace
 from dressage.layers.init_data import as_trained
 from dressage.models.foreign import Made
+from dressage.objective import require_targets
 from dressage.prepare import Job, threads_kept
 from dressage.run import Run, load
 from dressage.statistics import ActivationStatistics, activation_statistics
@@ -67,10 +68,12 @@ def _rows(job: Job, count: int) -> Tensor:
 
 
 def _measured(job: Job, model: nn.Module, x: Tensor, y: Tensor) -> ActivationStatistics:
+    require_targets(job.recipe.loss.name, "the gradient of one batch")
     with as_trained(model):
         return activation_statistics(model, (x, y), loss_fn=job.plan.objective.loss)
 
 
 def _traced(job: Job, model: nn.Module, x: Tensor, y: Tensor) -> Trace:
+    require_targets(job.recipe.loss.name, "a trace of the loss")
     with as_trained(model):
         return trace(model, (x, y), job.plan.objective.loss)

@@ -23,6 +23,7 @@ from dressage.files import from_json, read_json, to_json, write_json
 from dressage.fit import Event
 from dressage.jobfile import as_given
 from dressage.models.foreign import Made
+from dressage.objective import require_targets
 from dressage.prepare import ShowProgress, threads_kept
 from dressage.recipe import Recipe, as_recipe
 from dressage.remedies import edited
@@ -168,6 +169,7 @@ def _asked(
     ways.check(way)
     written = as_recipe(recipe, also=name_problems)  # type: ignore[arg-type]
     check_names(written)
+    require_targets(written.loss.name, "an ensemble")
     for edit in ways.build(way).edits(written.seed, 1):
         edited(written, edit)
     dumped = written.model_dump(exclude_unset=True)

@@ -17,6 +17,7 @@ from dressage.errors import RunError, printable
 from dressage.files import writing
 from dressage.jobfile import TAKEN_OVER, JobFile
 from dressage.models.foreign import Made
+from dressage.objective import require_targets
 from dressage.prepare import ShowProgress
 from dressage.record import SNAPSHOTS
 from dressage.run import Run, answers_of, network_of
@@ -95,12 +96,14 @@ def _members(run: Run) -> Iterator[Member]:
         return
     name = _name_of(run)
     for number, step in enumerate(steps(run.folder / SNAPSHOTS), 1):
+        require_targets(run.recipe.loss.name, "an ensemble")
         taken = Trained(run.job, _snapshot(run, step))
         yield Member(f"{name}, snapshot {number}", taken, taken)
 
 
 def member_of(run: Run) -> Member:
-    """The network of a finished run. Raises RunError for another."""
+    """The network of a finished run. Raises RunError for another, UsageError for one that learned without labels."""
+    require_targets(run.recipe.loss.name, "an ensemble or a landscape")
     name = _name_of(run)
     kept = Trained(run.kept, run.model)
     first = kept if run.kept is run.job else Trained(run.job, network_of(run.job, run.made))

@@ -7,6 +7,7 @@ batch is the sum over its pieces of share × loss of the piece, however it is cu
 from __future__ import annotations
 
 from dressage.catalogue import Catalogue, Entry, parse
+from dressage.errors import UsageError
 from dressage.objective.contrastive import info_nce_by_name, nt_xent_by_name
 from dressage.objective.objective import Objective as Objective
 from dressage.objective.several import multi
@@ -51,3 +52,11 @@ def learns_without_labels(written: str) -> bool:
 def outputs_asked(written: str) -> int:
     """Outputs of the network that a loss as it was written asks for; 0: as many as the targets need. Raises RecipeError."""
     return catalogue.build(written, 0.0).outputs if learns_without_labels(written) else 0
+
+
+def require_targets(written: str, what: str) -> None:
+    """Raises UsageError for a loss that looks at no target, where answers are to be held against targets."""
+    if learns_without_labels(written):
+        found, expected = f"'{written}' given", f"{what} needs answers that can be right or wrong"
+        repair = "take the network over by transfer.source in a training on labels, and look at that one"
+        raise UsageError.of("loss.name", found, expected, repair)

@@ -152,14 +152,10 @@ def nt_xent_by_name(label_smoothing: float = 0.0, *, temperature: float = 0.5, d
 
 
 def info_nce_by_name(label_smoothing: float = 0.0, *, temperature: float = 0.07) -> Objective:
-    """Raises RecipeError: a recipe has no pairs of views and no queue."""
-    raise _needs_views("info_nce", "info_nce(queries, keys, queue.keys)")
-
-
-def _needs_views(name: str, call: str) -> Exception:
-    found, expected = f"'{name}' given", "a recipe trains on labels: its batches hold one view of each sample"
-    repair = f"call dressage.objective.contrastive.{call} in a loop of your own"
-    return RecipeError.of("loss.name", found, expected, repair)
+    """Raises RecipeError: a recipe's training keeps no key network and no queue."""
+    found, expected = "'info_nce' given", "it needs a key network and a queue, which a recipe's training does not keep"
+    repair = "use nt_xent, or call dressage.objective.contrastive.info_nce in a loop of your own"
+    raise RecipeError.of("loss.name", found, expected, repair)
 
 
 def _require_pairs(name: str, first: Tensor, second: Tensor) -> None:

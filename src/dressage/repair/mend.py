@@ -11,6 +11,7 @@ from dressage.errors import Diverged, Interrupted
 from dressage.fit import Event
 from dressage.ground import Ground, made_anew, open_ground
 from dressage.models.foreign import Made
+from dressage.objective import require_targets
 from dressage.prepare import ShowProgress
 from dressage.recipe import Recipe, as_recipe
 from dressage.record import ORIGIN
@@ -52,6 +53,7 @@ def repair(
     any, and is mended again. Raises what `train` raises; Diverged where nothing can be mended.
     """
     asked = Asked(data, y, as_recipe(recipe, also=name_problems), made_anew(model), on_event, progress)
+    require_targets(asked.written.loss.name, "a repair")
     with told_how_to_go_on(out):
         first, failure = first_training(asked, out)
     with told_how_to_go_on(first.folder):

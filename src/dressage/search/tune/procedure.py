@@ -16,6 +16,7 @@ from dressage.files import write_atomic
 from dressage.ground import made_anew, open_ground
 from dressage.jobfile import as_given
 from dressage.models.foreign import Made
+from dressage.objective import require_targets
 from dressage.prepare import Job, ShowProgress, threads_kept
 from dressage.recipe import Recipe, as_recipe, load_recipe, to_toml
 from dressage.remedies import LEFT, edited
@@ -95,6 +96,7 @@ def tune(
     """
     written = as_recipe(recipe, also=name_problems)
     check_names(written)
+    require_targets(written.loss.name, "a tuning")
     if not LEAST <= budget < math.inf:
         raise UsageError.of("budget", f"{budget:g} s given", f"expected {LEAST:g} s or more", "e.g. 300")
     if jobs < 0:
