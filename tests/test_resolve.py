@@ -16,6 +16,7 @@ DIGITS = Facts("classification", "array", 1200, (64,), 10, validation=200)
 PHOTOS = Facts("classification", "images", 42_500, (32, 32, 3), 10)
 GREY = Facts("classification", "images", 51_000, (28, 28, 1), 10)
 PRICES = Facts("regression", "table", 300, (12,), 1)
+VIEWS = Facts("contrastive", "images", 42_500, (32, 32, 3), 128)
 
 
 @pytest.mark.parametrize(
@@ -120,7 +121,7 @@ def test_every_family_of_the_recipe_has_a_value_there():
 
 def test_the_help_says_which_values_are_chosen_for_the_data():
     recipe = Recipe.model_validate({"transfer": {"source": "runs/1"}})
-    chosen = {path for facts in (DIGITS, PHOTOS, GREY, PRICES) for path in presets_for(recipe, facts, False)}
+    chosen = {path for facts in (DIGITS, PHOTOS, GREY, PRICES, VIEWS) for path in presets_for(recipe, facts, False)}
     assert chosen == CHOSEN
 
 
