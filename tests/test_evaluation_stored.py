@@ -15,7 +15,7 @@ from command import call
 from dressage.ensemble import Ensemble
 
 QUICK = {"model": {"width": 8}, "train": {"epochs": 1, "refit": False}, "watch": {"diagnose": False}}
-MISSING = object()
+MISSING = "(taken out)"
 
 
 @pytest.fixture(scope="module")
