@@ -1,12 +1,14 @@
 """Scripts as people write them, with a fault or healthy: what `dressage.watch`, with its two lines, says of each.
 
-    DRESSAGE_TEST_DATA=FOLDER python benchmarks/wild.py [WORD ...] [--twins]
+    DRESSAGE_TEST_DATA=FOLDER python benchmarks/wild.py [WORD ...] [--place wild|wild2/a|wild2/b] [--twins]
 
 A script names the causes that are right answers in its first lines; `--twins` runs the repaired ones too, watched.
+What they share is wild/kit.py; by hand: `WATCH=1 FIX=0 PYTHONPATH=benchmarks/wild python benchmarks/wild2/a/b01_...py`.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import re
@@ -15,15 +17,21 @@ import sys
 from pathlib import Path
 from typing import Any
 
-PLACE = Path(__file__).parent / "wild"
+HERE = Path(__file__).parent
+KIT = HERE / "wild"  # holds kit.py
 LIMIT = 600  # seconds after which a script counts as hanging
 
 
 def main() -> None:
-    words = [w for w in sys.argv[1:] if w != "--twins"]
-    scripts = [p for p in sorted(PLACE.glob("[bh][0-9]*.py")) if not words or any(w in p.stem for w in words)]
+    options = _options()
+    place, words = HERE / options.place, options.words
+    scripts = [p for p in sorted(place.glob("[bh][0-9]*.py")) if not words or any(w in p.stem for w in words)]
+    if not scripts:
+        sys.exit(
+            f"error: {place}: no script of that name; expected one of {sorted(p.name for p in place.glob('[bh]*.py'))}"
+        )
     told = [line(script, ran(script, repaired=False), causes(script)) for script in scripts]
-    if "--twins" in sys.argv:
+    if options.twins:
         for script in scripts:
             if causes(script):
                 line(script, ran(script, repaired=True), set())
@@ -38,7 +46,8 @@ def causes(script: Path) -> set[str]:
 
 def ran(script: Path, *, repaired: bool) -> dict[str, Any]:
     """What a script told: its score, its processor seconds, the findings."""
-    env = {**os.environ, "FIX": str(int(repaired)), "WATCH": "1", "OMP_NUM_THREADS": "1"}
+    path = os.pathsep.join(filter(None, (str(KIT), os.environ.get("PYTHONPATH"))))
+    env = {**os.environ, "FIX": str(int(repaired)), "WATCH": "1", "OMP_NUM_THREADS": "1", "PYTHONPATH": path}
     answer = subprocess.run([sys.executable, str(script)], env=env, capture_output=True, text=True, timeout=LIMIT)
     if answer.returncode:
         sys.exit(f"error: {script.name}: ended with {answer.returncode}\n{answer.stderr[-2000:]}")
@@ -66,6 +75,14 @@ def summary(rows: list[tuple[set[str], list[str]]]) -> str:
         f"right among warnings {sum(name in right for name, right in said)} of {len(said)}; "
         f"healthy with a warning {sum(bool(w) for w in healthy)} of {len(healthy)}"
     )
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("words", nargs="*", metavar="WORD", help="parts of names; none: every script")
+    parser.add_argument("--place", default="wild", help="a folder beside this file")
+    parser.add_argument("--twins", action="store_true")
+    return parser.parse_args()
 
 
 if __name__ == "__main__":
