@@ -28,7 +28,7 @@ def main() -> None:
     scripts = [p for p in sorted(place.glob("[bh][0-9]*.py")) if not words or any(w in p.stem for w in words)]
     if not scripts:
         sys.exit(
-            f"error: {place}: no script of that name; expected one of {sorted(p.name for p in place.glob('[bh]*.py'))}"
+            f"error: {options.place} {' '.join(words)}: no such script; expected part of a name in wild, wild2/a or wild2/b"
         )
     told = [line(script, ran(script, repaired=False), causes(script)) for script in scripts]
     if options.twins:
