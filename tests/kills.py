@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -178,7 +179,9 @@ def _on_dataset(out: str, workers: int, slow: float) -> int:
         "regularize": {"dropout": 0.3},
     }
     try:
-        if (Path(out) / "recipe.toml").exists():
+        if (Path(out) / "status.json").exists() and not (Path(out) / "checkpoints").exists():
+            shutil.rmtree(out)  # killed before its first step: to be deleted, as the refusal says
+        if Path(out).exists():
             dressage.resume(out, Noisy())
         else:
             dressage.train(Noisy(), recipe=recipe, out=out)

@@ -72,6 +72,17 @@ def go_on(fork: Parent, place: Path, out: str, jobs: int, **when: Any) -> int:
     return ended.code
 
 
+def removed(folder: Path) -> None:
+    """A process of a search that was killed may still be writing its last file for a moment."""
+    for wait in (0.1, 1, 5, 0):
+        with suppress(OSError):
+            shutil.rmtree(folder)
+        if not folder.exists():
+            return
+        time.sleep(wait)
+    shutil.rmtree(folder)
+
+
 def killed_at_random(fork: Parent, place: Path, expected: dict[str, Any], kills: int, seed: int, jobs: int) -> None:
     draw, hits, runs = random.Random(seed), 0, 0
     while hits < kills:
@@ -83,7 +94,7 @@ def killed_at_random(fork: Parent, place: Path, expected: dict[str, Any], kills:
         while go_on(fork, place, out, jobs) != 0:
             pass
         assert everything(place / out) == expected
-        shutil.rmtree(place / out)
+        removed(place / out)
     print(f"{hits} kills in {runs} searches, all the same to the bit")
 
 

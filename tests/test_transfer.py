@@ -83,6 +83,9 @@ def states(job: Job) -> Iterator[tuple[int, dict[str, Tensor]]]:
         ("staged(at='2,5')", 4, 10, [0, 2, 2, 5]),
         ("staged(at='1,2,3')", 2, 10, [0, 1]),
         ("staged(at='0.5')", 1, 10, [0]),
+        ("staged(at='0.333333,0.666667')", 3, 3, [0, 1, 2]),
+        ("staged(at='0.333333,0.666667')", 3, 2, [0, 1, 1]),
+        ("staged", 3, 1, [0, 0, 0]),
     ],
 )
 def test_layers_are_freed_from_the_head_downwards(written, layers, epochs, expected):

@@ -67,7 +67,10 @@ def in_proportion(written: str, before: int, after: int) -> str:
 
 
 def _epoch(place: float, epochs: int) -> int:
-    return math.ceil(place * epochs) if place < 1 else int(place)
+    if place >= 1:
+        return int(place)
+    # A share is before the end in any run, however short; a written share is rounded (2 of 3 is 0.666667).
+    return min(math.ceil(place * epochs - 1e-4), epochs - 1)
 
 
 catalogue: Catalogue[Since] = Catalogue(
