@@ -9,14 +9,15 @@ FOLDER: CIFAR-10 as an image folder or npz. The coarse ranges are those of the n
 Arms of `--against`: dressage; random (Optuna's random sampler); tpe-median and tpe-hyperband (Optuna's TPE with its pruners); ray
 (Ray Tune, random with its ASHA scheduler). All search the same ranges for the same network, rows, split and epochs; the others'
 trials are trained by dressage's own loop one by one; dressage's arm is what it does where only the space is asked for. All have
-one process of one thread (Ray: its own beside it; `taskset -c 0` gives all one core). What is told is processor time, from the
-call of the search, with the data in the cache, until the epoch that reached the accuracy has ended.
+one fresh process of one thread a repeat (Ray: its own beside it; `taskset -c 0` gives all one core). What is told is processor
+time, from the call of the search, with the data in the cache, until the epoch that reached the accuracy has ended.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import statistics
 import sys
 import time
@@ -67,12 +68,18 @@ def notes(data: str, out: Path, jobs: int, stages: str = STAGES) -> dict[str, An
     return {"coarse_seconds": begun[1] - begun[0], "best": best, "told": found.told}
 
 
-def against(data: str, arms: list[str], target: float, limit: float, repeats: int, file: Path | None) -> None:
+def by_arm(arm: str, data: str, target: float, limit: float, seed: int) -> tuple[float, float]:
+    """Seconds and the best accuracy of one arm."""
+    return ARMS[arm](data, target, limit, seed)
+
+
+def against(data: str, arms: list[str], target: float, limit: float, repeats: range, file: Path | None) -> None:
     """A row a repeat of each arm, the arms one after the other within a repeat; then the medians."""
     rows: dict[str, list[tuple[float, float]]] = {arm: [] for arm in arms}
-    for repeat in range(repeats):
+    for repeat in repeats:
         for arm in arms:
-            rows[arm].append(ARMS[arm](data, target, limit, repeat))
+            with multiprocessing.get_context("spawn").Pool(1) as fresh:
+                rows[arm].append(fresh.apply(by_arm, (arm, data, target, limit, repeat)))
             seconds, best = rows[arm][-1]
             print(f"repeat {repeat}  {arm:<14}{seconds:8.1f} processor s to {target}, best seen {best:.4f}", flush=True)
             if file is not None:
@@ -91,6 +98,7 @@ def main() -> None:
     parser.add_argument("--target", type=float, default=0.44)
     parser.add_argument("--limit", type=float, default=180.0, help="processor seconds after which an arm is broken off")
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--first", type=int, default=0, help="seed of the first repeat")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--quick", action="store_true", help="only whether it runs: few trials of an epoch")
     given = parser.parse_args()
@@ -99,7 +107,8 @@ def main() -> None:
         if given.json:
             given.json.write_text(json.dumps(found))
         return
-    against(given.data, given.against or [*ARMS], given.target, given.limit, given.repeats, given.json)
+    repeats = range(given.first, given.first + given.repeats)
+    against(given.data, given.against or [*ARMS], given.target, given.limit, repeats, given.json)
 
 
 if __name__ == "__main__":

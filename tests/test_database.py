@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sqlite3
 import stat
@@ -22,6 +23,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dressage import files
 from dressage.errors import DressageError, RunError, UsageError
 from dressage.store import blocks, database, reader, sink
 from dressage.store.database import Recorder
@@ -487,6 +489,27 @@ def test_a_full_disk_is_told_with_numbers(tmp_path: Path) -> None:
     assert "run.db: " in told.stdout and "--out" in told.stdout, told.stderr
     history = read_history(tmp_path)
     assert history.damaged == [] and history.steps.tolist() == list(range(len(history.steps))) and len(history.steps)
+
+
+@pytest.mark.parametrize(
+    ("name", "free", "said"),
+    [
+        ("SQLITE_IOERR_SHMSIZE", 32_768, r"the disk is full: 32\.8 kB free, .* to write; .*free some space"),
+        ("SQLITE_IOERR_WRITE", 1 << 30, r"\(disk I/O error\); expected a disk that takes it; see whether .* quota"),
+        ("SQLITE_FULL", 4096, r"the disk is full: 4\.1 kB free"),
+    ],
+)
+def test_what_sqlite_calls_a_fault_of_the_disk_is_told_as_want_of_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, free: int, said: str
+) -> None:
+    """The index of a log that cannot grow is an I/O error to SQLite: seen with 33 to 53 kB left of a file system."""
+    monkeypatch.setattr(blocks, "free_bytes", lambda path: free)
+    monkeypatch.setattr(files, "free_bytes", lambda path: free)
+    error = sqlite3.OperationalError("disk I/O error")
+    error.sqlite_errorcode = getattr(sqlite3, name)
+    told = blocks.database_error(tmp_path / "run.db", error)
+    assert isinstance(told, UsageError)
+    assert re.search(rf"run\.db: .*{said}.*--out", str(told)), told
 
 
 @pytest.mark.parametrize("steps", [0, 1, 5, 999, 5000, 40_000])

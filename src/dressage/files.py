@@ -84,6 +84,9 @@ def cannot_write(path: Path, size: int, error: OSError) -> DressageError:
         return UsageError.of(path, found, "expected room for the file", f"free some space or {elsewhere}")
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return UsageError.of(path, f"cannot be written ({system})", "expected a folder you may write in", elsewhere)
+    if error.errno == errno.EIO:
+        repair = f"see whether a limit, a quota or the disk itself is the cause, or {elsewhere}"
+        return UsageError.of(path, f"cannot be written ({system})", "expected a disk that takes it", repair)
     return UsageError.of(path, f"cannot be written ({system})", "expected an existing folder, a usable name", elsewhere)
 
 

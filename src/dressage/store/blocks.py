@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dressage.errors import DressageError, RunError
-from dressage.files import cannot_write
+from dressage.files import cannot_write, free_bytes
 from dressage.version import __version__
 
 Matrix = npt.NDArray[np.float32]
@@ -26,6 +26,8 @@ FORMAT = 1
 """`PRAGMA user_version` of run.db; a reader refuses a newer one."""
 APPLICATION = 0x64726573
 """`PRAGMA application_id`: "dres"."""
+ROOM = 256 * 1024
+"""Bytes that a database wants at once, about, with its log and the log's index."""
 ROWS = 1024
 """Most steps of a block: with it a column fills a page of SQLite, and a scalar takes 4.5 bytes, all included."""
 TABLES = {
@@ -106,8 +108,10 @@ def database_error(path: Path, error: sqlite3.Error) -> DressageError:
     """What SQLite said: a full or read-only disk (UsageError), a second writer or a damaged file (RunError)."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     system = {sqlite3.SQLITE_FULL: 28, sqlite3.SQLITE_READONLY: 30, sqlite3.SQLITE_CANTOPEN: 2, sqlite3.SQLITE_IOERR: 5}
+    if code == sqlite3.SQLITE_IOERR and free_bytes(path) < ROOM:
+        code = sqlite3.SQLITE_FULL  # SQLite calls it so where only the log's index has no room
     if code in system:
-        return cannot_write(path, 4096, OSError(system[code], str(error)))
+        return cannot_write(path, ROOM, OSError(system[code], str(error)))
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return RunError.of(path, "another process is writing to it", "expected one writer", "wait for it, or stop it")
     return RunError.of(path, f"is damaged ({error})", "expected a database of SQLite", "restore it from a copy")
