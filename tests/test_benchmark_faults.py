@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -14,7 +16,7 @@ sys.path.insert(0, str(BENCHMARKS))
 
 from faults import blind, fresh, programs  # noqa: E402
 from faults.case import CASES, CAUSES, HEALTHY, Case  # noqa: E402
-from faults.measure import Run, measure  # noqa: E402
+from faults.measure import OverLimitError, Run, limited, measure  # noqa: E402
 from faults.report import Judged, report  # noqa: E402
 
 GAPS = json.loads((BENCHMARKS / "faults" / "gaps.json").read_text(encoding="utf-8"))
@@ -91,3 +93,11 @@ def test_the_page_counts_rightly() -> None:
 def test_first_named(ids: tuple[str, ...], first: bool) -> None:
     case: Case = CASES["optim.no_zero_grad/digits_sgd"]
     assert Judged(case, _run(case.id, True, *ids), None).first is first
+
+
+def test_the_limit_of_a_run_is_of_its_work_and_nothing_catches_it() -> None:
+    with limited(0.05):
+        time.sleep(0.1)
+    with pytest.raises(OverLimitError), limited(0.05), contextlib.suppress(Exception):
+        while True:
+            pass
