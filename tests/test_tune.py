@@ -19,13 +19,14 @@ from torch import nn
 import dressage
 from command import call
 from dressage.errors import DressageError, RunError, UsageError
+from dressage.findings import Finding
 from dressage.ground import open_ground
 from dressage.prepare import prepare
 from dressage.recipe import as_recipe, load_recipe
 from dressage.search import load_search
 from dressage.search.judge import Standing
-from dressage.search.trial import Result, Trial
-from dressage.search.tune import StepEvent, compare, doubt, looks, rounds, sizes
+from dressage.search.trial import Moment, Result, Trial
+from dressage.search.tune import StepEvent, compare, curves, doubt, looks, rounds, sizes
 from dressage.search.tune.folder import TuneFolder
 from dressage.search.tune.procedure import go_on, load_tuned
 from dressage.search.tune.sizes import Pace, Size
@@ -132,6 +133,42 @@ def test_a_short_range_test_that_sees_nothing_is_followed_by_a_whole_one(monkeyp
     asked.clear()
     said = looks.rate(job, 60, own_model=False, left=15)
     assert not said.goes_on and "--budget" in said.decided and asked == [1], "a whole one takes half of what is left"
+
+
+def a_curve(costs: list[float], scores: list[float]) -> Result:
+    """Of a trial whose training cost halves with every epoch."""
+    moments = [Moment(i + 1, 0.5**i, cost, score) for i, (cost, score) in enumerate(zip(costs, scores, strict=True))]
+    return Result(
+        Trial(7, 0, {"optim.lr": 0.01}, 0, len(moments)), "done", len(moments), 0.9, min(costs), tuple(moments)
+    )
+
+
+def looked(monkeypatch, result: Result, *findings: Finding, notes: tuple[str, ...] = ()) -> Step:
+    monkeypatch.setattr(curves, "diagnose", lambda *_, **__: SimpleNamespace(findings=findings, notes=notes))
+    return curves.look([result], {"data": None, "y": None, "model": None}, 100.0)
+
+
+def test_costs_that_turn_are_told_though_the_score_does_not_suffer(monkeypatch):
+    turned = a_curve([1.0, 0.15, 0.2, 0.3, 0.4, 0.4, 0.4], [0.7, 0.95, 0.96, 0.96, 0.97, 0.97, 0.97])
+    told = looked(monkeypatch, turned).saw[1]
+    assert "from epoch 2 on it learns rows by heart" in told and "2.7 times its lowest" in told
+    assert "0.95 there and is 0.97 in the end" in told
+    named = Finding("eval.overfit", "info", "validation", "0.8, was 0.9", "", "", {})
+    assert [line[2:] for line in looked(monkeypatch, turned, named).saw[1:]] == ["eval.overfit: 0.8, was 0.9"]
+    for costs in ([1.0, 0.15, 0.2, 0.3], [1.0, 0.5, 0.55, 0.6, 0.6, 0.6], [1.0, 0.9, 0.8, 0.7, 0.6, 0.5]):
+        assert looked(monkeypatch, a_curve(costs, [0.9] * len(costs))).saw[1:] == ("  the diagnosis names nothing",)
+
+
+def test_harm_in_the_data_is_told_with_the_curves_and_so_is_what_there_was_no_time_for(monkeypatch):
+    wrong = Finding("data.label_noise", "warning", "y", "30 % of rows", "", "", {"loss.label_smoothing": 0.1})
+    shares = Finding("data.class_imbalance", "info", "y", "9 to 1", "", "", {})
+    level = a_curve([1.0, 0.9, 0.8], [0.5, 0.6, 0.7])
+    seen = looked(monkeypatch, level, wrong, shares, notes=("signals: no time left", "data.split_shift: no time left"))
+    assert seen.saw[1:] == (
+        "  data.label_noise: 30 % of rows",
+        "  no time to look for signals, data.split_shift",
+    )
+    assert seen.facts["edits"] == [{"optim.lr": 0.01, "loss.label_smoothing": 0.1}]
 
 
 @pytest.mark.parametrize("epoch", [0.01, 0.5, 5.0, 60.0])

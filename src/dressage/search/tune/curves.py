@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from statistics import fmean
 from typing import Any
 
 from dressage.diagnose import diagnose
@@ -15,6 +16,10 @@ from dressage.search.tune.steps import Step
 LOOKED_AT = 2  # best trials
 SECONDS = 15.0  # of a diagnosis at most, and so large a share of what is left
 SHARE = 0.05
+SHOWN = ("optim.", "model.", "eval.", "sym.")  # told in any case; others where they are harmful: wrong labels, a shift
+RISEN = 1.3  # times its lowest that the validation cost has come to in the end
+SINCE = 3  # epochs after it, over which the end is taken
+NO_TIME = "no time left"
 
 
 def look(results: Sequence[Result], given: Mapping[str, Any], left: float) -> Step:
@@ -23,8 +28,11 @@ def look(results: Sequence[Result], given: Mapping[str, Any], left: float) -> St
     edits: list[dict[str, object]] = []
     for result in results[:LOOKED_AT]:
         saw.append(f"trial {result.trial.number}: {_course(result)}")
-        found, note = _findings(result, given, min(SECONDS, SHARE * left))
-        saw += [f"  {f.id}: {f.evidence}" for f in found] or [f"  {note or 'the diagnosis names nothing'}"]
+        found, notes = _findings(result, given, min(SECONDS, SHARE * left))
+        lines = [f"{f.id}: {f.evidence}" for f in found]
+        if all(f.id != "eval.overfit" for f in found):
+            lines += _by_heart(result)
+        saw += [f"  {line}" for line in lines + notes or ["the diagnosis names nothing"]]
         edits += [edit for f in found if (edit := _searchable(result, f))]
     unlike = [edit for i, edit in enumerate(edits) if edit not in edits[:i]]
     told = "; ".join(", ".join(f"{path} = {value}" for path, value in edit.items()) for edit in unlike)
@@ -40,13 +48,26 @@ def _course(result: Result) -> str:
     return told + (f", lowest {low.cost:.3g} at epoch {low.epoch} of {last.epoch}" if low.epoch < last.epoch else "")
 
 
-def _findings(result: Result, given: Mapping[str, Any], seconds: float) -> tuple[list[Finding], str]:
-    """Causes and symptoms of the curves that the diagnosis names; or why it could not."""
+def _by_heart(result: Result) -> list[str]:
+    """That rows are learned by heart, by the costs alone: the diagnosis names it where the score suffers."""
+    low = min(range(len(result.curve)), key=lambda i: result.curve[i].cost)
+    at, last = result.curve[low], result.curve[-SINCE:]
+    cost, train, score = (fmean(getattr(m, name) for m in last) for name in ("cost", "train", "score"))
+    if len(result.curve) - 1 - low < SINCE or not (cost > RISEN * at.cost > 0 and train < at.train):
+        return []
+    told = f"from epoch {at.epoch} on it learns rows by heart: the validation cost rises to {cost / at.cost:.1f} times its lowest"
+    return [f"{told}; the score was {at.score:.3g} there and is {score:.3g} in the end"]
+
+
+def _findings(result: Result, given: Mapping[str, Any], seconds: float) -> tuple[list[Finding], list[str]]:
+    """What the diagnosis names; and why it could not, or for what it had no time."""
     try:
-        found = diagnose(result.folder, given["data"], y=given["y"], model=given["model"], seconds=seconds).findings
+        found = diagnose(result.folder, given["data"], y=given["y"], model=given["model"], seconds=seconds)
     except DressageError as error:
-        return [], f"not diagnosed: {error}"
-    return [f for f in found if f.id.startswith(("optim.", "model.", "eval.", "sym."))], ""
+        return [], [f"not diagnosed: {error}"]
+    late = [note.partition(":")[0] for note in found.notes if note.endswith(NO_TIME)]
+    named = [f for f in found.findings if f.is_harmful or f.id.startswith(SHOWN)]
+    return named, [f"no time to look for {', '.join(late)}"] if late else []
 
 
 def _searchable(result: Result, finding: Finding) -> dict[str, object] | None:
