@@ -209,3 +209,23 @@ def test_rows_that_are_not_answered_alone_are_a_note() -> None:
         optimizer.step()
         watch.step(loss)
     assert any("depends on the other rows of the batch" in note for note in watch.notes)
+
+
+@pytest.mark.parametrize("size", [2, 3])
+def test_rows_of_tiny_batches_are_gathered_until_a_copy_can_be_run(size: int) -> None:
+    torch.manual_seed(0)
+    numbers, kind, y = table()
+    net = Mixed("tuple")
+    optimizer = torch.optim.Adam(net.parameters(), lr=3e-3)
+    watch = dressage.watch(net, optimizer, nn.functional.cross_entropy, seconds=2)
+    for _ in range(60):
+        rows = torch.randint(0, ROWS, (size,))
+        loss = nn.functional.cross_entropy(net.call(numbers[rows], kind[rows]), y[rows])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        watch.step(loss)
+    watch.diagnose()
+    assert not any("no longer" in note or "cannot be run" in note for note in watch.notes)
+    assert watch.case.subject.train is not None and 30 <= len(watch.case.subject.train) <= 60
+    assert len(watch.telemetry.probes) < 40

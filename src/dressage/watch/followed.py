@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 from torch import Tensor, nn
@@ -16,13 +17,15 @@ from dressage.watch.asked import Asked
 from dressage.watch.case import Case
 from dressage.watch.compared import without_classes
 from dressage.watch.faithful import Form, added_to, find_form, formed, hidden_penalty, looks_at_weights
-from dressage.watch.gathered import Gathered
+from dressage.watch.gathered import ENOUGH, Gathered
 from dressage.watch.guessed import guessed
 from dressage.watch.placed import placed
 
 STAND_IN = "no train data"
 SEEN = 3
 """Probed steps by which a loss would have been seen."""
+LOOKS = 60
+"""Probed steps after which none is looked at only for its rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,16 @@ def follow(case: Case, seen: Pass, told: float) -> None:
             _stand_in(case, rows)
     if not case.is_aligned and case.subject.train is not None:
         _align(case, seen, told)
+
+
+def batches_missing(case: Case) -> int:
+    """Passes that are still to be looked at until their rows can stand for data that were not given; 0 where none help."""
+    if case.gathered is None or case.is_aligned or case.replayed.said or len(case.telemetry.probes) >= LOOKS:
+        return 0
+    kept, count = len(case.replayed.batches), case.replayed.count
+    if not kept:
+        kept, count = len(case.gathered.pairs), case.gathered.count
+    return math.ceil((ENOUGH - count) * kept / count) if 0 < count < ENOUGH else 0
 
 
 def _keep(case: Case, seen: Pass) -> None:

@@ -89,16 +89,18 @@ class Replayed:
             self.batches = kept
             if kept and self.own_loss is None:
                 self.unfold = without_labels(model, self.unfold, kept)
-            self.said = (
-                _refused(model, self.unfold, self.unfold.fold(kept[0][0].tensors)) if kept else "no pass is exact"
-            )
+            self.said = _refused(model, self.unfold, self._folded()) if kept else "no pass is exact"
             if self.said:
                 self.unfold = None
                 return None
         self.used = self.count
-        x = torch.cat([self.unfold.fold(b.tensors) for b, _ in self.batches])
         y = torch.cat([y for _, y in self.batches])
-        return each_once(x, y, max(len(y) for _, y in self.batches))
+        return each_once(self._folded(), y, max(len(y) for _, y in self.batches))
+
+    def _folded(self) -> Tensor:
+        """The inputs of all passes, as one matrix."""
+        assert self.unfold is not None
+        return torch.cat([self.unfold.fold(b.tensors) for b, _ in self.batches])
 
 
 def _number_of(given: list[Tensor], told: float) -> int | None:

@@ -20,7 +20,7 @@ from dressage.findings import Finding, ranked
 from dressage.subject import generators_kept
 from dressage.watch.asked import asked
 from dressage.watch.case import Case
-from dressage.watch.followed import Pass, follow
+from dressage.watch.followed import Pass, batches_missing, follow
 from dressage.watch.pace import Pace
 from dressage.watch.passes import Passes
 from dressage.watch.probe import StepProbe
@@ -32,6 +32,8 @@ T = TypeVar("T")
 CONSIDERED = (1, 10, 30, 100, 300)
 """Steps after which the training is judged; after the last, each time that the steps have doubled."""
 FLUSHED = 64  # losses that are read from the device at once
+GATHERING = 0.5
+"""Seconds that may go into steps that are looked at for their rows alone: of batches of two or three many are needed."""
 DEAR = 250
 """Times what the last judgement took that have to pass before a validation is an occasion for another."""
 
@@ -222,7 +224,9 @@ class Watch:
                 seen = Pass(probe.input, probe.inputs, probe.outputs, probe.own_losses, found, probe.is_single)
                 follow(self.case, seen, loss)
         self._pace.probed(time.perf_counter() - probe.began)
-        self._planned = self._pace.next_after(self._count)
+        missing = batches_missing(self.case)
+        is_cheap = self._pace.price * missing < GATHERING
+        self._planned = self._count + 1 if missing and is_cheap else self._pace.next_after(self._count)
 
     def _consider_when_due(self) -> None:
         due = self._count >= judged_after(self.case.considered)
