@@ -191,10 +191,6 @@ def test_huber_formula(delta: float) -> None:
         ("huber(delta=1e999)", r"huber\.delta: inf given"),
         ("nt_xent(temperature=0.0)", r"nt_xent\.temperature: 0\.0 given; expected a number above 0; e\.g\. .+"),
         ("nt_xent(dim=1)", r"nt_xent\.dim: 1 given; expected 2 to 65536 outputs; e\.g\. .+"),
-        (
-            "info_nce",
-            r"loss\.name: 'info_nce' given; .+key network and a queue.+; use nt_xent, or call dressage\.objective",
-        ),
     ],
 )
 def test_what_a_recipe_cannot_have_is_refused_in_three_parts(written: str, where: str) -> None:

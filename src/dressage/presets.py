@@ -10,6 +10,7 @@ from typing import Literal
 from dressage.catalogue import parse
 from dressage.data.preprocess.steps import leaves_vectors
 from dressage.data.source import Task
+from dressage.objective import keys_asked
 from dressage.objective.usual import usual_of_views
 from dressage.optim import COMPARING, FULL_BATCH, keeps_average
 from dressage.optim.fits import pieces, small_width
@@ -89,7 +90,7 @@ def presets_for(recipe: Recipe, facts: Facts, own_model: bool) -> Mapping[str, C
     choices = _images(facts) if facts.kind == "images" else _rows(recipe, facts)
     if facts.kind == "images" and leaves_vectors(recipe.data.preprocess):
         choices |= _components()
-    choices |= _by_task(facts) | _by_network(recipe) | _by_optimizer(recipe, facts) | _by_techniques(recipe)
+    choices |= _by_task(recipe, facts) | _by_network(recipe) | _by_optimizer(recipe, facts) | _by_techniques(recipe)
     choices |= _by_transfer(recipe, facts)
     choices |= _by_snapshots(recipe, choices)
     batch = int(choices["train.batch_size"].value)  # type: ignore[call-overload]
@@ -150,11 +151,11 @@ def _by_network(recipe: Recipe) -> dict[str, Choice]:
     return {path: Choice(value, "preset", f"for {name}") for path, value in NETWORKS.get(name, {}).items()}
 
 
-def _by_task(facts: Facts) -> dict[str, Choice]:
+def _by_task(recipe: Recipe, facts: Facts) -> dict[str, Choice]:
     if facts.task == "regression":
         return {"loss.name": Choice("mse", "inferred", "the target is a number")}
     if facts.task == "contrastive":
-        usual = usual_of_views(max(facts.shape[:2]), facts.rows)
+        usual = usual_of_views(max(facts.shape[:2]), facts.rows, keys_asked(recipe.loss.name))
         return {path: Choice(value, "preset", why) for path, (value, why) in usual.items()}
     if facts.task == "multi":
         return {

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from dressage.data.batches import Batches
 from dressage.errors import RecipeError
+from dressage.fit.keys import keys_of
 from dressage.fit.plan import make_plan
 from dressage.fit.speed import fastest
 from dressage.measured import measured_file, recall, remember
@@ -64,12 +65,14 @@ def settle_speed(
         }
         return _put(resolved, usual, "inferred", "a run too short to measure what is faster")
     batch = next(iter(batches.epoch(0)))
-    x = plan.cast(batch.x)
+    x, y = plan.cast(batch.x), batch.y
+    if (keys := keys_of(model, resolved.recipe)) is not None:
+        x, y = keys.asked(x, None)
     # Measured once on a machine: a second run of the same recipe must not take another form, and other last bits.
     remembered = measured_file(model, x, train)
     choice = recall(remembered)
     if choice is None:
-        choice = fastest(model, x, batch.y, plan.objective, train)
+        choice = fastest(model, x, y, plan.objective, train)
         remember(remembered, choice)
     form = choice.form
     return _put(

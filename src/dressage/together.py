@@ -10,6 +10,7 @@ from dressage.data.preprocess.fit import built_steps
 from dressage.data.preprocess.steps import leaves_vectors
 from dressage.errors import RecipeError
 from dressage.models import catalogue as models
+from dressage.objective import keys_asked
 from dressage.optim import COMPARING
 from dressage.optim.thaw import catalogue
 from dressage.presets import Facts
@@ -108,6 +109,12 @@ def contrastive_fits(recipe: Recipe, facts: Facts) -> RecipeError | None:
     if recipe.evaluate.views != "none":
         found, expected = f"'{recipe.evaluate.views}' given", f"{recipe.loss.name} has views of its own"
         return _error("evaluate.views", found, expected, "leave it out")
+    if keys_asked(recipe.loss.name) >= facts.rows:
+        found, expected = (
+            f"{keys_asked(recipe.loss.name)} keys given",
+            f"expected less than the {facts.rows} training rows",
+        )
+        return _error("loss.name", found, expected, f"e.g. info_nce(queue={max(1, facts.rows // 2)})")
     if recipe.watch.diagnose:
         return _error("watch.diagnose", "true given", "its rules judge by labels", "leave it out")
     if recipe.train.refit:

@@ -72,7 +72,10 @@ def locate(state: State, batch: Batch, plan: Plan) -> str:
     seed_noise(plan, state.step, state.device)
     x, y = network_input(state, batch, plan)
     if not x.isfinite().all():
-        return f"input, sample {int(batch.rows[~x.flatten(1).isfinite().all(1)][0]) // plan.objective.views}"
+        rows = batch.rows[:: len(batch.rows) // len(x)]
+        return f"input, sample {int(rows[~x.flatten(1).isfinite().all(1)][0]) // plan.objective.views}"
+    if state.keys is not None and not y.isfinite().all():
+        return "output of the key network"
     if y.is_floating_point() and not y.isfinite().all():
         return f"target, sample {int(batch.rows[~y.reshape(len(y), -1).isfinite().all(1)][0])}"
     clear_gradients(state)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from dressage.fit.flat import can_flatten, flatten, load_tensors, tensors_of
+from dressage.fit.keys import Keys, keys_of
 from dressage.fit.thaw import Thaw
 from dressage.fit.update import FusedAdam, fused_adam
 from dressage.optim import catalogue as optimizers
@@ -34,6 +35,8 @@ class State:
     """The network with averaged weights, when the recipe names an average or an optimiser that keeps one."""
     averaged_weights: list[Tensor] = field(default_factory=list)
     """The averages of `weights`, in the same order."""
+    keys: Keys | None = None
+    """The key network and its queue, when the loss asks for them."""
     step: int = 0
     epoch: int = 0
     batch: int = 0
@@ -91,6 +94,8 @@ class State:
         parts = {"model": _detached(self.model), "optimizer": tensors_of(self.optimizer), "best": self.best}
         if self.averaged is not None:
             parts["average"] = _detached(self.averaged)
+        if self.keys is not None:
+            parts["keys"] = _detached(self.keys)
         if self.losses:
             parts["epoch"] = {"losses": torch.stack(self.losses)}
         return parts
@@ -109,6 +114,8 @@ class State:
         self.moved()
         if self.averaged is not None:
             self.averaged.load_state_dict(tensors["average"])
+        if self.keys is not None:
+            self.keys.load_state_dict(tensors["keys"])
         self.best = {name: tensor.clone() for name, tensor in tensors.get("best", {}).items()}
         for name, value in numbers.items():
             setattr(self, name, value)
@@ -145,6 +152,7 @@ def new_state(model: nn.Module, recipe: Recipe, *, flat: bool = False, thaw: Tha
             p.data for group in _groups(state.averaged, recipe, flat, thaw)[0] for p in group["params"]
         ]
         state.averaged.requires_grad_(False)
+    state.keys = keys_of(model, recipe)
     if thaw is not None:
         state.settle(thaw)
     return state

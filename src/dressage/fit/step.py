@@ -26,6 +26,8 @@ def take_step(state: State, batch: Batch, plan: Plan) -> Tensor:
     state.batch += 1
     if plan.average is not None:
         plan.average.update(state.weights, state.averaged_weights, state.step - 1)
+    if state.keys is not None:
+        state.keys.follow(state.model, y[: len(x)], state.step - 1)
     state.losses.append(loss)
     return loss
 
@@ -76,10 +78,11 @@ def seed_noise(plan: Plan, step: int, device: torch.device) -> None:
 
 
 def network_input(state: State, batch: Batch, plan: Plan) -> tuple[Tensor, Tensor]:
-    """The augmented batch as the network gets it, and its targets."""
+    """The augmented batch as the network gets it, and its targets, or what stands in their place."""
     for own_key, transform in plan.augment:
         batch = transform(batch, Draw(own_key, state.epoch, state.step, batch.rows))
-    return noisy(plan.cast(batch.x), plan.regularize), batch.y
+    x = noisy(plan.cast(batch.x), plan.regularize)
+    return (x, batch.y) if state.keys is None else state.keys.asked(x, plan.autocast)
 
 
 def back_propagated(state: State, x: Tensor, y: Tensor, plan: Plan) -> Tensor:
@@ -89,9 +92,11 @@ def back_propagated(state: State, x: Tensor, y: Tensor, plan: Plan) -> Tensor:
         torch.autograd.backward(loss)
         return loss.detach()
     total = torch.zeros((), device=x.device)
-    views = plan.objective.views
+    views = plan.objective.views if state.keys is None else 1
     size = views * -(-len(x) // (views * plan.accumulate))  # a piece has all views of its samples
-    for xs, ys in zip(torch.split(x, size), torch.split(y, size), strict=True):
+    own, shared = y[: len(x)], y[len(x) :]  # keys of a queue are held against every piece
+    for xs, ys in zip(torch.split(x, size), torch.split(own, size), strict=True):
+        ys = torch.cat([ys, shared])
         loss = loss_of(state.model, xs, ys, plan) * (len(xs) / len(x))
         torch.autograd.backward(loss)
         total += loss.detach()

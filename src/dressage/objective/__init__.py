@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from dressage.catalogue import Catalogue, Entry, parse
 from dressage.errors import UsageError
-from dressage.objective.contrastive import info_nce_by_name, nt_xent_by_name
+from dressage.objective.contrastive import Contrastive, info_nce_by_name, nt_xent_by_name
 from dressage.objective.objective import Objective as Objective
 from dressage.objective.several import multi
 from dressage.objective.single import FITTING as FITTING_ONE
 from dressage.objective.single import catalogue as SINGLE
 
-FITTING = {**FITTING_ONE, "multi": ("multi",), "contrastive": ("nt_xent",)}
+FITTING = {**FITTING_ONE, "multi": ("multi",), "contrastive": ("nt_xent", "info_nce")}
 """The losses of a task."""
 
 catalogue: Catalogue[Objective] = Catalogue(
@@ -37,9 +37,9 @@ catalogue: Catalogue[Objective] = Catalogue(
     Entry(
         "info_nce",
         info_nce_by_name,
-        "A view's key found among a queue of others (MoCo): for a loop of your own, see objective.contrastive.",
-        "−log(e^{q·k/τ} / (e^{q·k/τ} + Σ_j e^{q·k_j/τ}))",
-        "van den Oord et al. 2018, He et al. 2020",
+        "Learning without labels: an image's view found by its key among a queue of earlier ones (MoCo); small batches will do.",
+        "−log(e^{q·k/τ} / (e^{q·k/τ} + Σ_j e^{q·k_j/τ})), keys k by an average of the network",
+        "L6; van den Oord et al. 2018, He et al. 2020",
     ),
 )
 
@@ -52,6 +52,12 @@ def learns_without_labels(written: str) -> bool:
 def outputs_asked(written: str) -> int:
     """Outputs of the network that a loss as it was written asks for; 0: as many as the targets need. Raises RecipeError."""
     return catalogue.build(written, 0.0).outputs if learns_without_labels(written) else 0
+
+
+def keys_asked(written: str) -> int:
+    """Keys of the queue that a loss as it was written is held against; 0: it has none. Raises RecipeError."""
+    objective = catalogue.build(written, 0.0) if learns_without_labels(written) else None
+    return objective.queue if isinstance(objective, Contrastive) else 0
 
 
 def require_targets(written: str, what: str) -> None:

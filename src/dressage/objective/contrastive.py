@@ -1,6 +1,7 @@
 """Losses between two views of the same samples, from which a network learns without labels.
 
-A recipe names `nt_xent`: its batches then hold both views of each sample in neighbouring rows. In a loop of your own
+A recipe names `nt_xent` or `info_nce`: its batches then hold both views of each sample in neighbouring rows, and for
+`info_nce` the state of the training holds a key network and a queue (`fit/keys.py`). In a loop of your own
 
     loss = nt_xent(network(first_view), network(second_view))
 
@@ -12,7 +13,7 @@ A recipe names `nt_xent`: its batches then hold both views of each sample in nei
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import torch
@@ -92,13 +93,13 @@ class Queue(nn.Module):
     keys: Tensor
     place: Tensor
 
-    def __init__(self, size: int, dim: int) -> None:
+    def __init__(self, size: int, dim: int, generator: torch.Generator | None = None) -> None:
         super().__init__()
         if size < 1 or dim < 1:
             raise RecipeError.of(
                 "Queue", f"size {size} and dim {dim} given", "expected 1 or more", "e.g. Queue(4096, 128)"
             )
-        self.register_buffer("keys", F.normalize(torch.randn(size, dim), dim=1))
+        self.register_buffer("keys", F.normalize(torch.randn(size, dim, generator=generator), dim=1))
         self.register_buffer("place", torch.zeros((), dtype=torch.long))
 
     @torch.no_grad()
@@ -122,10 +123,18 @@ def _groups(samples: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Contrastive(Objective):
-    """A loss of two views of each sample, in neighbouring rows of the outputs; it looks at no target."""
+    """A loss of two views of each sample; it looks at no target.
+
+    With `queue` 0 both are in neighbouring rows of the outputs. Else the outputs `(N, D)` are of the first views alone, and
+    in the place of targets stand N keys of the second and those of the queue, `(N + K, D)`.
+    """
 
     each: Callable[[Tensor], tuple[Tensor, Tensor]] = field(kw_only=True)
-    """Of outputs `(2N, D)` the loss and the metric of each sample, `(N,)`."""
+    """Of outputs `(2N, D)` of held-out rows the loss and the metric of each sample, `(N,)`."""
+    queue: int = 0
+    """Keys of other samples that a view's own key is told from."""
+    momentum: float = 0.0
+    """What the key network keeps of itself in a step."""
 
 
 def nt_xent_by_name(label_smoothing: float = 0.0, *, temperature: float = 0.5, dim: int = 128) -> Objective:
@@ -133,14 +142,51 @@ def nt_xent_by_name(label_smoothing: float = 0.0, *, temperature: float = 0.5, d
 
     `dim`: outputs of the network. Raises RecipeError for label smoothing and for options out of bounds.
     """
-    no_smoothing("nt_xent", label_smoothing, "it looks at no label")
-    positive("nt_xent.temperature", temperature, "nt_xent(temperature=0.5)")
-    if not 2 <= dim <= 65536:
-        raise RecipeError.of("nt_xent.dim", f"{dim} given", "expected 2 to 65536 outputs", "e.g. nt_xent(dim=128)")
-    each = partial(told_apart, temperature=temperature)
+    _require("nt_xent", label_smoothing, temperature, dim)
 
     def loss(outputs: Tensor, targets: Tensor) -> Tensor:
         return nt_xent(outputs[0::2], outputs[1::2], temperature)
+
+    return _contrastive(loss, temperature, dim)
+
+
+def info_nce_by_name(
+    label_smoothing: float = 0.0,
+    *,
+    temperature: float = 0.07,
+    dim: int = 128,
+    queue: int = 1024,
+    momentum: float = 0.99,
+) -> Objective:
+    """`info_nce` of a batch's first views, against keys of the second and a queue of `queue` earlier ones.
+
+    Validation, loss and metric, is that of `nt_xent` at the same temperature: it needs no queue. `momentum`: of the key
+    network. Raises RecipeError for label smoothing and for options out of bounds.
+    """
+    _require("info_nce", label_smoothing, temperature, dim)
+    if not 1 <= queue <= 2**20:
+        raise RecipeError.of("info_nce.queue", f"{queue} given", "expected 1 to 1048576 keys", "e.g. queue=1024")
+    if not 0 <= momentum < 1:
+        raise RecipeError.of(
+            "info_nce.momentum", f"{momentum} given", "expected 0 or more, below 1", "e.g. momentum=0.99"
+        )
+
+    def loss(outputs: Tensor, against: Tensor) -> Tensor:
+        return info_nce(outputs, against[: len(outputs)], against[len(outputs) :], temperature)
+
+    return replace(_contrastive(loss, temperature, dim), queue=queue, momentum=momentum)
+
+
+def _require(name: str, label_smoothing: float, temperature: float, dim: int) -> None:
+    no_smoothing(name, label_smoothing, "it looks at no label")
+    positive(f"{name}.temperature", temperature, f"{name}(temperature=0.5)")
+    if not 2 <= dim <= 65536:
+        raise RecipeError.of(f"{name}.dim", f"{dim} given", "expected 2 to 65536 outputs", f"e.g. {name}(dim=128)")
+
+
+def _contrastive(loss: Callable[[Tensor, Tensor], Tensor], temperature: float, dim: int) -> Contrastive:
+    """With the views of held-out rows judged alike, whatever the loss of the training is."""
+    each = partial(told_apart, temperature=temperature)
 
     def plain(outputs: Tensor, targets: Tensor) -> Tensor:
         return each(outputs)[0].mean()
@@ -149,13 +195,6 @@ def nt_xent_by_name(label_smoothing: float = 0.0, *, temperature: float = 0.5, d
         return each(outputs)[1].sum()
 
     return Contrastive(loss, plain, score, METRIC, float, True, views=2, outputs=dim, each=each)
-
-
-def info_nce_by_name(label_smoothing: float = 0.0, *, temperature: float = 0.07) -> Objective:
-    """Raises RecipeError: a recipe's training keeps no key network and no queue."""
-    found, expected = "'info_nce' given", "it needs a key network and a queue, which a recipe's training does not keep"
-    repair = "use nt_xent, or call dressage.objective.contrastive.info_nce in a loop of your own"
-    raise RecipeError.of("loss.name", found, expected, repair)
 
 
 def _require_pairs(name: str, first: Tensor, second: Tensor) -> None:
