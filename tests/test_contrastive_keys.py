@@ -121,7 +121,10 @@ def test_a_key_that_is_not_finite_is_said_to_be_the_key_networks() -> None:
 
 
 REFUSED = [
-    ("info_nce(queue=60)", r"loss\.name: 60 keys given; expected less than the 42 training rows; e\.g\. info_nce\(queue=21\)"),
+    (
+        "info_nce(queue=60)",
+        r"loss\.name: 60 keys given; expected less than the 42 training rows; e\.g\. info_nce\(queue=21\)",
+    ),
     ("info_nce", r"loss\.name: 1024 keys given; .+"),
     ("info_nce(queue=0)", r"info_nce\.queue: 0 given; expected 1 to 1048576 keys; .+"),
     ("info_nce(momentum=1.0)", r"info_nce\.momentum: 1\.0 given; expected 0 or more, below 1; .+"),
