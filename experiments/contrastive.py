@@ -26,7 +26,7 @@ VIEWS = {
     "train": {"epochs": 20, "batch_size": 128},
 }
 LATER = {"model": FORM, "data": SCALE, "optim": {"lr": 3e-3}, "train": {"epochs": 30, "batch_size": 25}}
-LOSSES = {"SimCLR": "nt_xent(temperature=0.5)", "MoCo": "info_nce(temperature=0.2)"}
+LOSSES = {"SimCLR": "nt_xent", "MoCo": "info_nce"}
 ROWS = 4000
 A_CLASS = (10, 50)
 WAYS = tuple(f"{name}, {layers}" for name in LOSSES for layers in ("head", "all"))

@@ -44,6 +44,18 @@ def test_info_nce_formula_and_keys_get_no_gradient() -> None:
     assert keys.grad is None and queries.grad.any()
 
 
+def test_free_places_of_a_queue_are_left_out() -> None:
+    queue = Queue(5, 4).double()
+    queries, keys = (torch.from_numpy(np.random.default_rng(i).normal(size=(3, 4))).requires_grad_() for i in (0, 1))
+    nothing = info_nce(queries, keys, queue.keys)
+    nothing.backward()
+    assert nothing.item() == 0 and torch.equal(queries.grad, torch.zeros(3, 4).double())
+    queue.push(keys[:2])
+    assert info_nce(queries, keys, queue.keys).item() == pytest.approx(
+        info_nce(queries, keys, keys[:2]).item(), rel=1e-12
+    )
+
+
 def test_the_queue_forgets_its_oldest_keys_first() -> None:
     queue, told = Queue(5, 3), np.eye(3)[[0, 1, 2, 0, 1, 2, 0]] * 4.0
     for start, stop in ((0, 2), (2, 4), (4, 7)):
@@ -56,11 +68,6 @@ def test_the_queue_forgets_its_oldest_keys_first() -> None:
     other = Queue(5, 3)
     other.load_state_dict(queue.state_dict())
     assert torch.equal(other.keys, queue.keys) and torch.equal(other.place, queue.place)
-
-
-def test_at_the_start_its_keys_are_directions() -> None:
-    torch.manual_seed(0)
-    torch.testing.assert_close(Queue(64, 8).keys.norm(dim=1), torch.ones(64))
 
 
 @pytest.mark.parametrize("which", ["nt_xent", "info_nce"])

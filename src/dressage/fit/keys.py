@@ -8,7 +8,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dressage.augment.draw import key
 from dressage.objective import catalogue, learns_without_labels
 from dressage.objective.contrastive import Contrastive, Queue
 from dressage.optim.averages import Ema
@@ -16,19 +15,19 @@ from dressage.recipe import Recipe
 
 
 class Keys(nn.Module):
-    """θ_k ← d·θ_k + (1 − d)·θ after each step, d rising to `momentum` as an EMA's does; statistics of norms alike.
+    """θ_k ← d·θ_k + (1 − d)·θ after each step, d the `momentum` from the first on; statistics of norms alike.
 
     It answers in evaluation mode: with the statistics of a batch, in which both views of a sample are, a network could know
     a view by them and not by what it shows. So no batch needs to be shuffled.
     Source: He et al. 2020 (MoCo); Cai et al. 2021 (averaged statistics).
     """
 
-    def __init__(self, model: nn.Module, size: int, dim: int, momentum: float, seed: int) -> None:
+    def __init__(self, model: nn.Module, size: int, dim: int, momentum: float) -> None:
         super().__init__()
         self.network = copy.deepcopy(model).requires_grad_(False).eval()
         device = next(model.parameters()).device
-        self.queue = Queue(size, dim, torch.Generator().manual_seed(key(seed, "queue"))).to(device)
-        self.average = Ema(momentum, warmup=True)
+        self.queue = Queue(size, dim).to(device)
+        self.average = Ema(momentum, warmup=False)
 
     @torch.no_grad()
     def asked(self, x: Tensor, autocast: torch.dtype | None) -> tuple[Tensor, Tensor]:
@@ -59,4 +58,4 @@ def keys_of(model: nn.Module, recipe: Recipe) -> Keys | None:
     objective = catalogue.build(recipe.loss.name, recipe.loss.label_smoothing)
     if not isinstance(objective, Contrastive) or objective.queue == 0:
         return None
-    return Keys(model, objective.queue, objective.outputs, objective.momentum, recipe.seed)
+    return Keys(model, objective.queue, objective.outputs, objective.momentum)

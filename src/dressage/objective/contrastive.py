@@ -66,40 +66,42 @@ def told_apart(outputs: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
     return torch.cat(losses), torch.cat(found)
 
 
-def info_nce(queries: Tensor, keys: Tensor, queue: Tensor, temperature: float = 0.07) -> Tensor:
+def info_nce(queries: Tensor, keys: Tensor, queue: Tensor, temperature: float = 0.2) -> Tensor:
     """−log (e^{q·k/τ} / (e^{q·k/τ} + Σ_j e^{q·k_j/τ})), the mean over queries, a scalar; all of length 1.
 
-    `queries` and `keys` `(N, D)`: row n of both is of sample n. `queue` `(K, D)`: keys of other samples. Keys get no gradient.
-    Raises RecipeError for shapes that do not fit, or a temperature that is not above 0.
-    Source: He et al. 2020 (MoCo), van den Oord et al. 2018.
+    `queries` and `keys` `(N, D)`: row n of both is of sample n. `queue` `(K, D)`: keys of other samples; rows of zeros are
+    places that are still free and are left out. Keys get no gradient. Raises RecipeError for shapes that do not fit, or a
+    temperature that is not above 0. Source: He et al. 2020 (MoCo), van den Oord et al. 2018; Chen, Fan et al. 2020 for τ.
     """
-    positive("info_nce.temperature", temperature, "info_nce(temperature=0.07)")
+    positive("info_nce.temperature", temperature, "info_nce(temperature=0.2)")
     _require_pairs("info_nce", queries, keys)
     if queue.ndim != 2 or queue.shape[1] != keys.shape[1]:
         found = f"a queue of shape {tuple(queue.shape)} for keys of shape {tuple(keys.shape)}"
         raise RecipeError.of("info_nce", found, "expected (K, D)", "make it Queue(size, D)")
     q, k = (F.normalize(at_least_float32(x), dim=1) for x in (queries, keys.detach()))
     own = (q * k).sum(1, keepdim=True)
-    others = q @ F.normalize(queue.detach().to(q.dtype), dim=1).T
+    held = F.normalize(queue.detach().to(q.dtype), dim=1)
+    others = (q @ held.T).masked_fill(~held.any(1), -torch.inf)
     return F.cross_entropy(torch.cat([own, others], 1) / temperature, q.new_zeros(len(q), dtype=torch.long))
 
 
 class Queue(nn.Module):
-    """The last `size` keys, `(size, dim)` of length 1, oldest replaced first; at the start random directions.
+    """The last `size` keys, `(size, dim)` of length 1, oldest replaced first; at the start none, which is zeros.
 
+    (MoCo's own begins with random directions: from them all keys flee to one place, from which they part slowly.)
     Keys and place are buffers, so they are saved with a network that holds the queue. Raises RecipeError for sizes below 1.
     """
 
     keys: Tensor
     place: Tensor
 
-    def __init__(self, size: int, dim: int, generator: torch.Generator | None = None) -> None:
+    def __init__(self, size: int, dim: int) -> None:
         super().__init__()
         if size < 1 or dim < 1:
             raise RecipeError.of(
                 "Queue", f"size {size} and dim {dim} given", "expected 1 or more", "e.g. Queue(4096, 128)"
             )
-        self.register_buffer("keys", F.normalize(torch.randn(size, dim, generator=generator), dim=1))
+        self.register_buffer("keys", torch.zeros(size, dim))
         self.register_buffer("place", torch.zeros((), dtype=torch.long))
 
     @torch.no_grad()
@@ -153,7 +155,7 @@ def nt_xent_by_name(label_smoothing: float = 0.0, *, temperature: float = 0.5, d
 def info_nce_by_name(
     label_smoothing: float = 0.0,
     *,
-    temperature: float = 0.07,
+    temperature: float = 0.2,
     dim: int = 128,
     queue: int = 1024,
     momentum: float = 0.99,
@@ -161,7 +163,8 @@ def info_nce_by_name(
     """`info_nce` of a batch's first views, against keys of the second and a queue of `queue` earlier ones.
 
     Validation, loss and metric, is that of `nt_xent` at the same temperature: it needs no queue. `momentum`: of the key
-    network. Raises RecipeError for label smoothing and for options out of bounds.
+    network, near 1: the age of keys tells them apart where it follows too fast, and all answers become alike. Raises
+    RecipeError for label smoothing and for options out of bounds.
     """
     _require("info_nce", label_smoothing, temperature, dim)
     if not 1 <= queue <= 2**20:
