@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from statistics import fmean
 
 from torch.optim import Optimizer
 
@@ -11,12 +12,15 @@ from dressage.findings import Finding
 from dressage.subject import Lab, Outcome, advance, metric_of, outputs_of
 from dressage.watch.by_heart import by_heart
 from dressage.watch.capacity import bottleneck, too_small
-from dressage.watch.case import Case
+from dressage.watch.case import ALL_SUSPECTS, Case
 from dressage.watch.gap import begun_badly
 from dressage.watch.guarded import guarded
 from dressage.watch.rules.schedule import rate_gone
 from dressage.watch.rules.symptoms import update_ratio
 from dressage.watch.shut import Scores, shut_units
+from dressage.watch.struggle import factor_of
+from dressage.watch.suspects import HARDLY, SOUND
+from dressage.watch.tournament import Race
 from dressage.watch.unpaired import unpaired
 
 COLLAPSED = 1e-2
@@ -69,7 +73,8 @@ def _too_short_or_small(case: Case) -> list[Finding]:
     """A longer training that would still be far behind simple models is no remedy: then the network's size is asked about first."""
     short = too_few_epochs(case)
     if not short:
-        return too_small(case)
+        small = too_small(case)
+        return (too_slow(case) or small) if any(f.id == "eval.underfit" for f in small) else small
     after = short[0].numbers["after"]
     if not math.isnan(after) and (narrow := bottleneck(case, after)):
         return narrow
@@ -142,6 +147,52 @@ def too_few_epochs(case: Case) -> list[Finding]:
             step=case.telemetry.step,
             confidence=0.8,
             numbers={"before": reached.metric_before, "after": reached.metric},
+        )
+    ]
+
+
+def too_slow(case: Case) -> list[Finding]:
+    """A loss that has hardly moved, where going on at the rate that did best in trials learns what going on as it is does not."""
+    seen, tried = case.telemetry, case.memory.get(ALL_SUSPECTS)
+    if (
+        not isinstance(tried, Race)
+        or update_ratio(seen) > SOUND
+        or not fmean(seen.recent()) > HARDLY * seen.first() > 0
+    ):
+        return []
+    higher = [(c, r) for c, r in tried.of("optim.lr_too_low") if r.loss < tried.control.loss]
+    rate = float(case.optimizer.param_groups[0].get("lr", math.nan))
+    as_it_is = _gone_on(case, "longer", rate)
+    if not higher or as_it_is is None:
+        return []
+    change, _ = min(higher, key=lambda tried: tried[1].loss)
+    reached = _gone_on(case, change.name, rate * factor_of(change))
+    if (
+        reached is None
+        or reached.diverged
+        or not reached.metric > max(as_it_is.metric, as_it_is.metric_before) + POINTS
+    ):
+        return []
+    better = f"{rate * factor_of(change):.2g}"
+    return [
+        Finding(
+            change.id,
+            "warning",
+            change.where,
+            f"after {seen.step} steps the loss is {fmean(seen.recent()):.3g}, at first {seen.first():.3g}; {reached.steps} steps "
+            f"more bring {_told(reached)} at {change.name}, and as it is {_told(as_it_is)}",
+            change.cause,
+            change.remedy,
+            {"optim.lr": float(better)},
+            step=seen.step,
+            code=f"lr={better}",
+            confidence=0.85,
+            numbers={
+                "before": reached.metric_before,
+                "after": reached.metric,
+                "as_it_is": as_it_is.metric,
+                "rate": rate,
+            },
         )
     ]
 

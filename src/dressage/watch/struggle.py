@@ -196,7 +196,7 @@ def finding_of(case: Case, change: Change, run: Run, found: Race, why: str, gain
     recipe = dict(change.recipe)
     code = change.code
     if change.id.startswith("optim.lr_"):
-        factor = _factor(change)
+        factor = factor_of(change)
         recipe = {"optim.lr": float(f"{rate * factor:.2g}")}
         code = f"lr={rate * factor:.2g}"
     return Finding(
@@ -219,6 +219,7 @@ def _metric(case: Case, value: float) -> str:
     return "" if metric is None or not math.isfinite(value) else f" and {metric.name} {value:.3f}"
 
 
-def _factor(change: Change) -> float:
+def factor_of(change: Change) -> float:
+    """By which a change of the rate multiplies it."""
     number = float(change.name.split()[2])
     return number if "higher" in change.name else 1 / number
