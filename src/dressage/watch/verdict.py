@@ -29,6 +29,7 @@ from dressage.watch.renumbered import renumbered
 from dressage.watch.rules.curves import overfit
 from dressage.watch.rules.layers import dead_units, saturated, standing_first_layers
 from dressage.watch.rules.loop import another_optimizer, data_stall, eval_mode_in_training, is_only_asked, no_zero_grad
+from dressage.watch.rules.runaway import falls_without_end, thrown_out
 from dressage.watch.rules.symptoms import symptoms
 from dressage.watch.signs import signs_at_the_end
 from dressage.watch.struggle import struggles, supported, suspected
@@ -154,13 +155,19 @@ def _ended(case: Case, found: list[Finding]) -> list[Finding]:
     found = guarded(case, lambda c: _settled(c, found)) or found
     found = guarded(case, lambda c: outgrown(c, found)) or found
     if not any(f.is_harmful and not f.is_symptom for f in found):
-        found = [*found, *guarded(case, avoided_as_told)]
+        found = [*found, *(guarded(case, avoided_as_told) or guarded(case, _seen_of_losses))]
     if not any(f.is_harmful and f.id != "eval.overfit" for f in found):
         found = [*found, *guarded(case, mislabelled)]
     is_explained = any(f.is_harmful and not f.is_symptom for f in found)
     found += [] if is_explained else guarded(case, pairs) or guarded(case, added_penalty)
     found = found + guarded(case, lambda c: at_the_end(c, found))
     return guarded(case, lambda c: underfits_for_a_reason(c, found)) or found
+
+
+def _seen_of_losses(case: Case) -> list[Finding]:
+    """A loss without end, whatever is known of the network; steps that are too large where no copy of it can be trained."""
+    thrown = thrown_out(case.telemetry) if case.lab(start=True) is None else []
+    return falls_without_end(case.telemetry) or thrown
 
 
 def _settled(case: Case, found: list[Finding]) -> list[Finding]:
