@@ -59,8 +59,8 @@ def thrown_out(seen: Telemetry) -> list[Finding]:
             "optim.lr_too_high",
             "warning",
             "optimiser",
-            f"the loss went from {first:.3g} to {worst:.3g} within {AT_ONCE} steps and is {last:.3g} after {seen.step}; updates change "
-            f"the weights by {ratio:.2g} of their size, in good trainings by 2e-3 to 1e-2",
+            f"the loss went from {first:.3g} to {worst:.3g} within {AT_ONCE} steps and is {last:.3g} after {seen.step}; updates "
+            f"change the weights by {ratio:.2g} of their size, in good trainings by 2e-3 to 1e-2",
             "the steps are so large that the first ones undo the first weights, and what follows overshoots",
             "lower the learning rate to about a tenth or less",
             {"optim.lr": float(f"{rate / 10:.2g}")},
