@@ -13,10 +13,11 @@ from torch import Tensor, nn
 
 import dressage
 from dressage.augment.draw import Draw
-from dressage.errors import RecipeError
+from dressage.errors import RecipeError, UsageError
 from dressage.fit import StepEvent, fit
 from dressage.fit.step import network_input, take_step
 from dressage.prepare import Job, prepare
+from dressage.presets import usual_rate
 from same import bits
 from test_contrastive import RANDOM, X, recipe
 from test_resume import photographs
@@ -149,6 +150,17 @@ def test_the_network_is_judged_and_taken_over_as_one_of_simclr(tmp_path: Path) -
     taken = {"transfer": {"source": str(run.folder)}, "train": {"epochs": 1}}
     other = dressage.train(images, y=np.arange(60) % 3, recipe=taken, out=tmp_path / "second")
     assert "its head is new" in other.job.reasons["transfer.source"]["reason"]
+
+
+def test_no_range_test_finds_a_rate_for_it() -> None:
+    """At the rate that one found, .05, all answers became alike: the keys follow, and the loss falls for that."""
+    own = job(optim={"lr": "auto"})
+    assert (
+        own.recipe.optim.lr == usual_rate(own.recipe)
+        and "its keys follow the network" in own.resolved.reasons["optim.lr"].why
+    )
+    with pytest.raises(UsageError, match=r"loss\.name: info_nce.+ given; its keys follow .+; leave the rate as it is"):
+        dressage.range_test(X, recipe=recipe(**LOSS))
 
 
 @pytest.mark.slow

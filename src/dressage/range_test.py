@@ -8,10 +8,10 @@ from typing import get_args
 from dressage.errors import UsageError, nearest
 from dressage.models.foreign import Made
 from dressage.prepare import Job, ShowProgress, prepare, threads_kept
-from dressage.presets import finds_length, usual_rate
+from dressage.presets import usual_rate
 from dressage.rates.climb import ORDERS
 from dressage.rates.climb import STEPS as CLIMB
-from dressage.rates.find import REPEATS, SCOUT, STEPS, By, RangeTest, Rule, find, halve
+from dressage.rates.find import REPEATS, SCOUT, STEPS, By, RangeTest, Rule, find, halve, untestable
 from dressage.rates.sweep import Training
 from dressage.recipe import Recipe, as_recipe
 from dressage.remedies import LEFT, edited
@@ -78,9 +78,9 @@ def range_test_of(
 ) -> RangeTest:
     """The same of a job that is prepared and stands before its first step; the job is left as it is."""
     _check(rule, by, repeats, steps, low, high)
-    if finds_length(job.recipe):
-        found, expected = f"{job.recipe.optim.name} given", "it finds the length of its steps itself"
-        raise UsageError.of("optim.name", found, expected, "leave the rate as it is, or take another optimiser")
+    if refusal := untestable(job.recipe):
+        where, name, why = refusal
+        raise UsageError.of(where, f"{name} given", why, "leave the rate as it is")
     validation = job.parts.get("validation") if by == "validation" else None
     if by == "validation" and validation is None:
         found, expected = "no validation rows", "expected some to read their loss"

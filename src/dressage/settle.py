@@ -14,8 +14,8 @@ from dressage.fit.plan import make_plan
 from dressage.fit.speed import fastest
 from dressage.measured import measured_file, recall, remember
 from dressage.objective.several import Goal
-from dressage.presets import finds_length, usual_rate
-from dressage.rates.find import REPEATS, STEPS, Tick, find
+from dressage.presets import usual_rate
+from dressage.rates.find import REPEATS, STEPS, Tick, find, untestable
 from dressage.rates.sweep import Training
 from dressage.resolve import Origin, Resolved, value_at
 
@@ -87,11 +87,8 @@ def rate_for_now(resolved: Resolved) -> Resolved:
     """The recipe with a number in the place of `optim.lr = "auto"`, until there is a network to measure."""
     if resolved.recipe.optim.lr != "auto":
         return resolved
-    why = (
-        f"{resolved.recipe.optim.name} finds the length of its steps itself"
-        if finds_length(resolved.recipe)
-        else TO_BE_FOUND
-    )
+    refusal = untestable(resolved.recipe)
+    why = f"{refusal[1]}: {refusal[2]}" if refusal else TO_BE_FOUND
     return resolved.put("optim.lr", usual_rate(resolved.recipe), "inferred", why)
 
 

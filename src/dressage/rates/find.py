@@ -10,10 +10,13 @@ from typing import Literal
 
 import numpy as np
 
+from dressage.objective import keys_asked
+from dressage.presets import finds_length
 from dressage.rates.climb import ORDERS, Tried, chosen, climb
 from dressage.rates.climb import STEPS as CLIMB
 from dressage.rates.read import Reading, pooled, read, smooth
 from dressage.rates.sweep import Curve, Training, sweep
+from dressage.recipe import Recipe
 
 Rule = Literal["range", "halve"]
 By = Literal["loss", "validation"]
@@ -182,3 +185,12 @@ def _nothing(curves: Sequence[Curve], span: tuple[float, float]) -> str:
     if not all(math.isfinite(curve.first) for curve in curves):
         return "the loss is not finite before the first step: see `dressage check`"
     return f"no rate from {span[0]:.2g} to {span[1]:.2g} lowers the loss by more than its noise"
+
+
+def untestable(recipe: Recipe) -> tuple[str, str, str] | None:
+    """The setting with which a range test finds no rate, its value, and why; None where one does."""
+    if finds_length(recipe):
+        return "optim.name", recipe.optim.name, "it finds the length of its steps itself"
+    if keys_asked(recipe.loss.name):
+        return "loss.name", recipe.loss.name, "its keys follow the network, and losses at other rates are of other keys"
+    return None

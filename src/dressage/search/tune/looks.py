@@ -10,11 +10,10 @@ from dressage.clock import work_seconds
 from dressage.examine import examined, subject_of_job
 from dressage.preflight.result import Checked, Preflight
 from dressage.prepare import Job, ShowProgress, threads_kept
-from dressage.presets import finds_length
 from dressage.range_test import range_test_of
 from dressage.rates.climb import ORDERS
 from dressage.rates.climb import STEPS as CLIMB
-from dressage.rates.find import REPEATS, SCOUT, STEPS
+from dressage.rates.find import REPEATS, SCOUT, STEPS, untestable
 from dressage.rates.sweep import Curve, Training, sweep
 from dressage.search.tune.steps import Step
 
@@ -61,9 +60,8 @@ def rate(
     each = _seconds_a_step(training)
     facts = {"step_seconds": each, "steps_an_epoch": job.batches.steps_per_epoch}
     usual = job.recipe.optim.rate
-    if finds_length(job.recipe):
-        said = f"{job.recipe.optim.name} finds the length of its steps itself"
-        return Step(3, (said,), f"the rate stays {usual:g}", facts={**facts, "rate": usual})
+    if refusal := untestable(job.recipe):
+        return Step(3, (f"{refusal[1]}: {refusal[2]}",), f"the rate stays {usual:g}", facts={**facts, "rate": usual})
     whole_seconds = MORE * each * (SCOUT + REPEATS * STEPS + LADDER)
     whole = whole_seconds <= SHARE * budget
     repeats, steps = (REPEATS, STEPS) if whole else (1, FEW)
