@@ -6,6 +6,7 @@ import math
 from dataclasses import replace
 
 from dressage.findings import Finding
+from dressage.preflight.data_scale import OFFSET, scale_of
 from dressage.preflight.known import baselines_of
 from dressage.subject import Subject, copy_of, metric_of, outputs_of
 from dressage.subject.baselines import Baselines
@@ -186,6 +187,7 @@ def _by_statistics(case: Case, run: Run) -> bool:
 
 def finding_of(case: Case, change: Change, run: Run, found: Race, why: str, gain: float) -> Finding:
     """What is told of a change that helped, with how it compares."""
+    change = _by_sizes(case, change)
     rate = case.optimizer.param_groups[0].get("lr", 0.0)
     control = found.control
     as_it_is = "diverges" if control.diverged else f"comes to loss {control.loss:.3g}" + _metric(case, control.metric)
@@ -212,6 +214,16 @@ def finding_of(case: Case, change: Change, run: Run, found: Race, why: str, gain
         confidence=min(0.95, 0.5 + 0.5 * min(1.0, gain)),
         numbers={"loss": run.loss, "metric": run.metric, "control_loss": control.loss, "rate": float(rate)},
     )
+
+
+def _by_sizes(case: Case, change: Change) -> Change:
+    """The change, named by what it mends: of inputs of a sound size that lie far to one side of 0 that is the middle."""
+    rows = case.subject.train
+    scale = scale_of(rows.x) if rows is not None and change.id == "data.unscaled_inputs" else None
+    if scale is None or scale.is_off or scale.offset < OFFSET:
+        return change
+    cause, remedy = "the columns of the inputs lie far to one side of 0", "subtract the mean of the training part"
+    return replace(change, id="data.all_positive_inputs", cause=cause, remedy=remedy)
 
 
 def _metric(case: Case, value: float) -> str:

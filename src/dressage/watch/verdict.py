@@ -39,6 +39,7 @@ EXPLAINS = {
     "data.nonfinite": ("sym.", "optim.", "model.", "loss."),
     "loss.": ("optim.lr_too_high", "optim.lr_too_low", "model.", "eval.underfit", "data.shuffled_labels"),
     "data.unscaled_inputs": ("optim.lr_too", "optim.exploding", "model.saturated", "model.dead_relu", "model.init_too"),
+    "data.all_positive_inputs": ("model.saturated",),
     "data.target_unscaled": (
         "optim.lr_too",
         "optim.exploding",
