@@ -150,6 +150,18 @@ def is_distance_of_shares(loss_fn: Loss, y: Tensor, shape: torch.Size) -> bool:
     return abs(value(loss_fn, right, y)) < 1e-3 and 0 < value(loss_fn, right.roll(1, 1), y) < BOUNDED
 
 
+def is_bounded_distance(loss_fn: Loss, y: Tensor, shape: torch.Size) -> bool:
+    """Whether the surest right answer costs nothing and no mistake more than a sure one: a distance behind softmax or sigmoids.
+
+    `y` holds class numbers. A cross-entropy, of classes or of each output, grows with the logits of a mistake.
+    """
+    if len(shape) != 2 or shape[1] < 2 or y.shape != shape[:1]:
+        return False
+    right = 120.0 * torch.nn.functional.one_hot(y.long(), shape[1]).float() - 60.0
+    mistake, surer = (value(loss_fn, size * right.roll(1, 1), y) for size in (1.0, 2.0))
+    return abs(value(loss_fn, right, y)) < 1e-3 < mistake and close(mistake, surer)
+
+
 def close(a: float, b: float, tolerance: float = 1e-4) -> bool:
     """Whether two losses are equal up to rounding."""
     return math.isfinite(a) and math.isfinite(b) and abs(a - b) <= tolerance * max(abs(a), abs(b), 1e-6)

@@ -10,6 +10,7 @@ from torch import nn
 from dressage.findings import Finding, ranked
 from dressage.watch.backwards import avoided_as_told, learned_backwards
 from dressage.watch.case import Case
+from dressage.watch.distance import distance_for_classes
 from dressage.watch.ending import at_the_end
 from dressage.watch.equal import equal_units
 from dressage.watch.examination import examination
@@ -103,7 +104,9 @@ def consider(case: Case, *, end: bool) -> list[Finding]:
     why = "" if seen.step < 10 or any(_stops_learning(f) for f in causes) else _why(case, signs, end=end)
     if why:
         inside = [*dead_units(seen), *saturated(seen)]
-        head = (lambda c: wrong_head(c)) if end and not case.head_is_right else (lambda c: [])
+        head = (
+            (lambda c: wrong_head(c) or distance_for_classes(c)) if end and not case.head_is_right else (lambda c: [])
+        )
         found = _with(
             found,
             guarded(case, learned_backwards)
