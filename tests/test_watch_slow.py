@@ -1,7 +1,8 @@
-"""A rate far too low of a network that short trials at any rate teach little: going on at a higher one shows it."""
+"""What only the end shows: a rate far too low where short trials teach little at any rate, shut units of a narrow layer."""
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 
 import pytest
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 import dressage
+from dressage.findings import Finding
 from dressage.watch.case import ALL_SUSPECTS
 from dressage.watch.ending import too_slow
 from dressage.watch.tournament import race
@@ -58,3 +60,13 @@ def test_going_on_at_a_higher_rate_learns_what_as_it_is_is_not_learned(learnable
     found = too_slow(case)
     assert [f.id for f in found] == ["optim.lr_too_low"] * learnable
     assert not learnable or (found[0].code == "lr=1" and found[0].numbers["after"] > 0.5)
+
+
+def test_shut_units_of_a_layer_that_is_too_narrow_are_chance(monkeypatch: pytest.MonkeyPatch) -> None:
+    ending = sys.modules["dressage.watch.ending"]
+    shut = Finding("model.dead_relu", "warning", "1", "", "", "", numbers={"mended": 0.7})
+    narrow = Finding("model.bottleneck", "warning", "2", "", "", "")
+    monkeypatch.setattr(ending, "shut_units", lambda case, go_on: [shut])
+    for wide, told in ((0.9, narrow), (0.72, shut)):
+        monkeypatch.setattr(ending, "bottleneck", lambda case, metric, wide=wide: [narrow] * (wide > metric + 0.05))
+        assert ending._shut_or_small(None) == [told]

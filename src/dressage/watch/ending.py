@@ -54,11 +54,17 @@ def at_the_end(case: Case, known: list[Finding]) -> list[Finding]:
     is_well = not any(f.is_harmful for f in known)
     return (
         (guarded(case, unpaired) if is_well else [])
-        or guarded(case, lambda c: shut_units(c, lambda lab, steps: _again(c, lab, steps)))
+        or guarded(case, _shut_or_small)
         or guarded(case, _too_short_or_small)
         or guarded(case, begun_badly)
         or (guarded(case, by_heart) if is_well else [])
     )
+
+
+def _shut_or_small(case: Case) -> list[Finding]:
+    """Shut units, but for a layer so narrow that a wider one does better than they do open: in few units chance shuts some."""
+    shut = shut_units(case, lambda lab, steps: _again(case, lab, steps))
+    return (bottleneck(case, shut[0].numbers["mended"]) if shut else []) or shut
 
 
 def _again(case: Case, lab: Lab, steps: int) -> Scores:

@@ -79,7 +79,7 @@ def _saturated(case: Case, lab: Lab, lines: list[LayerStatistics], go_on: Contin
             step=case.telemetry.step,
             confidence=0.85,
             code="nn.BatchNorm1d(width)",
-            numbers={"saturated": worst.saturated, "opened": reached.held, "as_it_is": as_it_is.held},
+            numbers={"saturated": worst.saturated, "mended": reached.held, "as_it_is": as_it_is.held},
         )
     ]
 
@@ -116,7 +116,7 @@ def _dead(case: Case, lab: Lab, lines: list[LayerStatistics], go_on: Continued) 
             step=case.telemetry.step,
             confidence=0.75,
             code="nn.LeakyReLU()",
-            numbers={"dead": worst.dead, "anew": anew.held},
+            numbers={"dead": worst.dead, "mended": anew.held},
         )
     ]
 
