@@ -54,6 +54,12 @@ def outputs_given(found: Given) -> Tensor:
         return first_output(found.model(found.x))
 
 
+def gives_several(found: Given) -> bool:
+    """Whether the network gives anything but one tensor."""
+    with torch.no_grad():
+        return not isinstance(found.model(found.x[:4]), Tensor)
+
+
 def lab_given(subject: Subject) -> Lab:
     """The training as it stands; with Adam where no optimiser was given. Raises NotChecked."""
     rows_given(subject), loss_given(subject)

@@ -11,7 +11,7 @@ from torch.optim import Optimizer
 
 from dressage.findings import Finding
 from dressage.preflight import loss_form
-from dressage.preflight.given import Given, lab_given, metric_gain
+from dressage.preflight.given import Given, gives_several, lab_given, metric_gain
 from dressage.preflight.reinit import linear_layers
 from dressage.preflight.statistics import statistics
 from dressage.subject import Lab, Metric, Subject, labels_of
@@ -33,6 +33,8 @@ def wrong_size(subject: Subject, found: Given, outputs: Tensor, deadline: float)
     y = found.y if subject.train is None else subject.train.y
     count = outputs.shape[1] if outputs.ndim > 1 else 1
     kinds = "classes" if subject.task == "classification" else "targets"
+    if gives_several(found) and loss_form.raised(found.loss_fn, outputs, found.y):
+        return None  # the loss takes them all, and what one of them is for is not known
     if subject.task == "classification" and not y.is_floating_point() and y.ndim == 1:
         low, high = int(y.min()), int(y.max())
         refused = loss_form.raised(found.loss_fn, outputs, found.y)

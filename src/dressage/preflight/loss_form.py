@@ -167,9 +167,16 @@ def close(a: float, b: float, tolerance: float = 1e-4) -> bool:
     return math.isfinite(a) and math.isfinite(b) and abs(a - b) <= tolerance * max(abs(a), abs(b), 1e-6)
 
 
-def mean_of(loss_fn: Loss) -> Callable[[Tensor, Tensor], Tensor]:
-    """The loss a row, of a loss that sums over rows."""
-    return lambda z, y: loss_fn(z, y) / len(z)
+def means_of(loss_fn: Loss, y: Tensor) -> list[Callable[[Tensor, Tensor], Tensor]]:
+    """The loss a row, of a loss that sums over rows; and the loss a value, where targets `y` have several a row."""
+
+    def a_row(outputs: Tensor, targets: Tensor) -> Tensor:
+        return loss_fn(outputs, targets) / len(outputs)
+
+    def a_value(outputs: Tensor, targets: Tensor) -> Tensor:
+        return loss_fn(outputs, targets) / targets.numel()
+
+    return [a_row] if y.numel() == len(y) else [a_row, a_value]
 
 
 def _noise(shape: torch.Size, y: Tensor) -> Tensor:

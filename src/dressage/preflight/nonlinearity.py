@@ -16,6 +16,7 @@ from dressage.preflight.result import NotChecked, Seen
 from dressage.subject import Subject, first_output
 
 FEW = 0.02  # points of the metric that ReLUs must bring
+EXACT = 1e-5  # of the changes of the outputs, to which a network is a line
 
 
 def nonlinearity(subject: Subject, deadline: float) -> list[Finding]:
@@ -33,19 +34,22 @@ def nonlinearity(subject: Subject, deadline: float) -> list[Finding]:
     between = [c for c in calls if c.kind in ACTIVATIONS and c.number < layers[-1].number]
     error = _affine_error(found.model, found.x, layers[-1])
     said = f"{len(layers)} linear layers, {len(between)} activations between them; {error:.2g} from linear"
-    if between or (error > 1e-3 and (multiplied or not _has_pool_only(found.model, calls))):
+    unused = bool(between) and error < EXACT  # what they give is thrown away, or all of it lies where they are a line
+    if (between and not unused) or (error > 1e-3 and (multiplied or not _has_pool_only(found.model, calls))):
         return Seen(said=said)
     lab = lab_given(subject)
     numbers = frozenset(c.number for c in layers[:-1])
     least, was, after = unseen_gain(
         lab, replace(lab, model=Rewired(lab.model, relu_after(numbers))), deadline, steps=200
     )
+    if unused and not least > FEW:
+        return Seen(said=said)
     finding = Finding(
         "model.missing_nonlinearity",
         "warning" if least > FEW else "info",
         layers[0].where,
-        f"{len(layers)} linear layers with no activation between them; after 200 steps the metric on unseen rows is {was:.3g}, "
-        f"with ReLU between them {after:.3g}",
+        f"{len(layers)} linear layers with no activation {'that is used ' if unused else ''}between them; "
+        f"after 200 steps the metric on unseen rows is {was:.3g}, with ReLU between them {after:.3g}",
         "linear layers in a row are one linear layer",
         "put an activation after each hidden layer",
         code="h = torch.relu(self.fc1(x))",

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from dressage.clock import work_seconds
+from dressage.subject.rows import spread
 from dressage.subject.subject import Loss, Subject, first_output
 from dressage.subject.task import Metric
 from dressage.subject.untouched import copy_with, generators_kept
@@ -162,12 +163,13 @@ def advance(lab: Lab, steps: int, *, seed: int = 0, deadline: float = math.inf) 
 
 
 def judged(lab: Lab, model: nn.Module) -> tuple[float, float]:
-    """Loss and metric of a model on the first rows of the lab, in eval mode."""
+    """Loss and metric of a model on rows of the lab, evenly spread since rows may be sorted, in eval mode."""
     device = next((p.device for p in model.parameters()), torch.device("cpu"))
     was = [m.training for m in model.modules()]
     model.eval()
     with torch.no_grad():
-        x, y = lab.x[:JUDGED].to(device), lab.y[:JUDGED].to(device)
+        rows = spread(len(lab.x), JUDGED)
+        x, y = lab.x[rows].to(device), lab.y[rows].to(device)
         outputs = first_output(model(x))
         loss = float(lab.loss_fn(outputs, y).float().mean())
         metric = math.nan

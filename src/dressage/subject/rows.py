@@ -9,7 +9,16 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, IterableDataset, RandomSampler, SequentialSampler, Subset
+from torch.utils.data import (
+    DataLoader,
+    Dataset,
+    IterableDataset,
+    RandomSampler,
+    SequentialSampler,
+    Subset,
+    default_collate,
+    default_convert,
+)
 
 from dressage.errors import DataError
 from dressage.subject.untouched import generators_kept
@@ -111,7 +120,23 @@ def _of_loader(loader: DataLoader[Any], limit: int) -> Rows:
     if isinstance(loader.dataset, IterableDataset):
         rows = _of_batches(_first(iter(loader.dataset), 8), limit)
         return Rows(rows.x, rows.y, rows.total, rows.index, "unknown", loader.batch_size or 0)
+    if loader.collate_fn not in (default_collate, default_convert):
+        return _collated(loader, limit, order)
     return _of_dataset(loader.dataset, limit, order, loader.batch_size or 0)
+
+
+def _collated(loader: DataLoader[Any], limit: int, order: Order) -> Rows:
+    """Rows as a loader's own `collate_fn` makes them of samples: words become numbers there, sequences of one length."""
+    dataset = loader.dataset
+    if not isinstance(dataset, Sized):
+        raise DataError.of("train", f"a {type(dataset).__name__} without a length", "expected one", "give it __len__")
+    one, _ = _pair(loader.collate_fn([dataset[0]]))
+    rows = spread(len(dataset), max(2, min(limit, LIMIT_BYTES // max(1, one.nbytes))))
+    x, y = _pair(loader.collate_fn([dataset[i] for i in rows.tolist()]))
+    if not len(x) == len(y) == len(rows):
+        found = f"{len(rows)} samples collated to {len(x)} inputs and {len(y)} targets"
+        raise DataError.of("train", found, "expected a row each", "give batches (x, y) with the rows first")
+    return Rows(x, y, len(dataset), rows, order, loader.batch_size or 0)
 
 
 def _of_dataset(dataset: Dataset[Any], limit: int, order: Order = "unknown", batch_size: int = 0) -> Rows:

@@ -11,7 +11,7 @@ from torch.optim import Optimizer
 
 from dressage.errors import DressageError
 from dressage.subject.rows import Rows, rows_of
-from dressage.subject.task import Metric, Task, as_metric, task_of
+from dressage.subject.task import Metric, Task, as_metric, asks_for_values, task_of
 from dressage.subject.untouched import copy_with, generators_kept
 
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -68,6 +68,11 @@ def subject_of(
     if rows[0] is not None:
         task, classes = task_of(rows[0].y, loss_fn)
         judged = as_metric(metric, task, rows[0].y)
+        if task == "regression" and metric is None and loss_fn is not None and not asks_for_values(loss_fn, rows[0].y):
+            judged = None
+            notes.append(
+                "R²: the loss is not least where outputs equal targets, so it would say nothing; give metric=…"
+            )
     return Subject(model, optimizer, loss_fn, rows[0], rows[1], task, classes, judged, names, penalty, notes=notes)
 
 

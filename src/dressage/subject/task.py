@@ -9,7 +9,10 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from dressage.subject.untouched import generators_kept
+
 Task = Literal["classification", "binary", "multilabel", "regression"]
+ROWS, STEP = 256, 0.1  # on which a loss is tried, and how far from the targets, in their standard deviations
 FEW = 50  # distinct whole numbers up to which a target is taken for a class
 
 
@@ -94,6 +97,30 @@ def as_metric(metric: object, task: Task, y: Tensor) -> Metric:
     except (RuntimeError, ValueError, TypeError, IndexError):
         return default_metric(task)  # it wants something else than outputs and targets
     return Metric(name, of, better)
+
+
+def asks_for_values(loss_fn: Callable[[Tensor, Tensor], Tensor], y: Tensor) -> bool:
+    """Whether a loss is least, or of the wrong sign greatest, where outputs equal targets, so that R² tells how well it does.
+
+    It is not for a loss of logits against shares, of logarithms against counts, or of values that it scales itself: there
+    it falls as outputs leave the targets along its gradient, and rises the other way. True where that cannot be tried.
+    """
+    y = y[:ROWS]
+    try:
+        with generators_kept(), torch.enable_grad():
+            z = y.detach().float().requires_grad_()
+            at = loss_fn(z, y).float().mean()
+            (slope,) = torch.autograd.grad(at, z)
+            if not at.isfinite() or not slope.isfinite().all():
+                return False
+            if not slope.any():
+                return True
+            step = STEP * y.float().std() * slope / slope.square().mean().sqrt()
+            down, up = (float(loss_fn(z.detach() + way * step, y).float().mean()) for way in (-1, 1))
+    except Exception:  # whatever a loss of the user's raises
+        return True
+    here = float(at.detach())
+    return not down < here - 1e-6 * abs(here) <= up
 
 
 def comparable(metric: Metric, task: Task, y: Tensor) -> Metric:

@@ -33,6 +33,8 @@ def wrong_head(case: Case) -> list[Finding]:
     lab, task = case.lab(start=True), case.subject.task
     if lab is None or task is None or lab.y.ndim > 2 or _has_places(lab, task) or is_weighted(case, lab):
         return []
+    if task == "regression" and lab.metric is None:  # its loss asks for something else than values
+        return []
     other = headed(lab, task, case.subject.classes)
     if other is None or _is_that(lab, other):
         return []
@@ -133,8 +135,11 @@ def headed(lab: Lab, task: str, classes: int) -> Lab | None:
     for place, module in leaves[leaves.index((name, last)) + 1 :]:
         if isinstance(module, HEADS):
             put(model, place, nn.Identity())
-    if _is_flattened(model, lab.x[:2], outputs):
+    shape = _shape(model, lab.x[:2])
+    if outputs > 1 and shape == (2 * outputs,):
         model = _Rows(model, outputs)
+    elif len(shape) < 2 and outputs > 1:
+        return None  # the network takes one of them
     loss: Callable[[Tensor, Tensor], Tensor]
     if task in ("classification", "binary"):
         loss = lambda z, y: F.cross_entropy(z, labels_of(y, task))  # type: ignore[arg-type] # noqa: E731
@@ -157,10 +162,9 @@ class _Rows(nn.Module):
         return first_output(self.inner(x)).reshape(-1, self.outputs)
 
 
-def _is_flattened(model: nn.Module, x: Tensor, outputs: int) -> bool:
+def _shape(model: nn.Module, x: Tensor) -> tuple[int, ...]:
     with torch.no_grad(), generators_kept():
-        found = first_output(copy_of(model).eval()(x))
-    return outputs > 1 and found.shape == (len(x) * outputs,)
+        return tuple(first_output(copy_of(model).eval()(x)).shape)
 
 
 def _at(lab: Lab, rate: float) -> Lab:
