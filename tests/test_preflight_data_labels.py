@@ -168,6 +168,14 @@ def test_another_population_is_a_shift_and_no_preparation() -> None:
     }
 
 
+def test_rows_that_their_own_mean_and_sd_would_spoil_are_others_and_not_prepared_otherwise() -> None:
+    x, y = table("diabetes")
+    order = x[:, 2].argsort()
+    x, y = x[order], y[order]
+    found = found_by(trained_on(x[:353], y[:353], (x[353:], y[353:])), "data.split_shift")
+    assert [f.id for f in found] == ["data.split_shift"]
+
+
 def _odd() -> dict[str, tuple[Tensor, Tensor]]:
     some, few = torch.randn, torch.randint
     return {

@@ -63,7 +63,10 @@ def split_shift(subject: Subject, deadline: float) -> list[Finding]:
     lost = _lost(subject, known, deadline)
     for undone in _undone(train, held):
         if not told_apart(train, undone, BLUR).is_shift:
-            mismatch = _mismatch(subject, found, undone, known)
+            mended = None if known is None else _mended(subject, undone, known)
+            if mended is not None and mended[2] < mended[1] - LOST:
+                continue  # rows that were as they should be: others, not prepared otherwise
+            mismatch = _mismatch(subject, found, mended)
             if mismatch.is_harmful or lost is None:
                 return [mismatch]
     if any(f.is_harmful for f in priors):
@@ -158,13 +161,12 @@ def _is_moved(a: NDArray[np.float64], b: NDArray[np.float64]) -> bool:
     return bool(far_mean or far_sd)
 
 
-def _mismatch(subject: Subject, found: Apart, undone: Rows, known: Baselines | None) -> Finding:
+def _mismatch(subject: Subject, found: Apart, mended: tuple[str, float, float] | None) -> Finding:
     assert subject.train is not None and subject.validation is not None
     own, other = flat_of(subject.train.x), flat_of(subject.validation.x)
     seen = f"inputs have mean {own.mean():.3g} and sd {own.std():.3g} in training, {other.mean():.3g} and {other.std():.3g}"
     seen += f" in validation; a classifier tells them apart (area under the curve {found.auc:.3f}), and no longer once"
     seen += " validation is brought to the mean and sd of training"
-    mended = None if known is None else _mended(subject, undone, known)
     if mended is not None:
         seen += f"; {mended[0].lower()} then score {mended[2]:.3f} on it instead of {mended[1]:.3f}"
     harm = mended is not None and mended[2] - mended[1] >= LOST

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from dressage.clock import own_seconds
 from dressage.subject.inputs import Inputs, inputs_of, is_single
 from dressage.subject.outputs import Output, losses_of, tensors_in, tensors_of
 from dressage.watch.calls import Call, LossCalls, pair_of
@@ -78,14 +79,14 @@ class StepProbe:
                 self.handles.append(module.register_forward_hook(self._layer(name)))
         if self.traced is not None:
             self.handles.append(self.traced.register_hook(self._fresh))  # type: ignore[no-untyped-call]
-        self.stands = time.perf_counter()
+        self.stands = own_seconds()
 
     def entered(self, module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         """A forward pass of the network begins."""
         if not torch.is_grad_enabled():
             return
         if self.forward_at is None:
-            self.forward_at, self.training = time.perf_counter(), module.training
+            self.forward_at, self.training = own_seconds(), module.training
         self.learned.add(any(isinstance(a, Tensor) and a.requires_grad for a in (*args, *kwargs.values())))
         x = main_input(module, args, kwargs)
         self.is_single = is_single(args, kwargs)
