@@ -6,11 +6,13 @@
 FOLDER: CIFAR-10 as an image folder or npz. The coarse ranges are those of the notes, rate 1e-6 to 1e-3 and regularisation 1e-5 to
 1e5, so that the best rate lies at their edge, as it did there; momentum 0.9, batches of 100, first weights by He.
 
-Arms of `--against`: dressage; random (Optuna's random sampler); tpe-median and tpe-hyperband (Optuna's TPE with its pruners); ray
-(Ray Tune, random with its ASHA scheduler). All search the same ranges for the same network, rows, split and epochs; the others'
-trials are trained by dressage's own loop one by one; dressage's arm is what it does where only the space is asked for. All have
-one fresh process of one thread a repeat (Ray: its own beside it; `taskset -c 0` gives all one core). What is told is processor
-time, from the call of the search, with the data in the cache, until the epoch that reached the accuracy has ended.
+Arms of `--against`: dressage; random (Optuna's random sampler); tpe-median and tpe-hyperband (Optuna's TPE with its pruners); ray,
+ray-median and ray-random (Ray Tune, random points with its ASHA scheduler, with its median rule, and with neither). All search the
+same ranges for the same network, rows, split and epochs; the others' trials are trained by dressage's own loop one by one;
+dressage's arm is what it does where only the space is asked for. All have one fresh process of one thread a repeat (Ray: one worker
+and its daemons beside it; `taskset -c 0` gives all one core). What is told is processor time, from the call of the search, with the
+data in the cache, until the epoch that reached the accuracy has ended; Ray's is counted by a control group (`spent.py`), from when
+its daemons and its worker have started.
 """
 
 from __future__ import annotations

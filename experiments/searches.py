@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -13,8 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from spent import counted
+from spent import seconds as spent
 
 import dressage
+from dressage.errors import RunError
 from dressage.fit import EndEvent, EpochEvent, fit
 from dressage.ground import Ground, open_ground
 from dressage.recipe import Recipe
@@ -55,23 +57,6 @@ def scores(ground: Ground, written: Recipe, point: dict[str, float]) -> Iterator
             yield event.epoch, event.metrics["val_accuracy"]
         if isinstance(event, EndEvent):
             return
-
-
-def processor_seconds() -> float:
-    """Of this process and all that it has started, as Linux has them."""
-    times, children = dict[int, float](), dict[int, list[int]]()
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdigit():
-            with suppress(OSError):
-                fields = (folder / "stat").read_text().rpartition(")")[2].split()
-                times[int(folder.name)] = sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
-                children.setdefault(int(fields[1]), []).append(int(folder.name))
-    total, waiting = 0.0, [os.getpid()]
-    while waiting:
-        pid = waiting.pop()
-        total += times.get(pid, 0.0)
-        waiting += children.get(pid, [])
-    return total
 
 
 class Reached(Exception):
@@ -138,63 +123,90 @@ def _study(way: str, seed: int) -> Any:
     return optuna.create_study(sampler=sampler, pruner=pruners[way], direction="maximize")
 
 
-def by_ray(data: str, target: float, limit: float, seed: int) -> tuple[float, float]:
-    """Random points, Ray's ASHA scheduler, two trials at a time."""
+def by_ray(way: str, data: str, target: float, limit: float, seed: int) -> tuple[float, float]:
+    """Trials one after the other in Ray's worker. Counted: this process, the worker and Ray's daemons from when these are quiet."""
     import ray
     from ray import tune
-    from ray.tune.schedulers import ASHAScheduler
 
-    began, spent = processor_seconds(), list[float]()
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, counted() as group:
         file = Path(folder) / "seen"
         file.touch()
-        ray.init(
-            num_cpus=WORKERS,
-            include_dashboard=False,
-            log_to_driver=False,
-            _temp_dir=f"{tempfile.gettempdir()}/ray{os.getpid()}",
-        )
+        ray.init(num_cpus=WORKERS, include_dashboard=False, log_to_driver=False, _temp_dir=f"{folder}/ray")
+        _quiet(group)
+        began = spent(group)
 
         def trained(point: dict[str, float]) -> None:
-            ground, written = ground_of(data, seed)
-            epoch = 0
-            for epoch, score in scores(ground, written, point):
+            start, epoch = began + _start_of_worker(), 0
+            for epoch, score in scores(*ground_of(data, seed), point):
                 with file.open("a") as lines:
-                    lines.write(f"{score}\n")
-                tune.report({"score": score, "training_iteration": epoch})
+                    lines.write(f"{spent(group) - start} {score}\n")
+                tune.report({"score": score, "epoch": epoch})
             if not epoch:  # it ended within its first epoch, and Ray wants to hear of every trial
-                tune.report({"score": 0.0, "training_iteration": 1})
+                tune.report({"score": 0.0, "epoch": 1})
 
         class Stopper(tune.Stopper):  # type: ignore[misc]
             def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
                 return self.stop_all()
 
             def stop_all(self) -> bool:
-                seconds, is_reached = processor_seconds() - began, any(s >= target for s in seen(file))
-                if is_reached and not spent:
-                    spent.append(seconds)
-                return is_reached or seconds > limit
+                return spent(group) - began > limit or any(score >= target for _, score in seen(file))
 
-        tuner = tune.Tuner(
-            tune.with_resources(trained, {"cpu": 1}),
-            param_space={path: tune.loguniform(low, high) for path, (low, high) in SAME.items()},
-            tune_config=tune.TuneConfig(
-                metric="score",
-                mode="max",
-                num_samples=TRIALS,
-                scheduler=ASHAScheduler(max_t=EPOCHS),
-                max_concurrent_trials=WORKERS,
-            ),
-            run_config=tune.RunConfig(storage_path=folder, stop=Stopper(), verbose=0),
-        )
-        tuner.fit()
-        ray.shutdown()
-        return (spent[0] if spent else float("inf")), max(seen(file), default=0.0)
+        try:
+            tune.Tuner(
+                tune.with_resources(trained, {"cpu": 1}),
+                param_space={path: tune.loguniform(low, high) for path, (low, high) in SAME.items()},
+                tune_config=_tuning(way, seed),
+                run_config=tune.RunConfig(storage_path=folder, stop=Stopper(), verbose=0),
+            ).fit()
+        finally:
+            ray.shutdown()
+        told = seen(file)
+    if not told:
+        raise RunError.of("ray", "no trial ended an epoch", "one score at least", "give a higher --limit")
+    return next((s for s, score in told if score >= target), float("inf")), max(score for _, score in told)
 
 
-def seen(file: Path) -> list[float]:
-    """The score of each epoch so far."""
-    return [float(line) for line in file.read_text().split("\n")[:-1]]
+def _tuning(way: str, seed: int) -> Any:
+    """Random points in all. The worker is kept from trial to trial: a fresh one would import torch and read the data for each."""
+    from ray import tune
+    from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, MedianStoppingRule
+    from ray.tune.search import BasicVariantGenerator
+
+    schedulers = {
+        "random": FIFOScheduler,
+        "median": lambda: MedianStoppingRule(time_attr="epoch", grace_period=1),
+        "asha": lambda: ASHAScheduler(time_attr="epoch", max_t=EPOCHS),
+    }
+    return tune.TuneConfig(
+        metric="score",
+        mode="max",
+        num_samples=TRIALS,
+        search_alg=BasicVariantGenerator(max_concurrent=WORKERS, random_state=seed),
+        scheduler=schedulers[way](),
+        reuse_actors=True,
+    )
+
+
+@cache
+def _start_of_worker() -> float:
+    """What this process had used when its first trial began: Python's start and torch's import, not counted for the other arms."""
+    return time.process_time()
+
+
+def _quiet(group: Path) -> None:
+    """Waits until two seconds cost less than a tenth of one, as all daemons have started by then; a minute at most."""
+    before = float("-inf")
+    for _ in range(30):
+        if spent(group) - before < 0.1:
+            return
+        before = spent(group)
+        time.sleep(2)
+
+
+def seen(file: Path) -> list[tuple[float, float]]:
+    """Processor seconds and score after each epoch so far."""
+    rows = [line.split() for line in file.read_text().split("\n")[:-1]]
+    return [(float(s), float(score)) for s, score in rows]
 
 
 ARMS: dict[str, Callable[[str, float, float, int], tuple[float, float]]] = {
@@ -202,5 +214,7 @@ ARMS: dict[str, Callable[[str, float, float, int], tuple[float, float]]] = {
     "random": lambda *given: by_optuna("random", *given),
     "tpe-median": lambda *given: by_optuna("tpe-median", *given),
     "tpe-hyperband": lambda *given: by_optuna("tpe-hyperband", *given),
-    "ray": by_ray,
+    "ray": lambda *given: by_ray("asha", *given),
+    "ray-median": lambda *given: by_ray("median", *given),
+    "ray-random": lambda *given: by_ray("random", *given),
 }

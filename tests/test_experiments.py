@@ -20,7 +20,9 @@ import compare  # noqa: E402
 import sets  # noqa: E402
 from label_noise import with_wrong_labels  # noqa: E402
 
-NAMES = sorted(p.stem for p in EXPERIMENTS.glob("*.py") if p.stem not in ("compare", "page", "sets", "searches"))
+NAMES = sorted(
+    p.stem for p in EXPERIMENTS.glob("*.py") if p.stem not in ("compare", "page", "sets", "searches", "spent")
+)
 CLAIMS = [name for name in NAMES if name != "notes_search"]
 
 
@@ -82,6 +84,29 @@ def test_a_training_that_diverges_knows_nothing() -> None:
     }
     probabilities, _ = compare.trained(arrays, recipe, 0, quick=False)
     assert (probabilities == 0.1).all()
+
+
+def test_processor_seconds_of_a_process_nobody_waits_for_are_counted(tmp_path: Path) -> None:
+    busy = "import time\nwhile time.process_time() < 0.5: pass"
+    orphaned = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {busy!r}], start_new_session=True)"
+    script = f"""
+import subprocess, sys, time
+from spent import counted, seconds
+with counted() as group:
+    before = seconds(group)
+    subprocess.run([sys.executable, "-c", {orphaned!r}], check=True)
+    while len((group / "cgroup.procs").read_text().split()) > 1:
+        time.sleep(0.05)
+    print(seconds(group) - before)
+print(group.exists())
+"""
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=EXPERIMENTS, check=False, timeout=60)
+    if "no control group" in done.stderr:
+        pytest.skip("no control group can be made here")
+    assert done.returncode == 0, done.stderr[-2000:]
+    used, is_left = done.stdout.split()
+    assert 0.5 <= float(used) < 5 and is_left == "False"
 
 
 def test_one_runs_as_a_command(tmp_path: Path) -> None:
