@@ -109,7 +109,7 @@ def schedule_collapsed(case: Case) -> list[Finding]:
     if gone is None or highest <= 0 or rates[-1][1] >= COLLAPSED * highest or last - gone < max(20, 0.2 * last):
         return []
     reached = _gone_on(case, "collapsed", highest)
-    if reached is None or not _gains(case, reached):
+    if reached is None or not (_gains(case, reached) or _makes_up(case, reached)):
         return []
     return [
         Finding(
