@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+import sys
 from types import SimpleNamespace
 
 import pytest
 
-import dressage.watch.ending as ending
 from dressage.subject import Outcome
+from dressage.watch.ending import schedule_collapsed
+
+ENDING = sys.modules["dressage.watch.ending"]
 
 
 @pytest.mark.parametrize(
@@ -23,8 +26,8 @@ def test_the_gain_is_large_or_half_of_the_lag(gained: float, behind: float, told
         replayed=SimpleNamespace(own_loss=None),
     )
     reached = Outcome([], 1.1, 0.7, 0.68, 0.68 + gained, 400)
-    monkeypatch.setattr(ending, "_gone_on", lambda *_: reached)
-    found = ending.schedule_collapsed(case)  # type: ignore[arg-type]
+    monkeypatch.setattr(ENDING, "_gone_on", lambda *_: reached)
+    found = schedule_collapsed(case)  # type: ignore[arg-type]
     assert [f.id for f in found] == (["optim.schedule_collapsed"] if told else [])
-    monkeypatch.setattr(ending, "_gone_on", lambda *_: Outcome([], 1.1, math.nan, 0.68, math.nan, 400))
-    assert ending.schedule_collapsed(case) == []  # type: ignore[arg-type]
+    monkeypatch.setattr(ENDING, "_gone_on", lambda *_: Outcome([], 1.1, math.nan, 0.68, math.nan, 400))
+    assert schedule_collapsed(case) == []  # type: ignore[arg-type]
