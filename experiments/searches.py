@@ -149,7 +149,7 @@ def by_ray(way: str, data: str, target: float, limit: float, seed: int) -> tuple
                 return self.stop_all()
 
             def stop_all(self) -> bool:
-                return spent(group) - began > limit or any(score >= target for _, score in seen(file))
+                return any(score >= target or seconds > limit for seconds, score in seen(file))
 
         try:
             tune.Tuner(
@@ -162,7 +162,9 @@ def by_ray(way: str, data: str, target: float, limit: float, seed: int) -> tuple
             ray.shutdown()
         told = seen(file)
     if not told:
-        raise RunError.of("ray", "no trial ended an epoch", "one score at least", "give a higher --limit")
+        raise RunError.of(
+            "ray", "no trial ended an epoch", "one score at least", "see what Ray says of the trials above"
+        )
     return next((s for s, score in told if score >= target), float("inf")), max(score for _, score in told)
 
 
