@@ -150,3 +150,20 @@ def test_units_that_are_open_on_all_rows_are_no_line_by_mistake() -> None:
     optimizer = torch.optim.SGD(model.parameters(), 1e-3)
     found = dressage.preflight(model, optimizer, nn.CrossEntropyLoss(), train=(x, y), only=("nonlinearity",))
     assert not found.findings
+
+
+def test_places_that_do_not_count_end_no_loop() -> None:
+    """Labels of −1, which the loss leaves out, in a picture or of a row."""
+    for y in (torch.randint(-1, 4, (60, 5, 5)), torch.randint(-1, 4, (60,))):
+        model = nn.Conv2d(2, 4, 3, padding=1) if y.ndim == 3 else nn.Linear(6, 4)
+        x = torch.randn(60, 2, 5, 5) if y.ndim == 3 else torch.randn(60, 6)
+        optimizer, loss_fn = torch.optim.SGD(model.parameters(), 0.01), nn.CrossEntropyLoss(ignore_index=-1)
+        for metric in (None, lambda z, t: (z.argmax(1) == t).float().mean()):
+            watch = dressage.watch(model, optimizer, loss_fn, train=(x, y), val=(x, y), metric=metric, seconds=1)
+            for _ in range(12):
+                optimizer.zero_grad()
+                loss = loss_fn(model(x), y)
+                loss.backward()
+                optimizer.step()
+                watch.step(loss)
+            assert "watched no longer" not in str(watch)

@@ -250,15 +250,16 @@ def test_a_network_that_gives_its_loss_is_judged_by_its_logits_and_labels(
         assert (watch.case.now()[1] > 0.5) == (sign == 1)
 
 
-@pytest.mark.parametrize("rate", [1e-8, pytest.param(3e-3, marks=pytest.mark.slow)])
-def test_a_loss_that_is_written_out_is_guessed_from_the_rows(rate: float) -> None:
+@pytest.mark.parametrize(("rate", "steps"), [(1e-8, 120), pytest.param(3e-3, 360, marks=pytest.mark.slow)])
+def test_a_loss_that_is_written_out_is_guessed_from_the_rows(rate: float, steps: int) -> None:
+    """(After 120 steps at the good rate the network is still 9 points behind the nearest neighbours, and told so.)"""
     x, y = load_digits(return_X_y=True)
     x, y = torch.from_numpy(x).float() / 16, torch.from_numpy(y)
     torch.manual_seed(0)
     net = nn.Sequential(nn.Linear(64, 32), nn.ELU(), nn.Linear(32, 10))
     optimizer = torch.optim.Adam(net.parameters(), rate)
     watch = dressage.watch(net, optimizer, train=(x, y), seconds=4)
-    for step in range(120):
+    for step in range(steps):
         rows = torch.arange(48 * step, 48 * step + 48) % len(x)
         loss = -net(x[rows]).log_softmax(1)[torch.arange(48), y[rows]].mean()
         optimizer.zero_grad()

@@ -90,9 +90,9 @@ def as_metric(metric: object, task: Task, y: Tensor) -> Metric:
     def of(outputs: Tensor, targets: Tensor) -> float:
         return float(called(outputs, targets))  # type: ignore[arg-type]
 
-    rows = y[:256]
-    perfect = _perfect(rows, task)
+    rows = y[:ROWS]
     try:
+        perfect = _perfect(rows, task)
         better = of(perfect, rows) >= of(perfect.roll(1, 0), rows)
     except (RuntimeError, ValueError, TypeError, IndexError):
         return default_metric(task)  # it wants something else than outputs and targets
@@ -125,9 +125,9 @@ def asks_for_values(loss_fn: Callable[[Tensor, Tensor], Tensor], y: Tensor) -> b
 
 def comparable(metric: Metric, task: Task, y: Tensor) -> Metric:
     """The metric if it is a share of what can be reached, 1 for perfect outputs; else accuracy or R², as simple models have it."""
-    rows = y[:256]
-    perfect = _perfect(rows, task)
-    try:
+    rows = y[:ROWS]
+    try:  # labels below 0, places that do not count, have no perfect outputs
+        perfect = _perfect(rows, task)
         is_share = metric.higher_is_better and abs(metric.of(perfect, rows) - 1) < 0.01
     except (RuntimeError, ValueError, TypeError, IndexError):
         is_share = False

@@ -41,6 +41,8 @@ SMALL = "optim.bn_small_batch"
 MENDS = ("model.init_too_large", "optim.vanishing_gradients", "data.unscaled_inputs", "optim.lr_too_high")
 """Changes that bring dead or saturated units back."""
 SUSPECT_POINTS = 0.02
+SLOWER = 0.1
+"""Points by which inputs of a sound size must do better standardised: a few are gained sooner by any of them."""
 
 
 def struggles(case: Case, symptoms: list[Finding], *, end: bool) -> str:
@@ -163,6 +165,8 @@ def _is_believable(change: Change, run: Run, found: Race, case: Case, *, end: bo
         return hardly and not control.diverged and not (ratio > SOUND)
     if change.id == SMALL:
         return _by_statistics(case, run)
+    if change.id == "data.unscaled_inputs" and _is_sound(case):
+        return not run.metric - control.metric < SLOWER
     if change.id == "optim.vanishing_gradients":
         return gradient_ratio(case.telemetry) < VANISHED
     if change.id == "optim.exploding_gradients":
@@ -170,6 +174,13 @@ def _is_believable(change: Change, run: Run, found: Race, case: Case, *, end: bo
         clipped = min((r.loss for _, r in found.of(change.id)), default=math.inf)
         return (control.diverged or control.loss > 100 * clipped) and lower > max(3 * clipped, 0.0)
     return True
+
+
+def _is_sound(case: Case) -> bool:
+    """Whether the inputs have a size of about 1 and lie about 0: standardised they are learned from sooner, as any are."""
+    rows = case.subject.train
+    scale = None if rows is None else scale_of(rows.x)
+    return scale is not None and not scale.is_off and scale.offset < OFFSET
 
 
 def _by_statistics(case: Case, run: Run) -> bool:
