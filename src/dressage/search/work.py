@@ -163,7 +163,8 @@ class Course:
             for cost in history.columns["loss"][history.steps <= job.state.step].tolist():
                 course.take(cost)
             for epoch in history.epochs:
-                if epoch["step"] <= job.state.step:
+                # By number: a checkpoint between an epoch's last step and its validation is at the step of that epoch's end.
+                if epoch["epoch"] <= job.state.epoch:
                     course.curve.append(course.moment(epoch["epoch"], epoch))
                     course.seconds = float(epoch.get("seconds", 0.0))
         return course
