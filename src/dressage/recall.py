@@ -33,6 +33,8 @@ def begin(watch: JobWatch, job: Job, folder: Path, stop: Stop, tell: Callable[[E
 
 def telemetry_of(history: History, job: Job, last: int | None = None) -> Telemetry:
     """What was seen up to step `last`, or to the last that is recorded."""
+    # A checkpoint may lie between an epoch's last step and its validation: what was recorded of that one comes again.
+    ended = [e for e in history.epochs if last is None or e["epoch"] <= job.state.epoch]
     last = int(history.steps[-1]) if last is None and len(history.steps) else last or 0
     recorded = history.columns.get("loss", np.zeros(0))[history.steps <= last]
     losses = [float(x) for x in recorded if not np.isnan(x)]
@@ -41,7 +43,7 @@ def telemetry_of(history: History, job: Job, last: int | None = None) -> Telemet
     while len(seen.losses) > KEPT_LOSSES:
         seen.losses, seen.stride = seen.losses[::2], seen.stride * 2
     seen.step = last
-    validations = [_validation(epoch, job) for epoch in history.epochs]
+    validations = [_validation(epoch, job) for epoch in ended]
     seen.validations = [v for v in validations if v is not None and v.step <= last]
     probes = [_probe(event) for event in history.events if event.get("kind") == "probe"]
     seen.probes = [p for p in probes if p is not None and p.step <= last] or _rates(history)
