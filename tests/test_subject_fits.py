@@ -167,3 +167,34 @@ def test_places_that_do_not_count_end_no_loop() -> None:
                 optimizer.step()
                 watch.step(loss)
             assert "watched no longer" not in str(watch)
+
+
+def cox(risk: Tensor, seen: Tensor) -> Tensor:
+    """Minus the partial likelihood: a row has a time and whether it ended then."""
+    order = seen[:, 0].argsort(descending=True)
+    risk, ended = risk[order].reshape(-1), seen[order, 1]
+    return -((risk - risk.logcumsumexp(0)) * ended).sum() / ended.sum()
+
+
+def thresholds(logits: Tensor, stage: Tensor) -> Tensor:
+    """Of five stages in an order, whether each of the four limits between them is passed."""
+    return F.binary_cross_entropy_with_logits(logits, (stage[:, None] > torch.arange(4)).float())
+
+
+SIZES: list[tuple[int, object, Tensor, bool]] = [
+    (1, cox, torch.stack([torch.rand(200) * 90 + 5, (torch.rand(200) < 0.6).float()], 1), False),
+    (1, nn.MSELoss(), torch.stack([torch.randn(200), torch.randn(200) + 4], 1), True),
+    (4, thresholds, torch.arange(200) % 5, False),
+    (4, nn.CrossEntropyLoss(), torch.arange(200) % 5, True),
+]
+
+
+@pytest.mark.parametrize(("outputs", "loss", "y", "wrong"), SIZES)
+@pytest.mark.filterwarnings("ignore:Using a target size")
+def test_fewer_outputs_than_targets_are_wrong_where_the_loss_wants_one_for_each(outputs, loss, y, wrong) -> None:
+    torch.manual_seed(0)
+    model = nn.Linear(6, outputs)
+    found = dressage.preflight(
+        model, torch.optim.Adam(model.parameters()), loss, train=(torch.randn(200, 6), y), only=("heads",)
+    )
+    assert any(f.id == "model.wrong_output_size" and f.is_harmful for f in found.findings) == wrong

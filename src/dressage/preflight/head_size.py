@@ -28,6 +28,12 @@ def _between_targets(y: Tensor) -> float:
     )
 
 
+def _takes_targets_alike(found: Given, outputs: Tensor) -> bool:
+    """Whether the loss is the same with the targets of a row in another order: else each is another thing, a time and an event."""
+    as_given, turned = (loss_form.value(found.loss_fn, outputs, y) for y in (found.y, found.y.roll(1, 1)))
+    return loss_form.close(as_given, turned, 1e-3)
+
+
 def wrong_size(subject: Subject, found: Given, outputs: Tensor, deadline: float) -> Finding | None:
     """Labels without an output, one output for several classes, or a shape that the loss refuses."""
     y = found.y if subject.train is None else subject.train.y
@@ -38,7 +44,7 @@ def wrong_size(subject: Subject, found: Given, outputs: Tensor, deadline: float)
     if subject.task == "classification" and not y.is_floating_point() and y.ndim == 1:
         low, high = int(y.min()), int(y.max())
         refused = loss_form.raised(found.loss_fn, outputs, found.y)
-        if count > 1 and high >= count and (refused or high >= count):
+        if count > 1 and high >= count and refused:  # a loss of thresholds has one less than labels, and takes it
             return _sized(f"labels go from {low} to {high}, the network has {count} outputs", low, "critical", high + 1)
     if subject.task == "classification" and count == 1 and subject.classes > 2:
         if loss_form.takes_binary_logits(found.loss_fn, _halves(y[:64], outputs[:64]), outputs[:64].shape):
@@ -57,7 +63,10 @@ def wrong_size(subject: Subject, found: Given, outputs: Tensor, deadline: float)
     ):
         seen = f"{outputs[0].numel()} outputs a row for {per_row} targets, which the loss refuses ({refused})"
         return _sized(seen, 0, "critical", per_row)
-    if subject.task == "regression" and outputs[0].numel() == 1 < per_row and (lost := _between_targets(y)) > SPREAD:
+    compares = (
+        subject.task == "regression" and outputs[0].numel() == 1 < per_row and _takes_targets_alike(found, outputs)
+    )
+    if compares and (lost := _between_targets(y)) > SPREAD:
         seen = f"one output a row is compared with {per_row} targets: {lost:.0%} of their variance lies between targets of a row"
         return _sized(seen, 0, "warning", per_row)
     if outside := _beyond_bounds(subject, found, outputs, deadline):
