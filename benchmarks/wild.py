@@ -1,6 +1,6 @@
 """Scripts as people write them, with a fault or healthy: what `dressage.watch`, with its two lines, says of each.
 
-    DRESSAGE_TEST_DATA=FOLDER python benchmarks/wild.py [WORD ...] [--place wild|wild2/a|wild2/b|wild3] [--twins]
+    DRESSAGE_TEST_DATA=FOLDER python benchmarks/wild.py [WORD ...] [--place wild|wild2/a|wild2/b|wild3|wild4] [--twins]
 
 A script names the causes that are right answers in its first lines; `--twins` runs the repaired ones too, watched.
 What they share is wild/kit.py; by hand: `WATCH=1 FIX=0 PYTHONPATH=benchmarks/wild python benchmarks/wild2/a/b01_...py`.
@@ -28,7 +28,7 @@ def main() -> None:
     scripts = [p for p in sorted(place.glob("[bh][0-9]*.py")) if not words or any(w in p.stem for w in words)]
     if not scripts:
         sys.exit(
-            f"error: {options.place} {' '.join(words)}: no such script; expected part of a name in wild, wild2/a, wild2/b or wild3"
+            f"error: {options.place} {' '.join(words)}: no such script; expected part of a name in a folder that --help names"
         )
     told = [line(script, ran(script, repaired=False), causes(script)) for script in scripts]
     if options.twins:

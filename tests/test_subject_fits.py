@@ -198,3 +198,26 @@ def test_fewer_outputs_than_targets_are_wrong_where_the_loss_wants_one_for_each(
         model, torch.optim.Adam(model.parameters()), loss, train=(torch.randn(200, 6), y), only=("heads",)
     )
     assert any(f.id == "model.wrong_output_size" and f.is_harmful for f in found.findings) == wrong
+
+
+def test_a_loss_that_takes_the_loops_batches_alone_says_nothing_of_the_outputs() -> None:
+    """Written for batches of 20, as people do; a copy is looked at on 64 rows, which it refuses."""
+    torch.manual_seed(0)
+    x, y = torch.randn(200, 6), torch.randint(0, 5, (200, 3))
+    model = nn.Linear(6, 15)
+    optimizer = torch.optim.Adam(model.parameters(), 1e-2)
+
+    def loss_fn(outputs: Tensor, places: Tensor) -> Tensor:
+        return F.cross_entropy(outputs.view(20, 5, 3), places)
+
+    watch = dressage.watch(model, optimizer, loss_fn, train=(x, y), seconds=2)
+    for step in range(40):
+        rows = torch.arange(20 * step, 20 * step + 20) % 200
+        optimizer.zero_grad()
+        loss = loss_fn(model(x[rows]), y[rows])
+        loss.backward()
+        optimizer.step()
+        watch.step(loss)
+    assert not [f for f in watch.findings if f.id == "model.wrong_output_size"], str(watch)
+    found = dressage.preflight(model, optimizer, loss_fn, train=(x, y), only=("heads",))
+    assert [f.id for f in found.findings] == ["model.wrong_output_size"], "before the first step nothing is known"

@@ -45,7 +45,8 @@ def wrong_size(subject: Subject, found: Given, outputs: Tensor, deadline: float)
         low, high = int(y.min()), int(y.max())
         refused = loss_form.raised(found.loss_fn, outputs, found.y)
         if count > 1 and high >= count and refused:  # a loss of thresholds has one less than labels, and takes it
-            return _sized(f"labels go from {low} to {high}, the network has {count} outputs", low, "critical", high + 1)
+            seen = f"labels go from {low} to {high}, the network has {count} outputs"
+            return _sized(seen, low, "critical", high + 1, refused=True)
     if subject.task == "classification" and count == 1 and subject.classes > 2:
         if loss_form.takes_binary_logits(found.loss_fn, _halves(y[:64], outputs[:64]), outputs[:64].shape):
             return _one_output(subject, found, outputs, deadline)
@@ -62,7 +63,7 @@ def wrong_size(subject: Subject, found: Given, outputs: Tensor, deadline: float)
         and not (outputs.ndim == 2 and y.ndim == 1 and count > 1 and kinds == "classes")
     ):
         seen = f"{outputs[0].numel()} outputs a row for {per_row} targets, which the loss refuses ({refused})"
-        return _sized(seen, 0, "critical", per_row)
+        return _sized(seen, 0, "critical", per_row, refused=True)
     compares = (
         subject.task == "regression" and outputs[0].numel() == 1 < per_row and _takes_targets_alike(found, outputs)
     )
@@ -175,7 +176,7 @@ def _halves(y: Tensor, outputs: Tensor) -> Tensor:
     return (torch.arange(y.numel(), device=outputs.device) % 2).reshape(y.shape).to(y.dtype)
 
 
-def _sized(evidence: str, low: int, severity: str, wanted: int) -> Finding:
+def _sized(evidence: str, low: int, severity: str, wanted: int, *, refused: bool = False) -> Finding:
     more = "; if labels start at 1, subtract 1" if low == 1 else ""
     return Finding(
         "model.wrong_output_size",
@@ -186,4 +187,5 @@ def _sized(evidence: str, low: int, severity: str, wanted: int) -> Finding:
         f"give the last layer {wanted} outputs{more}",
         code=f"nn.Linear(width, {wanted})",
         confidence=0.95,
+        numbers={"refused": float(refused)},
     )
