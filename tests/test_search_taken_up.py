@@ -26,3 +26,15 @@ def test_an_epoch_whose_validation_is_still_to_come_is_not_taken_up(tmp_path: Pa
         job.state.epoch, job.state.batch, job.state.step = epoch, batch, epoch * steps + batch
         course = Course.of(job, RunFolder(run.folder))
         assert [moment.epoch for moment in course.curve] == list(range(1, epoch + 1))
+
+
+def test_a_first_cost_of_nothing_is_no_measure_of_growth(tmp_path: Path) -> None:
+    """An empty queue gives the first step of InfoNCE the cost 0, against which no growth would ever be told."""
+    course = Course.of(prepare("digits", {}), RunFolder(tmp_path))
+    for cost in (0.0, *[5.5] * 60):
+        course.take(cost)
+    course.take_all([5.6] * 20)
+    assert not course.reason
+    for _ in range(60):
+        course.take(20.0)
+    assert course.reason

@@ -195,7 +195,9 @@ class Course:
 
     def take(self, cost: float) -> None:
         """The cost of one step more."""
-        self.first = cost if math.isnan(self.first) else self.first
+        self.first = (
+            cost if math.isnan(self.first) or self.first == 0 else self.first
+        )  # 0: of a queue that is empty yet
         self.recent.append(cost)
         if not math.isfinite(cost):
             self.reason = self.reason or stop_reason(cost, self.first)
