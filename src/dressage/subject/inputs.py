@@ -87,6 +87,8 @@ class Part:
     fixed: Tensor | None = None
     is_blank: bool = False
     """Whether its rows are left out, and zeros given in their place: labels, which do not change what is predicted."""
+    is_target: bool = False
+    """Whether it is the targets themselves, given on purpose: for a margin, or as what is to be made."""
 
     @property
     def is_folded(self) -> bool:
@@ -213,6 +215,16 @@ def _are_same(tensors: Sequence[Tensor]) -> bool:
 def keeps_numbers(model: nn.Module) -> bool:
     """Whether a network is given rows of which some columns name or count things."""
     return any(isinstance(hook, Unfold) and hook.keeps_numbers for hook in model._forward_pre_hooks.values())
+
+
+def target_columns(model: nn.Module) -> list[int]:
+    """Columns of the rows of a network that are its targets, which it was given as an input of their own."""
+    unfold = next((hook for hook in model._forward_pre_hooks.values() if isinstance(hook, Unfold)), None)
+    if unfold is None:
+        return []
+    folded = [p for p in unfold.parts if p.is_folded]
+    marked = [[p.is_target] * p.shape.numel() for p in folded]
+    return [c for c, is_target in enumerate(m for part in marked for m in part) if is_target]
 
 
 def _padded(values: Tensor, shape: torch.Size) -> Tensor:

@@ -18,7 +18,7 @@ LEFT_OUT = -100
 
 
 def without_labels(model: nn.Module, unfold: Unfold, batches: list[tuple[Inputs, Tensor]]) -> Unfold:
-    """Gives zeros for inputs that are the targets and do not change the outputs: the copy predicts without them."""
+    """Marks inputs that are the targets; zeros stand for those that do not change the outputs: the copy predicts without."""
     for place, part in enumerate(unfold.parts):
         if not part.is_folded or not all(_holds(inputs.tensors[place], y) for inputs, y in batches):
             continue
@@ -26,6 +26,10 @@ def without_labels(model: nn.Module, unfold: Unfold, batches: list[tuple[Inputs,
         blank = Unfold(unfold.make, parts)
         if any(p.is_folded for p in parts) and _are_the_same(model, (unfold, blank), batches[0][0]):
             unfold = blank
+        elif all(
+            y.ndim == 1 and not y.is_floating_point() and len(inputs.tensors[place]) == len(y) for inputs, y in batches
+        ):
+            unfold = Unfold(unfold.make, [replace(p, is_target=True) if p is part else p for p in unfold.parts])
     return unfold
 
 

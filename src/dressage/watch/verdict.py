@@ -8,6 +8,7 @@ from dataclasses import replace
 from torch import nn
 
 from dressage.findings import Finding, ranked
+from dressage.watch.answered import answers_with_its_targets
 from dressage.watch.backwards import avoided_as_told, learned_backwards
 from dressage.watch.case import Case
 from dressage.watch.distance import distance_for_classes
@@ -155,7 +156,7 @@ def _tell_of_time(case: Case, why: str, found: list[Finding]) -> None:
 def _ended(case: Case, found: list[Finding]) -> list[Finding]:
     """What only the end tells: harm that did not come, and causes of what is not explained."""
     found = [f for f in found if f.id != "data.class_imbalance"] + guarded(case, unlearned_class)
-    found += guarded(case, renumbered)
+    found += guarded(case, renumbered) + guarded(case, answers_with_its_targets)
     found = guarded(case, lambda c: _settled(c, found)) or found
     found = guarded(case, lambda c: outgrown(c, found)) or found
     if not any(f.is_harmful and not f.is_symptom for f in found):
