@@ -94,6 +94,35 @@ def test_raw_outputs_a_class_whose_logarithm_is_cut_off(raw: bool) -> None:
     assert named(model, of_classes, *digits(), steps=250) == (["loss.logits_as_probs"] if raw else [])
 
 
+def focal(p: Tensor, t: Tensor) -> Tensor:
+    p = p.clamp(1e-6, 1 - 1e-6)
+    return -((1 - p) ** 2 * t * p.log() + p**2 * (1 - t) * (1 - p).log()).mean()
+
+
+def two_digits() -> tuple[Tensor, Tensor]:
+    """Two digits side by side, and which they are: `(1200, 128)`, `(1200, 10)`."""
+    x, y = digits()
+    a, b = torch.randint(len(x), (2, 1200), generator=torch.Generator().manual_seed(0))
+    return torch.cat([x[a], x[b]], 1), (F.one_hot(y[a], 10) | F.one_hot(y[b], 10)).float()
+
+
+@pytest.mark.parametrize("raw", [True, False])
+def test_raw_outputs_of_a_focal_loss_that_takes_probabilities(raw: bool) -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(128, 48), nn.ReLU(), nn.Linear(48, 10), *[nn.Sigmoid()] * (not raw))
+    assert named(model, focal, *two_digits(), steps=300) == (["loss.logits_as_probs"] if raw else [])
+
+
+def test_a_focal_loss_is_no_distance_and_cuts_off_what_is_no_probability() -> None:
+    t = torch.tensor([[0.0, 1.0], [1.0, 0.0], [0.0, 0.0]])
+    cuts: Any = loss_form.cuts_to_probabilities
+    assert cuts(focal, t, t.shape)
+    assert cuts(lambda p, y: 1 - (p.clamp(0, 1) * y).sum() / y.sum() + (p.clamp(0, 1) * (1 - y)).mean(), t, t.shape)
+    for other in (F.mse_loss, F.binary_cross_entropy_with_logits, lambda z, y: focal(z.sigmoid(), y)):
+        assert not cuts(other, t, t.shape)
+    assert not cuts(lambda z, y: (1 - z * (2 * y - 1)).clamp(0, 2).mean(), t, t.shape)  # a ramp of margins
+
+
 @pytest.mark.parametrize("signed", [True, False])
 def test_labels_of_minus_one_and_one_under_a_binary_cross_entropy(signed: bool) -> None:
     x, y = tumours()

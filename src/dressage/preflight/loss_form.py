@@ -76,6 +76,26 @@ def takes_probabilities(loss_fn: Loss, y: Tensor, shape: torch.Size) -> bool:
     return scale > 0 and all(close(c, -scale * math.log(p), 1e-2) for c, p in zip(costs, PROBABLE, strict=True))
 
 
+def cuts_to_probabilities(loss_fn: Loss, y: Tensor, shape: torch.Size) -> bool:
+    """Whether it clamps what it is given to [0, 1], for targets of 0 and 1: a value beyond costs what the bound does.
+
+    Tried for either kind of target and both sides; a focal loss or a Dice loss that somebody wrote clamps so, whatever its form.
+    """
+    if y.numel() != math.prod(shape):
+        return False
+    right = (y.reshape(shape) > 0.5).float()
+    if not bool(((y == 0) | (y == 1)).all()) or not 0 < float(right.mean()) < 1:
+        return False
+
+    def flat(side: Tensor, bound: float, way: float) -> bool:
+        cost = [value(loss_fn, torch.where(side > 0.5, bound + way * far, right), y) for far in (0.0, 0.5, 5.0)]
+        return all(close(cost[0], c, 1e-6) for c in cost)
+
+    costs = [value(loss_fn, torch.where(right > 0.5, p, 1 - p), y) for p in (0.2, *PROBABLE[:2])]
+    falls = costs[0] - costs[1] > 1e-6 and costs[1] - costs[2] > 1e-6
+    return falls and all(flat(side, *end) for side in (right, 1 - right) for end in ((0.0, -1.0), (1.0, 1.0)))
+
+
 def takes_binary_logits(loss_fn: Loss, y: Tensor, shape: torch.Size) -> bool:
     """Whether it is −[t log σ(z) + (1 − t) log σ(−z)] in the mean or sum, up to weights: log 2 at 0, and finite far out."""
     zero = value(loss_fn, torch.zeros(shape, device=y.device), y)

@@ -14,6 +14,9 @@ from dressage.preflight.first_loss import rows_sum_to_one
 from dressage.preflight.given import gain, metric_gain, race
 from dressage.preflight.head import Head
 
+MUCH = 0.25
+"""Share of a loss that clamps, whatever its form, that a sigmoid has to save: a distance between clamped values may be meant."""
+
 
 def logits_as_probs(head: Head) -> Finding | None:
     """A loss that refuses the outputs, is not finite for them, cuts them off, or takes them for logarithms that they are not."""
@@ -32,7 +35,9 @@ def logits_as_probs(head: Head) -> Finding | None:
             return _probs(f"the loss of these outputs is {value}, of their probabilities {safe:.4g}", 1.0, head)
         return None
     if loss_form.takes_probabilities(loss_fn, y, z.shape):
-        return _cut_off(head)
+        return _cut_off(head, "the loss is −log p", 0.0)
+    if loss_form.cuts_to_probabilities(loss_fn, y, z.shape):
+        return _cut_off(head, "the loss cuts outputs off at 0 and 1, beyond which they get no gradient", MUCH)
     if z.ndim < 2 or z.shape[1] < 2 or y.is_floating_point() or not _is_picked(loss_fn, z, y):
         return None
     if bool((z.logsumexp(1).abs() < 1e-2).all()):
@@ -52,8 +57,11 @@ def logits_as_probs(head: Head) -> Finding | None:
     )
 
 
-def _cut_off(head: Head) -> Finding | None:
-    """A loss of one's own that clamps what it takes the logarithm of: outputs beyond 0 and 1 cost no error, and get no gradient."""
+def _cut_off(head: Head, form: str, least: float) -> Finding | None:
+    """A loss of one's own that clamps what it takes for probabilities: outputs beyond 0 and 1 cost no error, and get no gradient.
+
+    It does harm where a sigmoid or softmax saves more than the share `least` of the loss.
+    """
     z, loss_fn = head.outputs, head.found.loss_fn
     beyond = float(((z < 0) | (z > 1)).float().mean())
     if beyond <= 0.02:
@@ -64,8 +72,12 @@ def _cut_off(head: Head) -> Finding | None:
         return loss_fn(outputs.sigmoid() if binary else outputs.softmax(1), t)
 
     found = race(head.lab, replace(head.lab, loss_fn=mended), head.deadline)
-    told = f"the loss is −log p, and {beyond:.0%} of the outputs are no probabilities"
-    return _probs(f"{told}; of their {'sigmoid' if binary else 'softmax'} {found}", found.gain, head)
+    told = f"{form}, and {beyond:.0%} of the outputs are no probabilities"
+    return _probs(
+        f"{told}; of their {'sigmoid' if binary else 'softmax'} {found}",
+        found.gain if found.gain > least else 0.0,
+        head,
+    )
 
 
 def _is_picked(loss_fn: Callable[[Tensor, Tensor], Tensor], z: Tensor, y: Tensor) -> bool:

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dressage.findings import Finding
-from dressage.preflight.loss_form import is_distance_of_shares
+from dressage.preflight.loss_form import cuts_to_probabilities, is_distance_of_shares
 from dressage.subject import Lab, advance, copy_of, labels_of
 from dressage.subject.subject import first_output
 from dressage.subject.task import default_metric
@@ -244,6 +244,8 @@ def _measures_distance(outputs: Tensor, y: Tensor, loss: Callable[[Tensor, Tenso
         return True
     if outputs.numel() != y.numel():
         return False
+    if cuts_to_probabilities(loss, y, outputs.shape):
+        return False  # it costs nothing at targets of 0 and 1 either, and nothing beyond them
     same = y.reshape(outputs.shape).float()
     try:
         return abs(float(loss(same, y).mean())) < 1e-6 < float(loss(same + 3.0, y).mean())
@@ -264,13 +266,15 @@ def _falls_without_end(outputs: Tensor, y: Tensor, loss: Callable[[Tensor, Tenso
 
 
 def _expects_probabilities(outputs: Tensor, y: Tensor, loss: Callable[[Tensor, Tensor], Tensor]) -> bool:
-    """Whether probabilities of nearly 1 for what is right cost next to nothing: under logits they would cost 0.3 and more."""
+    """Whether probabilities of nearly 1 cost next to nothing for what is right and much for what is wrong; as logits they do not."""
     right = torch.full_like(outputs, 0.01)
     if outputs.ndim == 2 and outputs.shape[1] > 1 and outputs.shape != y.shape:
         right[torch.arange(len(y)), y.long().reshape(len(y), -1)[:, 0]] = 0.99
+        wrong = right.roll(1, 1)
     else:
         right = torch.where(y.reshape(outputs.shape) > 0.5, 0.99, 0.01)
+        wrong = 1 - right
     try:
-        return 0 <= float(loss(right, y).mean()) < 0.1
+        return 0 <= float(loss(right, y).mean()) < min(0.1, 0.05 * float(loss(wrong, y).mean()))
     except (RuntimeError, ValueError, TypeError):
         return False
