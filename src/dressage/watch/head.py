@@ -266,7 +266,7 @@ def _falls_without_end(outputs: Tensor, y: Tensor, loss: Callable[[Tensor, Tenso
 
 
 def _expects_probabilities(outputs: Tensor, y: Tensor, loss: Callable[[Tensor, Tensor], Tensor]) -> bool:
-    """Whether probabilities of nearly 1 cost next to nothing for what is right and much for what is wrong; as logits they do not."""
+    """Whether probabilities of nearly 1 cost next to nothing for what is right and much for what is wrong; logits do not."""
     right = torch.full_like(outputs, 0.01)
     if outputs.ndim == 2 and outputs.shape[1] > 1 and outputs.shape != y.shape:
         right[torch.arange(len(y)), y.long().reshape(len(y), -1)[:, 0]] = 0.99
