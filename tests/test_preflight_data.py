@@ -15,6 +15,7 @@ from data_faults import found_by, pictures, standard, table, trained_on, warned
 from dressage.preflight.data_columns import leaking_column
 from dressage.preflight.data_rows import codes_of
 from dressage.preflight.data_scale import scale_of
+from dressage.preflight.pure_values import told_by_values
 from dressage.subject import rows_of
 
 
@@ -167,3 +168,28 @@ def test_rows_that_repeat_or_hang_together_do_not_make_a_column_leak() -> None:
     visits = torch.cat([x[often], torch.randn(720, 3, generator=torch.Generator().manual_seed(2))], 1)
     for inputs in (x[often], visits):
         assert not leaking_column(trained_on(inputs, y[often]), math.inf)
+
+
+@pytest.mark.parametrize("its_own", [True, False])
+def test_a_mean_of_targets_by_a_key_leaks_where_each_rows_own_target_went_into_it(its_own: bool) -> None:
+    x, y = table("breast_cancer")
+    keys = np.random.default_rng(0).integers(0, 2500, len(y))
+    same = (keys[:, None] == keys).astype(np.float64) - (0 if its_own else np.eye(len(y)))
+    means = (same @ y.numpy() + 0.1 * y.float().mean().item()) / (same.sum(1) + 0.1)
+    encoded = torch.cat([x[:, :8], torch.from_numpy(means).float()[:, None]], 1)
+    found = found_by(trained_on(encoded, y), "data.leaking_column")
+    assert [f.where for f in found] == (["column 8"] if its_own else [])
+
+
+def test_values_that_stand_for_a_class() -> None:
+    y = np.arange(400) % 2
+    answer = np.where(np.arange(400) % 8 == 7, np.random.default_rng(0).normal(size=400), y).astype(np.float32)
+    mixed = np.where(np.arange(400) % 50 == 0, 1 - y, y).astype(np.float32)
+    one_sided = np.where(y == 1, 1.0, np.arange(400)).astype(np.float32)
+    found = told_by_values(np.stack([mixed, one_sided, answer], 1), y, 2)
+    assert found is not None
+    assert (found[0], int(found[1].sum())) == (2, 350)
+    assert told_by_values(np.stack([mixed, one_sided], 1), y, 2) is None
+    for name in ("iris", "wine", "digits", "breast_cancer"):  # measured values that repeat are of several classes
+        x, labels = table(name)
+        assert told_by_values(x.numpy(), labels.numpy(), int(labels.max()) + 1) is None

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from dressage.findings import Finding
+from dressage.preflight.pure_values import told_by_values
 from dressage.subject import Subject, Task
 from dressage.subject.baselines import Fit, crossed, models_for, row_targets, scored
 from dressage.subject.features import Array, flat_of, is_tokens, reader_of
@@ -49,10 +50,15 @@ def leaking_column(subject: Subject, deadline: float) -> list[Finding]:
     if classes == 1 or classes > 50:
         return []
     given, (score, own_error) = _given(x, y, task, classes)
+    told = np.ones(len(y), np.bool_)
     if not given:
-        return []
+        pure = told_by_values(x, y, classes) if classes else None
+        if pure is None:
+            return []
+        given, told = [pure[0]], pure[1]
+        score = 1 - 1 / int(told.sum())
     others = torch.from_numpy(np.delete(x, given, axis=1))
-    rest, error, chance = _rest(others, y, task, classes)
+    rest, error, chance = _rest(others, y, task, classes, told)
     noise = math.hypot(error, own_error)
     told_by_others = rest > chance + 3 * error + 0.05
     if not told_by_others or 1 - rest < TIMES * (1 - score) or 1 - rest < 0.01 or score - rest < 2 * noise:
@@ -64,8 +70,7 @@ def leaking_column(subject: Subject, deadline: float) -> list[Finding]:
             "data.leakage",
             "warning",
             f"column{'s' * (len(names) > 1)} {', '.join(names[:NAMED])}" + (" …" if len(names) > NAMED else ""),
-            f"alone {'it reaches' if len(given) == 1 else 'these reach'} {unit} {score:.3f}; "
-            f"all other columns together {rest:.3f} ± {error:.3f}",
+            _said(len(given), told, unit, score) + f"; all other columns together {rest:.3f} ± {error:.3f}",
             "a column holds the target itself, or what is known only once the target is",
             "leave it out unless it is known when predicting",
             confidence=0.8,
@@ -73,6 +78,15 @@ def leaking_column(subject: Subject, deadline: float) -> list[Finding]:
             numbers={"alone": score, "rest": rest},
         )
     ]
+
+
+def _said(count: int, told: NDArray[np.bool_], unit: str, score: float) -> str:
+    if told.all():
+        return f"alone {'it reaches' if count == 1 else 'these reach'} {unit} {score:.3f}"
+    return (
+        f"{told.sum()} of {len(told)} rows hold one of a few values of it that only rows of one class hold, without exception"
+        f"; for these rows it tells the class"
+    )
 
 
 def _given(x: Array, y: NDArray[np.generic], task: Task, classes: int) -> tuple[list[int], tuple[float, float]]:
@@ -137,10 +151,11 @@ def _stump(classes: int) -> Fit:
     return fit
 
 
-def _rest(x, y, task: Task, classes: int) -> tuple[float, float, float]:  # type: ignore[no-untyped-def]
-    """Best score of the simple models, its error, and what knowing nothing scores."""
+def _rest(x, y, task: Task, classes: int, rows) -> tuple[float, float, float]:  # type: ignore[no-untyped-def]
+    """Best score of the simple models on some of the rows, its error, and what knowing nothing scores."""
     features = reader_of(x)(x)
-    scores = [scored(crossed(fit, features, y), y, task) for fit in models_for(task, classes, len(y)).values()]
+    said = [crossed(fit, features, y)[rows] for fit in models_for(task, classes, len(y)).values()]
+    scores = [scored(outputs, y[rows], task) for outputs in said]
     return *max(scores), max(0.0, scores[0][0])
 
 
