@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from statistics import median
 
 from dressage.findings import Finding
-from dressage.watch.telemetry import Telemetry
+from dressage.watch.telemetry import Telemetry, WeightNumbers
 
 DEAD = 0.9
 """Share of a layer's units that are zero on all rows. (90 % of zeros in all is healthy: other units on other rows.)"""
 VANISHED, STANDS, LONG = 1e-4, 1e-6, 200
 """Gradient of the first matrix beside that of the last, its update beside its size, and steps from which that is told."""
+RECURRENT = "weight_hh"
+GROWN, PART = 100.0, 0.5
+"""Times that a recurrence's gradient grows between two probes, where it explodes; update beside the weights that may do so."""
 SATURATED = 0.6
 """Share of a layer's outputs that lie at an end; a healthy tanh layer of a trained network has up to a third there."""
 
@@ -31,12 +35,13 @@ def dead_units(seen: Telemetry) -> list[Finding]:
     first = next(
         (p.step for p in seen.probes if any(x.name == name and x.dead >= DEAD for x in p.layers)), last[-1].step
     )
-    return [
+    told = f"{share:.0%} of the units that reach {name} are zero on all rows, since step {first}"
+    return _exploded(seen, told, first) or [
         Finding(
             "model.dead_relu",
             "warning",
             name,
-            f"{share:.0%} of the units that reach {name} are zero on all rows, since step {first}",
+            told,
             "rectifiers were pushed so far below zero that no row opens them, and no gradient passes any more",
             "lower the rate, initialise by He with zero biases, or take leaky ReLU or batch norm",
             {"model.init": "he"},
@@ -46,6 +51,38 @@ def dead_units(seen: Telemetry) -> list[Finding]:
             numbers={"dead": share, "since": float(first)},
         )
     ]
+
+
+def _exploded(seen: Telemetry, told: str, since: int) -> list[Finding]:
+    """Units of a recurrence that are dead since its gradient grew a hundredfold within a step that moved it by a part of its size.
+
+    A step that is larger than the weights themselves is a rate that is too high.
+    """
+    seen_of: dict[str, list[tuple[int, WeightNumbers]]] = {}
+    for p in seen.probes:
+        for w in p.weights:
+            if RECURRENT in w.name and p.step <= since:
+                seen_of.setdefault(w.name, []).append((p.step, w))
+    for (_, w), (step, after) in (pair for line in seen_of.values() for pair in pairwise(line)):
+        if not after.gradient > GROWN * w.gradient > 0 or w.ratio > PART:
+            continue
+        return [
+            Finding(
+                "optim.exploding_gradients",
+                "warning",
+                w.name,
+                f"an update that changed {w.name} by {w.ratio:.2g} of its size made its gradient {after.gradient / w.gradient:.3g} "
+                f"times as large ({w.gradient:.3g}, at step {step} {after.gradient:.3g}); {told}",
+                "the recurrence multiplies its gradient at each place of the sequence, and one step by it threw the weights out",
+                "clip the gradient's norm, and lower the rate; or take gates (GRU, LSTM)",
+                {"optim.clip_norm": 1.0},
+                step=step,
+                code="torch.nn.utils.clip_grad_norm_(model.parameters(), 0.5)",
+                confidence=0.85,
+                numbers={"before": w.gradient, "after": after.gradient, "update": w.ratio},
+            )
+        ]
+    return []
 
 
 def standing_first_layers(seen: Telemetry) -> list[Finding]:
