@@ -314,7 +314,8 @@ def test_as_many_together_as_end_first():
 def test_layers_that_are_too_large_for_one_product_of_all(monkeypatch):
     monkeypatch.setattr(products, "BIG", 1)
     monkeypatch.setattr(update, "LARGE", 1)
-    for kind in ("adamw, decay", "momentum, smoothing, clip", "dropout, one seed"):
+    descents = ("momentum, smoothing, clip", "nesterov, swa, clip by value", "sgd without momentum, penalties")
+    for kind in ("adamw, decay", "adam, decay, ema", *descents, "dropout, one seed"):
         assert_same([written(**sections) for sections in KINDS[kind]], parts())
     assert_same([written(model={"norm": "none", "depth": 0}, optim={"lr": r}) for r in RATES], parts())
 
@@ -326,12 +327,46 @@ def test_large_first_layers_are_one_matrix(kind, monkeypatch):
     """Rows of a stack are spaced so that the first weights of all members, and what lies between them, are one matrix."""
     for room in (stack, products):
         monkeypatch.setattr(room, "LARGE", 1)
+    monkeypatch.setattr(products, "SPARE", 9.0)
     own = stack.Stack(list(enumerate(member(written(**k), parts()) for k in KINDS[kind])))
     first = next(own.states[0].model.parameters())
     joint = products._joint(own.parameters(own.weights)[next(iter(own.parameters(own.weights)))])
     assert joint is not None and joint.shape[1] == first.shape[1] and len(joint) % len(own) == 0
     assert torch.equal(joint[: len(first)], first) and own.weights.stride(0) > own.weights.shape[1]
     assert_same([written(**k) for k in KINDS[kind]], parts())
+
+
+def test_deep_networks_are_not_computed_with_all_that_lies_behind_their_first_layer(monkeypatch):
+    for room in (stack, products):
+        monkeypatch.setattr(room, "LARGE", 1)
+    monkeypatch.setattr(products, "SPARE", 1.5)
+    for depth, is_joint in ((0, True), (2, False)):
+        section = {"norm": "none", "depth": depth}
+        own = stack.Stack([(i, member(written(model=section), parts())) for i in range(2)])
+        weight = next(iter(own.parameters(own.weights).values()))
+        assert (products._joint(weight) is not None) == is_joint
+
+
+@pytest.mark.parametrize("spoilt", [float("nan"), float("inf"), -float("inf")])
+def test_members_whose_numbers_are_not_finite_are_found(spoilt):
+    own = stack.Stack(list(enumerate(member(written(seed=i), parts(torch.float32)) for i in range(3))))
+    own.weights[0] = torch.finfo(torch.float32).max  # whose sum is too large, and nothing else
+    assert own.are_finite().all() and own.states[0].is_finite()
+    own.weights[1, 7] = spoilt
+    assert own.are_finite().tolist() == [True, False, True]
+    assert [state.is_finite() for state in own.states] == [True, False, True]
+
+
+def test_a_copy_to_put_back_from_is_written_over_by_the_next():
+    members = [member(written(optim={"lr": r}), parts()) for r in RATES]
+    together(members)
+    own = stack.Stack(list(enumerate(members)))
+    own.save()
+    own.weights += 1
+    saved, before = own.save(), own.weights.clone()
+    own.weights += 1
+    own.put_back(1, saved)
+    assert torch.equal(own.weights[1], before[1]) and not torch.equal(own.weights[0], before[0])
 
 
 def test_who_hears_of_the_losses_may_drop_a_member_within_an_epoch():

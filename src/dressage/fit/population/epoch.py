@@ -89,7 +89,7 @@ class Epoch:
         is_due = len(self.losses) - self.since >= WINDOW or len(self.losses) == len(self.rates)
         fine = taken.isfinite().all(0)
         if is_due or not fine.all():
-            fine = fine & stepper.stack.weights.isfinite().all(1).cpu()
+            fine = fine & stepper.stack.are_finite().cpu()
         return [k for k, is_fine in enumerate(fine.tolist()) if not is_fine]
 
     def _stands(self, stepper: Stepper, k: int, done: int) -> tuple[int, MemberEvent]:

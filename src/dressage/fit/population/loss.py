@@ -23,7 +23,7 @@ class Losses:
         self.plans = [member.plan for member in members]
         self.is_smoothed = is_smoothed(members[0].recipe)
         share = torch.tensor([member.recipe.loss.label_smoothing for member in members], dtype=torch.float64)
-        self.smoothing = share.to(members[0].state.weights[0])[None, :, None] if bool(share.any()) else None
+        self.smoothing = share.to(members[0].state.weights[0])[:, None, None] if bool(share.any()) else None
         name = parse(members[0].recipe.loss.name)[0]
         self.is_mapped = name in MAPPED
 
@@ -44,20 +44,18 @@ class Losses:
         return torch.stack([p.objective.loss(o.t(), t) for p, o, t in zip(self.plans, outputs, targets, strict=True)])
 
     def _cross_entropies(self, outputs: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        """L = −Σ t·log p of shares t = (1 − ε)·y + ε/C, the mean over rows; y `(1 or K, B)`, or shares `(1 or K, B, C)`.
-
-        Classes come first here, since torch's kernels then take members and rows as one long line.
-        """
+        """L = −Σ t·log p of shares t = (1 − ε)·y + ε/C, the mean over rows; y `(1 or K, B)`, or shares `(1 or K, B, C)`."""
         classes, rows = outputs.shape[1:]
         if y.is_floating_point():
-            shares = y.permute(2, 0, 1).to(outputs.dtype)
+            down = y.transpose(1, 2).to(outputs.dtype).mul(-1 / rows).expand_as(outputs)
         else:
-            shares = outputs.new_zeros(classes, *y.shape).scatter_(0, y.unsqueeze(0), 1.0)
+            at = y.unsqueeze(1).expand(len(outputs), 1, rows)
+            down = torch.zeros_like(outputs).scatter_(1, at, -1 / rows)
         if self.smoothing is not None:
-            shares = torch.lerp(shares, shares.new_full((), 1 / classes), self.smoothing)
-        logs, down = outputs.transpose(0, 1).contiguous().log_softmax(0), shares.mul(-1 / rows)
-        above = torch._log_softmax_backward_data(down.expand_as(logs).contiguous(), logs, 0, logs.dtype)
-        return (logs * down).sum((0, 2)), above.transpose(0, 1)
+            down = torch.lerp(down, down.new_full((), -1 / (classes * rows)), self.smoothing)
+        logs = outputs.log_softmax(1)
+        above = torch._log_softmax_backward_data(down.contiguous(), logs, 1, logs.dtype)
+        return (logs * down).sum((1, 2)), above
 
 
 def metrics_of(members: Sequence[Member], outputs: Tensor) -> list[dict[str, float]]:

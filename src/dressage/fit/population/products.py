@@ -8,6 +8,7 @@ out, since of small networks autograd's bookkeeping would take longer than the p
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -29,6 +30,25 @@ which is then worth a call.
 ROWS = 128
 """Rows of a validation batch: turned to columns they stay in the cache (of 512 rows of 3,072 numbers that took as long as a
 product for four members)."""
+SPARE = 1.1
+"""Times its own numbers that the first layer may be computed with, so that all members are one matrix."""
+
+
+class Linear(NamedTuple):
+    """A linear layer of all members, or its gradients."""
+
+    weight: Tensor
+    """`(K, F, D)`."""
+    bias: Tensor | None
+    """`(K, F)`."""
+    column: Tensor | None
+    """`(K, F, 1)`: the biases."""
+    turned: Tensor
+    """`(K, D, F)`."""
+    each: Sequence[Tensor]
+    """K times `(F, D)`."""
+    joint: Tensor | None
+    """`(K·R, D)`: the weights of all members and what lies between them as one matrix, if they are so spaced."""
 
 
 class Products:
@@ -46,7 +66,7 @@ class Products:
         own = [[names[id(p)] for p in layer.parameters()] for layer in self.layers]
         self.weights, self.grads = _by_layer(stack, stack.weights, own), _by_layer(stack, stack.grads, own)
         self.averages = self.weights if stack.averages is None else _by_layer(stack, stack.averages, own)
-        self.is_joint = self.first == 0 and _joint(self.weights[0][0]) is not None
+        self.is_joint = self.first == 0 and self.weights[0].joint is not None
         """Whether the first layers are one matrix, which takes rows as they come."""
 
     @torch.no_grad()
@@ -64,9 +84,9 @@ class Products:
             if not isinstance(layer, nn.Linear):
                 above = _through(layer, above, x, out)
                 continue
-            self._keep(at, x, above)
+            self._keep(self.grads[at], x, above)
             if at > self.first:
-                above = torch.bmm(self.weights[at][0].transpose(1, 2), above)
+                above = torch.bmm(self.weights[at].turned, above)
         return losses
 
     @torch.no_grad()
@@ -83,7 +103,7 @@ class Products:
 
     def _outputs(
         self,
-        weights: Sequence[Sequence[Tensor]],
+        weights: Mapping[int, Linear],
         x: Tensor,
         noise: Drawn | None,
         seen: list[tuple[Tensor, Tensor]] | None = None,
@@ -92,7 +112,7 @@ class Products:
         x = self._disturbed(-1, x, noise)
         for at, layer in enumerate(self.layers):
             if isinstance(layer, nn.Linear):
-                out = _linear(x, *weights[at])
+                out = _linear(x, weights[at])
             else:  # what a linear layer gave is looked at by nobody else
                 is_free = at > 0 and isinstance(self.layers[at - 1], nn.Linear)
                 out = x.relu_() if is_free and isinstance(layer, nn.ReLU) else layer(x)
@@ -108,35 +128,36 @@ class Products:
             x = x + drawn if issubclass(kind, GaussianNoise) else x * drawn
         return x
 
-    def _keep(self, at: int, x: Tensor, above: Tensor) -> None:
+    def _keep(self, grads: Linear, x: Tensor, above: Tensor) -> None:
         """The gradients of a linear layer, of the gradient `(K, F, B)` of what it gave."""
-        grads = self.grads[at]
-        if len(grads) > 1:
-            torch.sum(above, 2, out=grads[1])
+        if grads.bias is not None:
+            torch.sum(above, 2, out=grads.bias)
         if x.dim() == 3:
-            grads[0].copy_(torch.bmm(above, x.transpose(1, 2)))
-        elif grads[0][0].numel() * x.shape[1] < BIG:
-            grads[0].copy_((above.reshape(-1, above.shape[2]) @ x.t()).view_as(grads[0]))
+            grads.weight.copy_(torch.bmm(above, x.transpose(1, 2)))
+        elif grads.weight[0].numel() * x.shape[1] < BIG:
+            grads.weight.copy_((above.reshape(-1, above.shape[2]) @ x.t()).view_as(grads.weight))
         else:
-            for own, grad in zip(above, grads[0], strict=True):
-                torch.mm(own, x.t(), out=grad)
+            rows = x.t()
+            for own, grad in zip(above.unbind(), grads.each, strict=True):
+                torch.mm(own, rows, out=grad)
 
 
-def _linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """`(K, F, B)` of weights `(K, F, D)`, biases `(K, F)`; `x` is in columns, or rows turned round for weights that are joint."""
-    members, features, _ = weight.shape
-    if x.dim() == 2 and not x.is_contiguous() and (matrix := _joint(weight)) is not None:
-        out = (matrix @ x).view(members, -1, x.shape[1])[:, :features]
-        return out.contiguous() if bias is None else out + bias.unsqueeze(2)
-    x = x.expand(members, *x.shape[-2:])
-    return torch.bmm(weight, x) if bias is None else torch.baddbmm(bias.unsqueeze(2), weight, x)
+def _linear(x: Tensor, layer: Linear) -> Tensor:
+    """`(K, F, B)`; `x` is in columns, or rows turned round for weights that are joint."""
+    members, features, _ = layer.weight.shape
+    if x.dim() == 2 and not x.is_contiguous() and layer.joint is not None:
+        out = (layer.joint @ x).view(members, -1, x.shape[1])[:, :features]
+        return out.contiguous() if layer.column is None else out + layer.column
+    x = x.expand(members, *x.shape) if x.dim() == 2 else x
+    return torch.bmm(layer.weight, x) if layer.column is None else torch.baddbmm(layer.column, layer.weight, x)
 
 
 def _joint(weight: Tensor) -> Tensor | None:
-    """`(K·R, D)`: the weights `(K, F, D)` of all members and what lies between them as one matrix, if they are so spaced."""
+    """What `Linear` has of weights, or of their gradients."""
     members, features, inputs = weight.shape
     is_large = features * inputs >= LARGE // 2
-    if not is_large or weight.storage_offset() or weight.stride(0) % inputs or weight.stride(1) != inputs:
+    is_spaced = weight.stride(0) % inputs == 0 and weight.stride(1) == inputs and not weight.storage_offset()
+    if not is_large or not is_spaced or weight.stride(0) > SPARE * features * inputs:
         return None
     return weight.as_strided((members * weight.stride(0) // inputs, inputs), (inputs, 1))
 
@@ -152,10 +173,15 @@ def _through(layer: nn.Module, above: Tensor, x: Tensor, out: Tensor) -> Tensor:
         return torch.autograd.grad(layer(taken), taken, above)[0]
 
 
-def _by_layer(stack: Stack, tensor: Tensor, names: Sequence[Sequence[str]]) -> list[list[Tensor]]:
-    """`(K, *shape)` of each layer's weight and bias."""
-    parameters = stack.parameters(tensor)
-    return [[parameters[name] for name in own] for own in names]
+def _by_layer(stack: Stack, tensor: Tensor, names: Sequence[Sequence[str]]) -> dict[int, Linear]:
+    """The linear layers by their places, of the weights, their gradients or averages."""
+    parameters, found = stack.parameters(tensor), {}
+    for at, own in enumerate(names):
+        if own:
+            weight, bias = parameters[own[0]], parameters[own[1]] if len(own) > 1 else None
+            column = None if bias is None else bias.unsqueeze(2)
+            found[at] = Linear(weight, bias, column, weight.transpose(1, 2), weight.unbind(), _joint(weight))
+    return found
 
 
 def _kept_shares(inputs: Inputs) -> dict[int, Tensor]:

@@ -54,6 +54,7 @@ class Stack:
         for name, kept in states[0].optimizer.state.get(states[0].weights[0], {}).items():
             if isinstance(kept, Tensor):
                 (self.slots if kept.dim() else self.counters)[name] = self._taken(name, kept.dim() == 0)
+        self._saved: Saved | None = None
 
     def __len__(self) -> int:
         return len(self.members)
@@ -81,8 +82,21 @@ class Stack:
         return Stack([(number, member) for number, member in self.members if number not in numbers])
 
     def save(self) -> Saved:
-        """A copy, to put back single members from."""
-        return Saved([t.clone() for t in self._moved()], [t.clone() for t in self._kept()])
+        """A copy, to put back single members from; the one before is written over, as new memory takes longer than the copy."""
+        moved, kept = self._moved(), self._kept()
+        if self._saved is None or len(self._saved.kept) != len(kept):
+            self._saved = Saved([t.clone() for t in moved], [t.clone() for t in kept])
+        else:
+            torch._foreach_copy_([*self._saved.moved, *self._saved.kept], [*moved, *kept])
+        return self._saved
+
+    def are_finite(self) -> Tensor:
+        """`(K,)`: whether all weights of each are finite numbers.
+
+        A sum is finite only where all are, and takes a tenth of the time; one that is not may only be large.
+        """
+        fine = self.weights.sum(1).isfinite()
+        return fine if bool(fine.all()) else self.weights.isfinite().all(1)
 
     def put_back(self, k: int, saved: Saved) -> None:
         """Gives the k-th row the numbers that it had."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Literal, NamedTuple
 
 import torch
@@ -12,13 +13,17 @@ from torch import Tensor
 from dressage.catalogue import parse
 from dressage.fit.population.member import Member
 from dressage.fit.population.stack import LARGE, Stack
+from dressage.fit.state import State
+
+DESCENDING = ("gd", "sgd", "momentum", "nesterov")
+"""By torch's SGD."""
 
 
 class Rates(NamedTuple):
     """The learning rates of one step."""
 
-    each: Tensor
-    """`(K,)` float64."""
+    each: Sequence[float]
+    """Of each member."""
     column: Tensor
     """`(K, 1)`."""
 
@@ -40,13 +45,14 @@ class Update:
         self.average = members[0].plan.average
         self.clock = stack.counters["step"][0, 0] if "step" in stack.counters else None
         self.move = self._way()
+        self.kernels = [_kernels(self.name, state) for state in stack.states] if self.move == self._by_kernels else []
         self.moved = torch.empty_like(stack.weights) if self.move == self._adapt else stack.weights[:0]
         """Room for the steps of adam."""
 
     def at(self, rates: Tensor) -> list[Rates]:
         """The steps of an epoch at rates `(steps, K)`."""
         columns = rates.to(self.stack.weights).unsqueeze(2)
-        return [Rates(*step) for step in zip(rates.unbind(), columns.unbind(), strict=True)]
+        return [Rates(*step) for step in zip(rates.tolist(), columns.unbind(), strict=True)]
 
     def __call__(self, losses: Tensor, rates: Rates) -> Tensor:
         """Moves the members; their losses `(K,)` with what penalties cost."""
@@ -74,22 +80,31 @@ class Update:
     def _way(self) -> Callable[[Rates], None]:
         """By one call for all where their sizes and the state of the optimiser allow it.
 
-        Adam of large ones is called for each: a call costs less than another pass over memory.
+        Of large ones torch's kernel is called for each: a call costs less than another pass over memory.
         """
-        if self.name in ("gd", "sgd", "momentum", "nesterov") and (self.momentum is None or self.stack.slots):
-            return self._descend
-        if self.name in ("adam", "adamw") and self.stack.weights.shape[1] < LARGE and self.stack.slots:
-            return self._adapt
+        is_large = self.stack.weights.shape[1] >= LARGE
+        if self.name in DESCENDING and (self.momentum is None or self.stack.slots):
+            return self._by_kernels if is_large else self._descend
+        if self.name in ("adam", "adamw") and self.stack.slots:
+            return self._by_kernels if is_large else self._adapt
         return self._each
 
     def _each(self, rates: Rates) -> None:
         """The optimisers' own steps."""
-        for state, rate in zip(self.stack.states, rates.each.tolist(), strict=True):
+        for state, rate in zip(self.stack.states, rates.each, strict=True):
             for group in state.optimizer.param_groups:
                 group["lr"] = rate
             kernel = state.kernel()
             if kernel is None or not kernel.step(rate):
                 state.optimizer.step()
+
+    def _by_kernels(self, rates: Rates) -> None:
+        """The kernels that the optimisers' own steps call."""
+        if "step" in self.stack.counters:
+            self.stack.counters["step"].add_(1)
+        for own, rate in zip(self.kernels, rates.each, strict=True):
+            for kernel in own:
+                kernel(lr=rate)
 
     def _descend(self, rates: Rates) -> None:
         """torch's SGD: g ← g + λθ; v ← ρv + g; θ ← θ − lr·v, or θ − lr·(g + ρv) of nesterov."""
@@ -144,6 +159,25 @@ class Update:
     def _limits(self, values: Sequence[float]) -> Tensor | None:
         """Where 0 is no limit; None where nobody has one."""
         return self._column([value or math.inf for value in values]) if any(values) else None
+
+
+def _kernels(name: str, state: State) -> list[Callable[..., object]]:
+    """For each flat buffer the kernel of torch's fused optimiser, which takes the rate."""
+    found: list[Callable[..., object]] = []
+    for group in state.optimizer.param_groups:
+        for flat in group["params"]:
+            kept, whole = state.optimizer.state.get(flat, {}), {"weight_decay": group["weight_decay"], "maximize": False}
+            if name in DESCENDING:
+                momentum, more = group["momentum"], {"dampening": 0.0, "is_first_step": False}
+                buffers = [kept["momentum_buffer"]] if momentum else []
+                whole |= {"momentum": momentum, "nesterov": group["nesterov"], **more}
+                found.append(partial(torch._fused_sgd_, [flat], [flat.grad], buffers, **whole))
+                continue
+            kernel = torch._fused_adamw_ if name == "adamw" else torch._fused_adam_
+            betas = {"beta1": group["betas"][0], "beta2": group["betas"][1], "eps": group["eps"], "amsgrad": False}
+            averages, steps = ([kept["exp_avg"]], [kept["exp_avg_sq"]]), [kept["step"]]
+            found.append(partial(kernel, [flat], [flat.grad], *averages, [], steps, **whole, **betas))
+    return found
 
 
 def _are_biases(stack: Stack) -> list[bool]:
