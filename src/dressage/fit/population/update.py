@@ -166,7 +166,8 @@ def _kernels(name: str, state: State) -> list[Callable[..., object]]:
     found: list[Callable[..., object]] = []
     for group in state.optimizer.param_groups:
         for flat in group["params"]:
-            kept, whole = state.optimizer.state.get(flat, {}), {"weight_decay": group["weight_decay"], "maximize": False}
+            kept = state.optimizer.state.get(flat, {})
+            whole = {"weight_decay": group["weight_decay"], "maximize": False}
             if name in DESCENDING:
                 momentum, more = group["momentum"], {"dampening": 0.0, "is_first_step": False}
                 buffers = [kept["momentum_buffer"]] if momentum else []
