@@ -13,6 +13,7 @@ from dressage.subject import Lab, Outcome, advance, metric_of, outputs_of
 from dressage.watch.by_heart import by_heart
 from dressage.watch.capacity import bottleneck, too_small
 from dressage.watch.case import ALL_SUSPECTS, Case
+from dressage.watch.few_passes import few_passes
 from dressage.watch.gap import begun_badly
 from dressage.watch.guarded import guarded
 from dressage.watch.rules.schedule import rate_gone
@@ -80,7 +81,9 @@ def _too_short_or_small(case: Case) -> list[Finding]:
     short = too_few_epochs(case)
     if not short:
         small = too_small(case)
-        return (too_slow(case) or small) if any(f.id == "eval.underfit" for f in small) else small
+        if not any(f.id == "eval.underfit" for f in small):
+            return small or guarded(case, few_passes)
+        return too_slow(case) or guarded(case, few_passes) or small
     after = short[0].numbers["after"]
     if not math.isnan(after) and (narrow := bottleneck(case, after)):
         return narrow
