@@ -220,6 +220,8 @@ def test_a_tie_leaves_the_recipe_as_it_is(monkeypatch):
     assert short.edit == {} and "too few" in short.why
     one_row = _compared(monkeypatch, [0.90, 0.90, 0.90], [0.95, 0.95, 0.95], rows=20)
     assert one_row.edit == {} and "standard error 0.05" in one_row.why, "seeds agree, but it is one row of twenty"
+    three = _compared(monkeypatch, [24 / 27] * 3, [1.0] * 3, rows=27)  # 1.8 standard errors, and the best of many
+    assert three.edit == {} and "cannot be told from it" in three.why
 
 
 def test_a_difference_has_the_noise_of_seeds_and_of_rows():

@@ -22,6 +22,7 @@ from dressage.search.tune.words import edit_text, score_text
 
 CANDIDATES = 2  # beside the recipe as it is
 LEAST = 0.05  # of the budget that a comparison may take whatever is left
+SURE = 2.0  # standard errors that a gain has to exceed: the candidate was chosen as the best of many on the same rows
 LONG_ENOUGH = 1 / 3  # of a whole training, from which a comparison says something of it
 
 
@@ -87,7 +88,7 @@ def _judged(c: Course, found: Search, pace: Pace) -> Chosen:
     usual = score_text(found.metric, [own.mean]).split()[-1]
     said = f"{score_text(found.metric, [best.mean])} against {usual} of the recipe as it is"
     said += f", standard error {error:.2g} {'by seeds and rows' if found.verdict.freedom else 'by the rows alone'}"
-    if gain > error:
+    if gain > SURE * error:
         return Chosen(edit, f"candidate {best.number}: {said}")
     return Chosen({}, f"the recipe as it is: the best, candidate {best.number}, cannot be told from it ({said})")
 
