@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("**/*.md")])
 BLOCK = re.compile(r"(?:<!-- (?P<mark>[a-z ]+) -->\n)?```(?P<kind>python|sh|console)\n(?P<code>.*?)^```", re.S | re.M)
 CTRL_C = re.compile(r"^(?P<command>.*?) +# Ctrl-C\n", re.M)
-SECONDS = 120
+SECONDS = 300
 
 
 def path_of(page: Path) -> str:
