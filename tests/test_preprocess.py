@@ -72,6 +72,9 @@ def test_images(steps: list[str]) -> None:
     y = pre.cast(x)
     assert y.shape == (700, 3, 6, 5) and y.dtype == torch.float32 and y.is_contiguous(memory_format=torch.channels_last)
     np.testing.assert_allclose(y.permute(0, 2, 3, 1).numpy(), expected, atol=2e-6)
+    for part in (x, x[::3].flip(2), x.float()):
+        planes = pre.cast.by_planes(part)
+        assert planes.is_contiguous() and torch.equal(planes, pre.cast(part))
 
 
 def test_bright_images_are_summed_exactly() -> None:

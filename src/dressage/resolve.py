@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal
 
 from dressage.augment import catalogue as augmentations
@@ -124,10 +125,11 @@ def resolve(recipe: Recipe, facts: Facts, *, own_model: bool = False, start: Sta
     return Resolved(whole, reasons, start)
 
 
-def all_paths() -> list[str]:
+@cache
+def all_paths() -> tuple[str, ...]:
     """Every value of a recipe by path, in order."""
-    top = [name for name in Recipe.model_fields if name not in SECTIONS]
-    return top + [f"{section}.{name}" for section in SECTIONS for name in type(getattr(Recipe(), section)).model_fields]
+    top, usual = [name for name in Recipe.model_fields if name not in SECTIONS], Recipe()
+    return (*top, *(f"{section}.{name}" for section in SECTIONS for name in type(getattr(usual, section)).model_fields))
 
 
 def given_paths(recipe: Recipe) -> set[str]:

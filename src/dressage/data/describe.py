@@ -153,12 +153,8 @@ def _more(section: Literal["column", "class"], count: int) -> list[Row]:
 
 def _stored(rows: Tensor, total: int) -> dict[str, object]:
     """How many rows a part has, which; and where some were drawn twice, how many there are."""
-    distinct = len(np.unique(rows.numpy()))
-    also = {"distinct": distinct} if distinct < len(rows) else {}
-    return {"size": len(rows), **also, "bits": _to_bits(rows, total)}
-
-
-def _to_bits(rows: Tensor, total: int) -> str:
     bits = np.zeros(total, np.uint8)
     bits[rows.numpy()] = 1
-    return base64.b64encode(np.packbits(bits).tobytes()).decode()
+    distinct = int(np.count_nonzero(bits))
+    also = {"distinct": distinct} if distinct < len(rows) else {}
+    return {"size": len(rows), **also, "bits": base64.b64encode(np.packbits(bits).tobytes()).decode()}

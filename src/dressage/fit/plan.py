@@ -12,6 +12,7 @@ from torch import Tensor
 from dressage.augment import Batch, Draw, Transform, planned
 from dressage.augment.batch import in_views
 from dressage.augment.draw import key
+from dressage.data.preprocess.cast import Cast
 from dressage.fit.thaw import Thaw
 from dressage.objective import Objective
 from dressage.objective import catalogue as objectives
@@ -116,4 +117,4 @@ def _laid_out(cast: Callable[[Tensor], Tensor], memory_format: str) -> Callable[
     """`cast` with its images in the layout of the weights: a convolution follows its input's."""
     if memory_format != "contiguous":
         return cast
-    return lambda x: cast(x).contiguous()
+    return cast.by_planes if isinstance(cast, Cast) else lambda x: cast(x).contiguous()

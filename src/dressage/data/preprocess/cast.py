@@ -26,6 +26,7 @@ class Cast:
         self.scale, self.shift = scale, shift
         self.matrix, self.bias, self.is_image = matrix, bias, is_image
         self._rows: dict[tuple[torch.Size, torch.device], tuple[Tensor, Tensor]] = {}
+        self._planes: dict[tuple[torch.Size, torch.device], tuple[Tensor, Tensor]] = {}
         self._products: dict[torch.device, tuple[Tensor, Tensor]] = {}
 
     def __call__(self, x: Tensor) -> Tensor:
@@ -42,6 +43,21 @@ class Cast:
         if self.matrix is not None:
             y = self._projected(y)
         return y.view(x.shape).permute(0, 3, 1, 2) if self.is_image else y
+
+    def by_planes(self, x: Tensor) -> Tensor:
+        """The same in plain memory: bytes are converted and laid out plane by plane in one pass. Raises DataError."""
+        if x.dtype != torch.uint8 or self.scale is None or self.matrix is not None:
+            return self(x).contiguous()
+        shape, key = x.shape[1:], (x.shape[1:], x.device)
+        if key not in self._planes:
+            each = [t.view(shape).permute(2, 0, 1).reshape(-1) for t in self._vectors(shape, x.device)]
+            self._planes[key] = (each[0], each[1])
+        scale, shift = self._planes[key]
+        planes = x.permute(0, 3, 1, 2)
+        y = torch.empty(planes.shape, dtype=torch.float32, device=x.device).copy_(planes)
+        flat = y.view(len(x), -1)
+        torch.addcmul(shift, flat, scale, out=flat)
+        return y
 
     def _projected(self, y: Tensor) -> Tensor:
         if y.device not in self._products:
