@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 import torch
 import torch.nn.functional as F
+from sklearn.datasets import load_digits
 from torch import Tensor, nn
 
 import dressage
@@ -119,3 +120,23 @@ def test_what_r2_does_not_see_is_a_note_where_the_loss_asks_for_something_else(
     optimizer = torch.optim.SGD(net.parameters(), 1e-3)
     found = dressage.preflight(net, optimizer, cost, train=(x, y), only=("data.shuffled_labels",), seconds=2).findings
     assert [(f.id, f.severity) for f in found] == [("data.shuffled_labels", severity)]
+
+
+def test_right_answers_that_a_weighted_loss_gives_away_for_a_rare_class_are_no_reason_to_train_longer() -> None:
+    x, y = load_digits(return_X_y=True)
+    x, y = torch.tensor(x / 16, dtype=torch.float32), torch.tensor(y == 8)
+    kept = torch.cat([(~y).nonzero().flatten(), y.nonzero().flatten()[:85]])  # one in twenty
+    kept = kept[torch.randperm(len(kept), generator=torch.Generator().manual_seed(0))]
+    x, y = x[kept], y[kept].float()[:, None]
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 1))
+    optimizer = torch.optim.Adam(model.parameters(), lr=2e-3)
+    cost = nn.BCEWithLogitsLoss(pos_weight=torch.tensor([20.0]))
+    watch = dressage.watch(model, optimizer, cost, train=(x[:1200], y[:1200]), val=(x[1200:], y[1200:]))
+    for rows in (rows for _ in range(4) for rows in torch.randperm(1200).split(32)):
+        optimizer.zero_grad()
+        loss = cost(model(x[rows]), y[rows])
+        loss.backward()
+        optimizer.step()
+        watch.step(loss)
+    assert not [f.id for f in watch.diagnose() if f.is_harmful]

@@ -23,6 +23,7 @@ from dressage.watch.struggle import factor_of
 from dressage.watch.suspects import HARDLY, SOUND
 from dressage.watch.tournament import Race
 from dressage.watch.unpaired import unpaired
+from dressage.watch.weighted import is_weighted
 
 COLLAPSED = 1e-2
 """Share of the highest rate below which nothing is learned any more."""
@@ -248,8 +249,13 @@ def _gains(case: Case, outcome: Outcome) -> bool:
 
 
 def _makes_up(case: Case, outcome: Outcome) -> bool:
-    """Whether going on gains half as much, and half of what the network is behind simple models by."""
-    known = case.baselines
+    """Whether going on gains half as much, and half of what the network is behind simple models by.
+
+    Not under a loss that weighs its classes: it asks for the rare ones at the price of right answers, which simple models do not.
+    """
+    known, lab = case.baselines, case.lab(start=False)
+    if lab is not None and is_weighted(case, lab):
+        return False
     if known is None or not known.tells or outcome.diverged:
         return False
     lag, gained = known.best.score - outcome.metric_before, outcome.metric - outcome.metric_before
