@@ -38,7 +38,7 @@ class Asked:
 def asked(calls: list[Call], told: float, given: object) -> Asked | None:
     """The call that step was told of; None where it was not seen."""
     paired = [c for c in calls if c.pair is not None and not _are_places(c.pair[1])]
-    torchs = [(c, m) for c in paired if c.function is not given and (m := module_of(c.function, c.more)) is not None]
+    torchs = [(c, m) for c, m in torchs_of(paired) if c.function is not given]
     own = [c for c in paired if c.function is given] or [c for c, m in torchs if type(m) is type(given)]
     if own:
         call = next((c for c in reversed(own) if _number_in(c, told) is not None), own[-1])
@@ -49,6 +49,11 @@ def asked(calls: list[Call], told: float, given: object) -> Asked | None:
         if times and not _has_row_weights(call):
             return Asked(*_pair(call), module, module if times == 1 else _scaled(module, times))
     return None
+
+
+def torchs_of(calls: list[Call]) -> list[tuple[Call, nn.Module]]:
+    """Calls of torch's own losses with outputs and targets, and the module that each is."""
+    return [(c, m) for c in calls if c.pair is not None and (m := module_of(c.function, c.more)) is not None]
 
 
 def _pair(call: Call) -> tuple[Tensor, Tensor]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
@@ -23,6 +24,7 @@ from dressage.subject.untouched import copy_with
 from dressage.watch.calls import as_module
 from dressage.watch.compared import without_classes
 from dressage.watch.gathered import Gathered
+from dressage.watch.parted import LOOKED_AT, Parts
 from dressage.watch.replayed import Replayed
 from dressage.watch.spared import lay_aside
 from dressage.watch.telemetry import Telemetry
@@ -61,6 +63,8 @@ class Case:
     """Inputs of the first probed steps."""
     pair: tuple[Tensor, Tensor] | None = None
     """What the loss was given in the last probed step."""
+    parts: deque[Parts] = field(default_factory=lambda: deque(maxlen=LOOKED_AT))
+    """What the parts of the loss cost in the last probed steps, where the loop adds several."""
     bad_input: int | None = None
     """Step whose inputs held a number that is not finite."""
     waited: list[float] = field(default_factory=list)

@@ -19,7 +19,9 @@ from dressage.watch.compared import without_classes
 from dressage.watch.faithful import Form, added_to, find_form, formed, hidden_penalty, looks_at_weights
 from dressage.watch.gathered import ENOUGH, Gathered
 from dressage.watch.guessed import guessed
+from dressage.watch.parted import Parts, parts_of
 from dressage.watch.placed import placed
+from dressage.watch.probe import StepProbe
 
 STAND_IN = "no train data"
 SEEN = 3
@@ -43,6 +45,14 @@ class Pass:
     """What the loss was given."""
     is_single: bool
     """Whether the network was given one tensor and nothing else."""
+    parts: Parts | None = None
+    """What the parts of a loss cost that the loop adds up itself."""
+
+
+def pass_of(probe: StepProbe, inputs: Tensor, found: Asked | None) -> Pass:
+    """What a probed step has seen, with the call of its loss."""
+    parts = None if found is not None else parts_of(probe.losses_seen)
+    return Pass(inputs, probe.inputs, probe.outputs, probe.own_losses, found, probe.is_single, parts)
 
 
 def follow(case: Case, seen: Pass, told: float) -> None:
@@ -78,6 +88,8 @@ def _keep(case: Case, seen: Pass) -> None:
     inputs, asked = seen.input, seen.asked
     if len(case.batches) < 3:
         case.batches.append(inputs[:512].clone())
+    if seen.parts is not None:
+        case.parts.append(seen.parts)
     if asked is not None:
         case.pair = asked.outputs[:512].clone(), asked.targets[:512].clone()
     if case.bad_input is None and inputs.is_floating_point() and not bool(inputs.isfinite().all()):

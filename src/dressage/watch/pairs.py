@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from dressage.findings import Finding
 from dressage.watch.case import Case
+from dressage.watch.terms import swamped
 
 LONG = 100
 """Steps after which outputs could have come to where the targets are."""
@@ -18,8 +19,10 @@ FAR, ROWS = 10.0, 8
 
 def pairs(case: Case) -> list[Finding]:
     """Probabilities under a loss that takes logits; outputs that have not come to where the targets of a regression lie."""
-    if case.pair is None or case.telemetry.step < LONG:
+    if case.telemetry.step < LONG:
         return []
+    if case.pair is None:
+        return swamped(case)
     outputs, targets = case.pair
     return _shares(case, outputs, targets) or _far(case, outputs, targets)
 

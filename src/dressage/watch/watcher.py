@@ -20,7 +20,7 @@ from dressage.findings import Finding, ranked
 from dressage.subject import generators_kept
 from dressage.watch.asked import asked
 from dressage.watch.case import Case
-from dressage.watch.followed import Pass, batches_missing, follow
+from dressage.watch.followed import batches_missing, follow, pass_of
 from dressage.watch.pace import Pace
 from dressage.watch.passes import Passes
 from dressage.watch.probe import StepProbe
@@ -221,8 +221,7 @@ class Watch:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of the user's loss, tried in other forms than their loop's
                 found = asked(probe.losses_seen, loss, self.case.loss_given)
-                seen = Pass(probe.input, probe.inputs, probe.outputs, probe.own_losses, found, probe.is_single)
-                follow(self.case, seen, loss)
+                follow(self.case, pass_of(probe, probe.input, found), loss)
         self._pace.probed(time.perf_counter() - probe.began)
         missing = batches_missing(self.case)
         is_cheap = self._pace.price * missing < GATHERING
