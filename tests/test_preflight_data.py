@@ -186,6 +186,9 @@ def test_values_that_stand_for_a_class() -> None:
     answer = np.where(np.arange(400) % 8 == 7, np.random.default_rng(0).normal(size=400), y).astype(np.float32)
     mixed = np.where(np.arange(400) % 50 == 0, 1 - y, y).astype(np.float32)
     one_sided = np.where(y == 1, 1.0, np.arange(400)).astype(np.float32)
+    rare = np.arange(400) % 10 == 0
+    common = np.where(rare, np.random.default_rng(1).normal(size=400), np.arange(400) % 2).astype(np.float32)
+    assert told_by_values(common[:, None], rare.astype(np.int64), 2) is None  # it says nothing of the rare class
     found = told_by_values(np.stack([mixed, one_sided, answer], 1), y, 2)
     assert found is not None
     assert (found[0], int(found[1].sum())) == (2, 350)

@@ -35,6 +35,9 @@ def test_masks_in_another_order_are_told(form: str) -> None:
     y = y if form == "a channel" else y[:, 0] if form == "no channel" else y[:, 0].long()
     assert found(x, y[other]) == ["data.shuffled_labels"]
     assert found(1 - x, y[other]) == ["data.shuffled_labels"]  # dark on light
+    for rows, told in ((280, ["data.shuffled_labels"]), (80, [])):  # most of them, and a few
+        mixed = torch.cat([torch.randperm(rows, generator=torch.Generator().manual_seed(2)), torch.arange(rows, 400)])
+        assert found(x, y[mixed]) == told
     assert found(x, y) == []
 
 

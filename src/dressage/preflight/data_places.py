@@ -18,12 +18,10 @@ BETTER = 0.3
 """By which it is above that of the row's own target."""
 TORN = 0.5
 """Share of the rows whose input and another row's target are each other's likest, so far."""
-RELATED = 0.05
-"""Correlation of own pairs, on the mean and above that of all pairs, from which rows and targets belong together."""
 
 
 def torn_places(subject: Subject) -> list[Finding]:
-    """Targets in another order than their inputs: own pairs are as unlike as any, and most inputs have their target elsewhere.
+    """Targets in another order than their inputs: most inputs have their likest target elsewhere, and are far from their own.
 
     Two lists of files that were sorted apart give such pairs. Nothing where a target is that of a row a fixed number of places
     away, as in a film whose next picture is asked for.
@@ -36,8 +34,6 @@ def torn_places(subject: Subject) -> list[Finding]:
         return []
     count, own = len(found), found.diagonal()
     others = (found.sum() - own.sum()) / (count * (count - 1))
-    if float(own.mean() - others) > RELATED:
-        return []
     likest, place = found.max(1)
     mutual = found.max(0).indices[place] == torch.arange(count)
     moved = mutual & (likest > ALIKE) & (likest > own + BETTER)
