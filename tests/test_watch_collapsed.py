@@ -24,6 +24,7 @@ def test_the_gain_is_large_or_half_of_the_lag(gained: float, behind: float, told
         telemetry=SimpleNamespace(probes=probes, step=1000, first=lambda: 2.3),
         baselines=SimpleNamespace(best=best, tells=True),
         replayed=SimpleNamespace(own_loss=None),
+        lab=lambda start: None,
     )
     reached = Outcome([], 1.1, 0.7, 0.68, 0.68 + gained, 400)
     monkeypatch.setattr(ENDING, "_gone_on", lambda *_: reached)
