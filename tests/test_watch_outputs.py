@@ -116,11 +116,11 @@ def test_raw_outputs_of_a_focal_loss_that_takes_probabilities(raw: bool) -> None
 def test_a_focal_loss_is_no_distance_and_cuts_off_what_is_no_probability() -> None:
     t = torch.tensor([[0.0, 1.0], [1.0, 0.0], [0.0, 0.0]])
     cuts: Any = loss_form.cuts_to_probabilities
-    assert cuts(focal, t, t.shape)
-    assert cuts(lambda p, y: 1 - (p.clamp(0, 1) * y).sum() / y.sum() + (p.clamp(0, 1) * (1 - y)).mean(), t, t.shape)
+    assert cuts(focal, t, t)
+    assert cuts(lambda p, y: 1 - (p.clamp(0, 1) * y).sum() / y.sum() + (p.clamp(0, 1) * (1 - y)).mean(), t, t)
     for other in (F.mse_loss, F.binary_cross_entropy_with_logits, lambda z, y: focal(z.sigmoid(), y)):
-        assert not cuts(other, t, t.shape)
-    assert not cuts(lambda z, y: (1 - z * (2 * y - 1)).clamp(0, 2).mean(), t, t.shape)  # a ramp of margins
+        assert not cuts(other, t, t)
+    assert not cuts(lambda z, y: (1 - z * (2 * y - 1)).clamp(0, 2).mean(), t, t)  # a ramp of margins
 
 
 @pytest.mark.parametrize("signed", [True, False])

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 import dressage
 from dressage.findings import Finding
-from dressage.watch.verdict import _explained
+from dressage.watch.explained import explained
 
 
 class Recurrent(nn.Module):
@@ -53,4 +53,4 @@ def test_a_recurrent_network_that_is_given_waves(factor: float, offset: float, c
 
 def test_units_at_their_ends_follow_from_inputs_on_one_side() -> None:
     found = [Finding(i, "warning", "", "", "", "") for i in ("data.all_positive_inputs", "model.saturated_activation")]
-    assert [f.severity for f in _explained(found)] == ["warning", "info"]
+    assert [f.severity for f in explained(found)] == ["warning", "info"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dressage.findings import Finding
-from dressage.watch.verdict import _explained, _with
+from dressage.watch.explained import explained, joined
 
 
 def _finding(name: str, where: str, severity: str, **numbers: float) -> Finding:
@@ -16,14 +16,14 @@ def _finding(name: str, where: str, severity: str, **numbers: float) -> Finding:
 def test_validation_rows_that_lie_elsewhere_do_not_tell_whether_their_labels_fit(auc: float, told: str) -> None:
     moved = _finding("data.split_shift", "validation inputs", "warning", auc=auc)
     torn = _finding("data.shuffled_labels", "validation targets", "warning")
-    assert [f.severity for f in _explained([moved, torn])] == ["warning", told]
+    assert [f.severity for f in explained([moved, torn])] == ["warning", told]
     of_training = _finding("data.shuffled_labels", "training targets", "warning")
-    assert [f.severity for f in _explained([moved, of_training])] == ["warning", "warning"]
+    assert [f.severity for f in explained([moved, of_training])] == ["warning", "warning"]
 
 
 def test_a_cause_is_told_once() -> None:
     proof, note = (_finding("optim.bn_small_batch", w, s) for w, s in (("batch norm", "warning"), ("1", "info")))
     harm, other = _finding("optim.bn_small_batch", "1", "warning"), _finding("model.dead_relu", "0", "info")
-    assert _with([note, other], [proof]) == [other, proof]
-    assert _with([harm, other], [proof]) == [harm, other]
-    assert _with([other], []) == [other]
+    assert joined([note, other], [proof]) == [other, proof]
+    assert joined([harm, other], [proof]) == [harm, other]
+    assert joined([other], []) == [other]

@@ -21,10 +21,10 @@ from dressage.preflight.known import baselines_of
 from dressage.subject import Lab, advance, subject_of
 from dressage.watch.compared import compares_rows, without_classes
 from dressage.watch.equal import _still_equal
+from dressage.watch.explained import explained
 from dressage.watch.foreign import LoopWatch
 from dressage.watch.rules.schedule import rate_gone
 from dressage.watch.telemetry import Probe, Telemetry, WeightNumbers
-from dressage.watch.verdict import _explained
 
 
 def _same_or_not(z: Tensor, y: Tensor) -> Tensor:
@@ -142,8 +142,8 @@ def test_copies_within_the_training_rows_do_not_make_a_shift() -> None:
     assert known is not None and _loss_of(known) is not None and _lost(subject, known, math.inf) is None
     copies = Finding("data.duplicates", "warning", "", "", "", "")
     near, far = (Finding("data.split_shift", "warning", "", "", "", "", numbers={"auc": auc}) for auc in (0.7, 0.99))
-    assert [f.is_harmful for f in _explained([near, copies])] == [False, True]
-    assert all(f.is_harmful for f in [*_explained([far, copies]), *_explained([near])])
+    assert [f.is_harmful for f in explained([near, copies])] == [False, True]
+    assert all(f.is_harmful for f in [*explained([far, copies]), *explained([near])])
 
 
 class Heavy(torch.optim.Optimizer):

@@ -181,6 +181,15 @@ def skipping(*numbers: int) -> Callable[[str, int, Callable[[], Any], tuple[Any,
     return change
 
 
+def softplus_at(wanted: int) -> Callable[[str, int, Callable[[], Any], tuple[Any, ...]], Any]:
+    """A change that answers one call by log(1 + exp) of its argument: positive values without an upper end."""
+
+    def change(kind: str, number: int, call: Callable[[], Any], args: tuple[Any, ...]) -> Any:
+        return torch.nn.functional.softplus(args[0]) if number == wanted and args else call()
+
+    return change
+
+
 def relu_in_place_of(*kinds: str, but: int = -1) -> Callable[[str, int, Callable[[], Any], tuple[Any, ...]], Any]:
     """A change that answers calls of these kinds by ReLU of their argument; all but call number `but`."""
 

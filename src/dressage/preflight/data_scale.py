@@ -24,6 +24,7 @@ LARGE, SMALL = (
 RAGGED = 20.0  # times by which the largest column exceeds the typical one
 OFFSET = 3.0  # |mean| / sd of a typical column; [0, 1] pixels have 0.8 (MNIST) to 1.9 (CIFAR-10)
 FAR_TARGET = 10.0  # sd or |mean| of the target in sds of the first outputs
+SOUND_TARGET = 3.0  # sd and |mean| of targets that are about of unit size, whatever the first outputs are
 GAIN = 0.05  # points of accuracy, or twice that of R², that standardising must win in every continuation
 SHORT = 0.04  # by how much the training as it stands must end below the best simple model
 STEPS = 300
@@ -180,6 +181,8 @@ def _is_far(subject: Subject, y: Tensor) -> bool:
         outputs = outputs_of(subject.fresh()[0], subject.train.x[:256]).double()
     except (RuntimeError, ValueError, TypeError, IndexError):
         return False
+    if max(float(flat.std(0).max()), float(flat.mean(0).abs().max())) < SOUND_TARGET:
+        return False  # outputs that are small beside such targets are the network's or the rate's doing
     size = max(float(outputs.std()), 1e-12)
     return bool(torch.isfinite(outputs).all()) and max(float(flat.std(0).max()), float(flat.mean(0).abs().max())) > (
         FAR_TARGET * size

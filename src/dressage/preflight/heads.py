@@ -12,7 +12,7 @@ from torch import Tensor
 from dressage.findings import Finding
 from dressage.preflight import loss_form
 from dressage.preflight.beyond import beyond
-from dressage.preflight.calls import Rewired, head_call, skipping
+from dressage.preflight.calls import Rewired, head_call, skipping, softplus_at
 from dressage.preflight.first_loss import rows_sum_to_one
 from dressage.preflight.given import STEPS, gain, given, metric_gain, outputs_given, race
 from dressage.preflight.head import Head
@@ -143,12 +143,13 @@ def _class_activation(head: Head) -> Finding | None:
 
 
 def _range(head: Head) -> Finding | None:
-    """A head whose range cannot hold the targets of a regression."""
+    """A head whose range cannot hold the targets of a regression, or of counts under their likelihood."""
     limits = {"relu": (0.0, math.inf), "sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0), "softmax": (0.0, 1.0)}
     if head.ends_in is None or head.ends_in.kind not in limits:
         return None
     z, y = head.outputs, head.found.y
-    if not y.is_floating_point() or not loss_form.is_squared(head.found.loss_fn, y, z):
+    asks = loss_form.is_squared, loss_form.asks_for_positive_values
+    if not y.is_floating_point() or not any(ask(head.found.loss_fn, y, z) for ask in asks):
         return None
     low, high = limits[head.ends_in.kind]
     room = 0.02 * float(y.std())
@@ -162,10 +163,13 @@ def _range(head: Head) -> Finding | None:
 
 def _without_head(head: Head, evidence: str) -> Finding | None:
     assert head.ends_in is not None
-    bare = replace(head.lab, model=Rewired(head.lab.model, skipping(head.ends_in.number)))
+    number, y = head.ends_in.number, head.found.y
+    is_positive = not math.isfinite(loss_form.value(head.found.loss_fn, torch.full_like(head.outputs, -1.0), y))
+    other = "a softplus in its place" if is_positive else "it left out"
+    bare = replace(head.lab, model=Rewired(head.lab.model, (softplus_at if is_positive else skipping)(number)))
     points, was, after = metric_gain(head.lab, bare, head.deadline)
     saved = gain(head.lab, bare, None, head.deadline)
-    shown = f"; without it a copy comes to {after:.3g} where it comes to {was:.3g}"
+    shown = f"; with {other} a copy comes to {after:.3g} where it comes to {was:.3g}"
     return _activation(head, evidence + shown, f"a {head.ends_in.kind} at the end", max(points, saved - 0.02))
 
 
@@ -176,7 +180,7 @@ def _activation(head: Head, evidence: str, cause: str, harm: float) -> Finding:
         head.ends_in.where or "outputs" if head.ends_in else "outputs",
         evidence,
         f"{cause} cannot give what the targets ask for",
-        "let the network end in its last linear layer, and use the loss that goes with it",
+        "let the network end in its last linear layer (or a softplus, of a rate), and use the loss that goes with it",
         code="return self.last(h)  # no activation after it",
         confidence=0.93,
         numbers={"gain": harm},

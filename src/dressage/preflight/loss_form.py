@@ -8,6 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from dressage.subject.rows import Rows
 from dressage.subject.subject import Loss, Subject
 
 BOUNDED = 5.0
@@ -76,24 +77,15 @@ def takes_probabilities(loss_fn: Loss, y: Tensor, shape: torch.Size) -> bool:
     return scale > 0 and all(close(c, -scale * math.log(p), 1e-2) for c, p in zip(costs, PROBABLE, strict=True))
 
 
-def cuts_to_probabilities(loss_fn: Loss, y: Tensor, shape: torch.Size) -> bool:
-    """Whether it clamps what it is given to [0, 1], for targets of 0 and 1: a value beyond costs what the bound does.
+def cuts_to_probabilities(loss_fn: Loss, y: Tensor, outputs: Tensor) -> bool:
+    """Whether it clamps what it is given to [0, 1], whatever it makes of it: a value beyond costs what the bound does.
 
-    Tried for either kind of target and both sides; a focal loss or a Dice loss that somebody wrote clamps so, whatever its form.
+    A focal or Dice loss, or a likelihood of hazards, that somebody wrote clamps so. Inside the bounds it tells values apart.
     """
-    if y.numel() != math.prod(shape):
-        return False
-    right = (y.reshape(shape) > 0.5).float()
-    if not bool(((y == 0) | (y == 1)).all()) or not 0 < float(right.mean()) < 1:
-        return False
-
-    def flat(side: Tensor, bound: float, way: float) -> bool:
-        cost = [value(loss_fn, torch.where(side > 0.5, bound + way * far, right), y) for far in (0.0, 0.5, 5.0)]
-        return all(close(cost[0], c, 1e-6) for c in cost)
-
-    costs = [value(loss_fn, torch.where(right > 0.5, p, 1 - p), y) for p in (0.2, *PROBABLE[:2])]
-    falls = costs[0] - costs[1] > 1e-6 and costs[1] - costs[2] > 1e-6
-    return falls and all(flat(side, *end) for side in (right, 1 - right) for end in ((0.0, -1.0), (1.0, 1.0)))
+    far = (outputs.float() - 0.5) * 3 / outputs.float().std().clamp_min(1e-12) + 0.5
+    cost, cut = value(loss_fn, far, y), value(loss_fn, far.clamp(0, 1), y)
+    inside = [value(loss_fn, far.clamp(low, 1 - low), y) for low in (0.1, 0.2)]
+    return close(cost, cut, 1e-6) and all(abs(c - cut) > 1e-4 * max(1.0, abs(cut)) for c in inside)
 
 
 def takes_binary_logits(loss_fn: Loss, y: Tensor, shape: torch.Size) -> bool:
@@ -122,6 +114,15 @@ def is_squared(loss_fn: Loss, y: Tensor, outputs: Tensor) -> bool:
     return abs(at) < 1e-6 and above > 1e-4 and close(above, below, 1e-3)
 
 
+def asks_for_positive_values(loss_fn: Loss, y: Tensor, outputs: Tensor) -> bool:
+    """Whether it is least at targets that are not negative, and costs more at a part or a multiple of them: a rate's likelihood."""
+    if y.numel() != outputs.numel() or not bool((y >= 0).all()) or not bool((y > 0).any()):
+        return False
+    t = y.reshape(outputs.shape).to(outputs.dtype)
+    below, at, above = (value(loss_fn, (t * part).clamp_min(1e-4), t) for part in (0.6, 1.0, 1.6))
+    return below > at + 1e-4 and above > at + 1e-4
+
+
 def asks_for_means(subject: Subject) -> bool:
     """Whether the loss of a regression is least at the target and the same on both sides of it, so that R² judges what it asks.
 
@@ -129,17 +130,14 @@ def asks_for_means(subject: Subject) -> bool:
     """
     if subject.task != "regression" or subject.train is None or subject.loss_fn is None:
         return True
-    x = subject.train.x[:64]
-    if (
-        x.is_floating_point()
-        and x.numel() == subject.train.y[:64].numel()
-        and torch.equal(x.flatten(), subject.train.y[:64].flatten().to(x))
-    ):
-        return False  # an autoencoder: what simple models do with the answer in hand is no yardstick
+    if gives_back(subject.train):
+        return False  # what simple models do with the answer in hand is no yardstick
     y = subject.train.y[:64].float()
     z = y if y.ndim > 1 else y[:, None]
     step = 0.3 * max(float(y.std()), 1e-6)
     forms = [form for form in (z, z.flatten()) if math.isfinite(value(subject.loss_fn, form, y))]
+    if any(close(value(subject.loss_fn, form + step, y), value(subject.loss_fn, form, y)) for form in forms):
+        return False  # a correlation is the same wherever the outputs lie
     kinds, high = torch.unique(y), y > y.mean()
     # Apart: of labels −1 and 1 a hinge falls on one side of either, and marks of what is left out cost nothing.
     sides = [y == kind for kind in kinds] if len(kinds) <= KINDS else [high, ~high]
@@ -147,6 +145,12 @@ def asks_for_means(subject: Subject) -> bool:
         any(_leans(subject.loss_fn, form, y, step * side.reshape(form.shape)) for side in sides) for form in forms
     ]
     return not forms or not all(leaning)
+
+
+def gives_back(rows: Rows) -> bool:
+    """Whether the targets are the inputs, as those of an autoencoder."""
+    x, y = rows.x[:64], rows.y[:64]
+    return x.is_floating_point() and x.numel() == y.numel() and torch.equal(x.flatten(), y.flatten().to(x))
 
 
 def _leans(loss_fn: Loss, outputs: Tensor, y: Tensor, step: Tensor) -> bool:

@@ -14,6 +14,7 @@ from dressage.preflight.first_loss import rows_sum_to_one
 from dressage.preflight.given import gain, metric_gain, race
 from dressage.preflight.head import Head
 
+CUT = "the loss cuts outputs off at 0 and 1, beyond which they get no gradient"
 MUCH = 0.25
 """Share of a loss that clamps, whatever its form, that a sigmoid has to save: a distance between clamped values may be meant."""
 
@@ -22,7 +23,7 @@ def logits_as_probs(head: Head) -> Finding | None:
     """A loss that refuses the outputs, is not finite for them, cuts them off, or takes them for logarithms that they are not."""
     z, y, loss_fn = head.outputs, head.found.y, head.found.loss_fn
     if head.subject.task not in ("classification", "binary", "multilabel"):
-        return None
+        return _cut_off(head, CUT, MUCH) if loss_form.cuts_to_probabilities(loss_fn, y, z) else None
     if error := loss_form.raised(loss_fn, z, y):
         inside = loss_form.raised(loss_fn, z.sigmoid(), y)
         if inside or not bool(((z < 0) | (z > 1)).any()):
@@ -36,8 +37,8 @@ def logits_as_probs(head: Head) -> Finding | None:
         return None
     if loss_form.takes_probabilities(loss_fn, y, z.shape):
         return _cut_off(head, "the loss is −log p", 0.0)
-    if loss_form.cuts_to_probabilities(loss_fn, y, z.shape):
-        return _cut_off(head, "the loss cuts outputs off at 0 and 1, beyond which they get no gradient", MUCH)
+    if loss_form.cuts_to_probabilities(loss_fn, y, z):
+        return _cut_off(head, CUT, MUCH)
     if z.ndim < 2 or z.shape[1] < 2 or y.is_floating_point() or not _is_picked(loss_fn, z, y):
         return None
     if bool((z.logsumexp(1).abs() < 1e-2).all()):
@@ -66,7 +67,7 @@ def _cut_off(head: Head, form: str, least: float) -> Finding | None:
     beyond = float(((z < 0) | (z > 1)).float().mean())
     if beyond <= 0.02:
         return None
-    binary = z.numel() == head.found.y.numel()
+    binary = z.numel() == head.found.y.numel() or head.subject.task == "regression"
 
     def mended(outputs: Tensor, t: Tensor) -> Tensor:
         return loss_fn(outputs.sigmoid() if binary else outputs.softmax(1), t)

@@ -45,6 +45,27 @@ def learned_backwards(case: Case) -> list[Finding]:
     return [_turned(case, f"the loss fell from {first:.4g} to {last:.4g}, and on {len(rows)} training rows {told}")]
 
 
+def asked_for_the_opposite(case: Case) -> list[Finding]:
+    """A loss that costs more at the targets than at their mirror image, and outputs that have come to run against the targets."""
+    rows, loss_fn = case.subject.train, case.loss_fn
+    if rows is None or loss_fn is None or case.start is None or len(rows) < LEAST or not rows.y.is_floating_point():
+        return []
+    rows = rows.head(RACED_ROWS)
+    outputs, before = (outputs_of(copy_of(m), rows.x).cpu().float() for m in (case.model, case.start[0]))
+    y = rows.y.cpu()
+    if outputs.numel() != y.numel() or not (told := _opposed(outputs, before, y, "regression")):
+        return []
+    at = y.reshape(outputs.shape).float()
+    right, mirrored = (float(loss_fn(z, y).detach().mean()) for z in (at, 2 * at.mean(0) - at))
+    if not right - mirrored > 0.1 * max(abs(right), abs(mirrored)):
+        return []
+    return [
+        _turned(
+            case, f"at the targets themselves the loss is {right:.4g}, at their mirror image {mirrored:.4g}; {told}"
+        )
+    ]
+
+
 def avoided_as_told(case: Case) -> list[Finding]:
     """A loop whose loss cannot be looked at, and whose own metric is far worse than that of the same answers given to other rows.
 

@@ -244,7 +244,7 @@ def _measures_distance(outputs: Tensor, y: Tensor, loss: Callable[[Tensor, Tenso
         return True
     if outputs.numel() != y.numel():
         return False
-    if cuts_to_probabilities(loss, y, outputs.shape):
+    if cuts_to_probabilities(loss, y, outputs):
         return False  # it costs nothing at targets of 0 and 1 either, and nothing beyond them
     same = y.reshape(outputs.shape).float()
     try:

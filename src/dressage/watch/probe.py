@@ -266,7 +266,7 @@ def _weights(
     for place, (name, p) in enumerate(named):
         weight, update, gradient = values[3 * place : 3 * place + 3]
         rms = gradient / max(1, p.numel()) ** 0.5 if gradient >= 0 else -1.0
-        found.append(WeightNumbers(name, weight, rms, update))
+        found.append(WeightNumbers(name, weight, rms, update, p.numel()))
     return tuple(found), values[3 * len(named) :]
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from dressage.findings import Finding
 from dressage.preflight.unrolled import faded
 from dressage.watch.case import Case
+from dressage.watch.struggle import gives_nothing_back
 from dressage.watch.suspects import VANISHED
 
 LAG = 0.05
@@ -25,9 +26,13 @@ REASONS = (
 
 
 def underfits_for_a_reason(case: Case, found: list[Finding]) -> list[Finding]:
-    """The findings, with the reason of an underfitting that stands alone in its place, and the underfitting as a note."""
+    """The findings, with the reason of an underfitting that stands alone in its place, and the underfitting as a note.
+
+    A network that gives back no more than the mean of its inputs underfits without a simple model that says so.
+    """
     harm = [f for f in found if f.is_harmful and not f.is_symptom]
-    if [f.id for f in harm] != ["eval.underfit"]:
+    why = gives_nothing_back(case) if not harm else harm[0].evidence if harm[0].id == "eval.underfit" else ""
+    if len(harm) > 1 or not why:
         return found
     seen = [f for name in REASONS for f in found if f.id == name and not f.is_harmful and _explains(case, f)]
     seen = seen or faded_through_time(case)
@@ -36,10 +41,10 @@ def underfits_for_a_reason(case: Case, found: list[Finding]) -> list[Finding]:
     cause = replace(
         seen[0],
         severity="warning",
-        evidence=f"{seen[0].evidence}; {harm[0].evidence}",
+        evidence=f"{seen[0].evidence}; {why}",
         confidence=max(0.7, seen[0].confidence),
     )
-    told = [replace(f, severity="info") if f is harm[0] else f for f in found if f is not seen[0]]
+    told = [replace(f, severity="info") if f in harm else f for f in found if f is not seen[0]]
     return [cause, *told]
 
 

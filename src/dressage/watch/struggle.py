@@ -8,13 +8,14 @@ from dataclasses import replace
 from dressage.findings import Finding
 from dressage.preflight.data_scale import OFFSET, scale_of
 from dressage.preflight.known import baselines_of
+from dressage.preflight.loss_form import gives_back
 from dressage.subject import Subject, copy_of, metric_of, outputs_of
 from dressage.subject.baselines import Baselines
 from dressage.watch.case import BASELINE_SECONDS, RACED_ROWS, Case
 from dressage.watch.changes import LARGER, Change
 from dressage.watch.rules.curves import still_falling
 from dressage.watch.rules.layers import dead_units, saturated
-from dressage.watch.rules.symptoms import gradient_ratio, update_ratio
+from dressage.watch.rules.symptoms import gradient_ratio, last_ratio
 from dressage.watch.suspects import HARDLY, SOUND, VANISHED
 from dressage.watch.tournament import (
     LITTLE,
@@ -33,6 +34,8 @@ from dressage.watch.tournament import (
 SETTLED = 200
 """Steps before which a training that does not get better by the step is not taken for one that has settled."""
 
+NOTHING = 0.05
+"""R² up to which outputs are the mean of the targets and no more."""
 BEGUN = 30
 """Steps before which a loss that does not fall yet calls for nothing."""
 SUSPECTS = ("optim.momentum_too_high", "optim.bn_small_batch")
@@ -65,7 +68,18 @@ def struggles(case: Case, symptoms: list[Finding], *, end: bool) -> str:
         and metric < known.best.score - max(POINTS, 2 * known.best.error)
     ):
         return f"training metric {metric:.3f}, where {known.best.name} reaches {known.best.score:.3f} on rows not seen"
-    return next(filter(None, (_behind(case, name, subject) for name, subject in case.subject.each.items())), "")
+    each = (_behind(case, name, subject) for name, subject in case.subject.each.items())
+    return gives_nothing_back(case) or next(filter(None, each), "")
+
+
+def gives_nothing_back(case: Case) -> str:
+    """Whether a network that is to give back its inputs has learned no more than their mean, in words: more can be learned."""
+    rows, named = case.subject.train, case.subject.metric
+    if rows is None or named is None or named.name != "r2" or len(case.telemetry.losses) < SETTLED:
+        return ""
+    if not gives_back(rows) or not (metric := case.now()[1]) < NOTHING:
+        return ""
+    return f"the inputs are to be given back, and R² is {metric:.3f} on training rows after {case.telemetry.step} steps"
 
 
 def _warms_up(case: Case) -> bool:
@@ -160,7 +174,7 @@ def _is_believable(change: Change, run: Run, found: Race, case: Case, *, end: bo
     """Whether the rest of the evidence agrees."""
     control = found.control
     if change.id == "optim.lr_too_low":
-        ratio = update_ratio(case.telemetry)
+        ratio = last_ratio(case.telemetry)
         hardly = control.loss > (HARDLY if end or case.telemetry.step >= 300 else 0.98) * control.before
         return hardly and not control.diverged and not (ratio > SOUND)
     if change.id == SMALL:

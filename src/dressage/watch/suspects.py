@@ -7,7 +7,7 @@ import math
 from dressage.subject import Lab
 from dressage.watch.case import Case
 from dressage.watch.changes import Change, changes
-from dressage.watch.rules.symptoms import RISEN, gradient_ratio, update_ratio
+from dressage.watch.rules.symptoms import RISEN, gradient_ratio, last_ratio, update_ratio
 from dressage.watch.telemetry import Telemetry
 
 SOUND = 2e-3
@@ -35,7 +35,7 @@ def is_refuted(change: Change, before: float, after: float) -> bool:
 def _is_open(change: Change, seen: Telemetry) -> bool:
     """Whether what was seen leaves a cause possible, however well its change does."""
     if change.id == "optim.lr_too_low":
-        return not update_ratio(seen) > SOUND
+        return not last_ratio(seen) > SOUND
     if change.id == "optim.vanishing_gradients":
         return gradient_ratio(seen) < VANISHED
     return True

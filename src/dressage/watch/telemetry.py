@@ -35,6 +35,8 @@ class WeightNumbers:
     """Root mean square of the gradient that the optimiser used; −1 where it had none."""
     update: float
     """Root mean square of what the optimiser changed."""
+    size: int = 0
+    """How many values it has; 0: not known."""
 
     @property
     def ratio(self) -> float:

@@ -9,12 +9,13 @@ from torch import nn
 
 from dressage.findings import Finding, ranked
 from dressage.watch.answered import answers_with_its_targets
-from dressage.watch.backwards import avoided_as_told, learned_backwards
+from dressage.watch.backwards import asked_for_the_opposite, avoided_as_told, learned_backwards
 from dressage.watch.case import Case
 from dressage.watch.distance import distance_for_classes
 from dressage.watch.ending import at_the_end
 from dressage.watch.equal import equal_units
 from dressage.watch.examination import examination
+from dressage.watch.explained import explained, joined
 from dressage.watch.guarded import guarded
 from dressage.watch.head import wrong_head
 from dressage.watch.mislabelled import mislabelled
@@ -29,6 +30,7 @@ from dressage.watch.penalty import added_penalty
 from dressage.watch.reason import underfits_for_a_reason
 from dressage.watch.renumbered import renumbered
 from dressage.watch.rules.curves import overfit
+from dressage.watch.rules.cut import cut_off
 from dressage.watch.rules.layers import dead_units, saturated, standing_first_layers
 from dressage.watch.rules.loop import another_optimizer, data_stall, eval_mode_in_training, is_only_asked, no_zero_grad
 from dressage.watch.rules.runaway import falls_without_end, thrown_out
@@ -37,51 +39,10 @@ from dressage.watch.signs import signs_at_the_end
 from dressage.watch.struggle import struggles, supported, suspected
 from dressage.watch.validation import noise_does_harm, prepared_otherwise, unlearned_class
 
-EXPLAINS = {
-    "data.nonfinite": ("sym.", "optim.", "model.", "loss."),
-    "loss.": ("optim.lr_too_high", "optim.lr_too_low", "model.", "eval.underfit", "data.shuffled_labels"),
-    "data.unscaled_inputs": ("optim.lr_too", "optim.exploding", "model.saturated", "model.dead_relu", "model.init_too"),
-    "data.all_positive_inputs": ("model.saturated",),
-    "data.target_unscaled": (
-        "optim.lr_too",
-        "optim.exploding",
-        "model.dead_relu",
-        "model.wrong_output_size",
-        "model.init_too",
-    ),
-    "model.wrong_output_activation": ("data.target_unscaled", "eval.underfit", "data.leakage"),
-    "data.shuffled_labels": ("data.label_noise", "eval.", "optim.", "model."),
-    "data.label_noise": ("eval.overfit",),
-    "data.duplicates": ("eval.overfit",),
-    "data.split_shift": ("eval.overfit",),
-    "eval.preprocess_mismatch": ("eval.overfit",),
-    "model.symmetric_init": (
-        "model.init_too",
-        "optim.lr_too",
-        "optim.vanishing",
-        "model.bottleneck",
-        "eval.overfit",
-        "eval.underfit",
-    ),
-    "model.init_too_small": ("optim.vanishing", "optim.lr_too", "eval.underfit"),
-    "model.init_too_large": ("model.saturated", "optim.lr_too", "optim.exploding", "model.dead_relu"),
-    "model.": ("eval.underfit",),
-    "optim.no_zero_grad": ("optim.lr_too_high", "optim.momentum", "optim.exploding"),
-    "optim.frozen_params": ("optim.lr_too_low", "eval.underfit", "optim.vanishing", "model.bottleneck"),
-    "optim.": ("eval.underfit", "model.bottleneck"),
-    "eval.train_mode_at_eval": ("optim.bn_small_batch",),
-    "eval.eval_mode_in_training": ("model.dead_relu", "model.saturated", "optim.bn_small_batch"),
-    "eval.e": ("eval.underfit",),
-    "data.": ("eval.underfit",),
-}
-"""A cause on the left is the reason for those on the right where both are found: they are told as notes."""
-
 ASKED = "what is learned are inputs of the network, and not the network: nothing of its training was checked"
 
 RESERVE = 0.25
 """Share of what may be spent, that is kept for the judgement at the end."""
-ELSEWHERE = 0.9
-"""Area under the curve of a classifier of splits, above which hardly a validation row has training rows around it."""
 
 
 def consider(case: Case, *, end: bool) -> list[Finding]:
@@ -108,7 +69,7 @@ def consider(case: Case, *, end: bool) -> list[Finding]:
         head = (
             (lambda c: wrong_head(c) or distance_for_classes(c)) if end and not case.head_is_right else (lambda c: [])
         )
-        found = _with(
+        found = joined(
             found,
             guarded(case, learned_backwards)
             or guarded(case, no_shuffle)
@@ -117,22 +78,22 @@ def consider(case: Case, *, end: bool) -> list[Finding]:
             or [*inside, *guarded(case, lambda c: supported(c, why, end=end))],
         )
         found += [] if case.lab(start=True) is not None else standing_first_layers(seen)
-    found = _with(found, guarded(case, equal_units))
+    found = joined(found, guarded(case, equal_units))
     if not any(f.is_harmful and _stops_learning(f) for f in found) and seen.nonfinite is None:
-        found = _with(found, guarded(case, oversized))
+        found = joined(found, guarded(case, oversized))
     if seen.validations and seen.step >= 10:
         found += guarded(case, prepared_otherwise)
     found += guarded(case, _overfitting)
     if end or any(s.id == "sym.oscillation" for s in signs):
-        found = _with(found, guarded(case, lambda c: suspected(c, end=end)))
+        found = joined(found, guarded(case, lambda c: suspected(c, end=end)))
     if end and seen.step >= 10:
-        found = _with(found, guarded(case, rate_of_own_loss))
+        found = joined(found, guarded(case, rate_of_own_loss))
         found = _ended(case, found)
         _tell_of_time(case, why, found)
         if seen.nonfinite is None:
             signs += guarded(case, lambda c: signs_at_the_end(c, why or " ".join(f.id for f in causes)))
     guarded(case, _noise)
-    return ranked([*_explained(found), *signs])
+    return ranked([*explained(found), *signs])
 
 
 def _noise(case: Case) -> list[Finding]:
@@ -157,10 +118,19 @@ def _ended(case: Case, found: list[Finding]) -> list[Finding]:
     """What only the end tells: harm that did not come, and causes of what is not explained."""
     found = [f for f in found if f.id != "data.class_imbalance"] + guarded(case, unlearned_class)
     found += guarded(case, renumbered) + guarded(case, answers_with_its_targets)
+    if not any(f.id == "optim.frozen_params" for f in found):
+        found += cut_off(case.telemetry, case.model, case.optimizer)
     found = guarded(case, lambda c: _settled(c, found)) or found
     found = guarded(case, lambda c: outgrown(c, found)) or found
     if not any(f.is_harmful and not f.is_symptom for f in found):
-        found = [*found, *(guarded(case, avoided_as_told) or guarded(case, _seen_of_losses))]
+        found = [
+            *found,
+            *(
+                guarded(case, asked_for_the_opposite)
+                or guarded(case, avoided_as_told)
+                or guarded(case, _seen_of_losses)
+            ),
+        ]
     if not any(f.is_harmful and f.id != "eval.overfit" for f in found):
         found = [*found, *guarded(case, mislabelled)]
     is_explained = any(f.is_harmful and not f.is_symptom for f in found)
@@ -245,54 +215,3 @@ def _stops_learning(finding: Finding) -> bool:
     return not finding.id.startswith(
         ("eval.train_mode", "eval.overfit", "pipe.", "data.leakage", "data.duplicates", "data.split")
     )
-
-
-def _explained(found: list[Finding]) -> list[Finding]:
-    """Findings that another one explains, turned into notes."""
-    harmful = [f.id for f in found if f.is_harmful]
-    hidden = {
-        other
-        for cause, consequences in EXPLAINS.items()
-        for one in harmful
-        if one.startswith(cause)
-        for other in harmful
-        if other != one and other.startswith(consequences) and not other.startswith(cause)
-    }
-    told = [replace(f, severity="info", confidence=f.confidence * 0.5) if f.id in hidden else f for f in found]
-    return _few_not_moved(_moved_not_shuffled(_prepared_not_shuffled(told)))
-
-
-def _with(found: list[Finding], proven: list[Finding]) -> list[Finding]:
-    """Each cause once: a proof takes the place of notes of its cause, and is not told beside harm that names it already."""
-    new = [f for f in proven if not any(g.id == f.id and g.is_harmful for g in found)]
-    return [*(f for f in found if f.is_harmful or f.id not in {g.id for g in new}), *new]
-
-
-def _few_not_moved(found: list[Finding]) -> list[Finding]:
-    """A few rows that stand again and again for a whole population lie a little apart from others of it: that is no shift."""
-    if not any(f.id == "data.duplicates" and f.is_harmful for f in found):
-        return found
-    return [
-        replace(f, severity="info") if f.id == "data.split_shift" and f.numbers.get("auc", 1.0) <= ELSEWHERE else f
-        for f in found
-    ]
-
-
-def _moved_not_shuffled(found: list[Finding]) -> list[Finding]:
-    """Of validation rows that lie elsewhere than the training rows, neighbours among these do not tell whether labels fit."""
-    if not any(f.id == "data.split_shift" and f.is_harmful and f.numbers.get("auc", 0.0) > ELSEWHERE for f in found):
-        return found
-    return [
-        replace(f, severity="info") if f.id == "data.shuffled_labels" and "validation" in f.where else f for f in found
-    ]
-
-
-def _prepared_not_shuffled(found: list[Finding]) -> list[Finding]:
-    """Validation rows that an affine map brings back are not unpaired: the map is the cause, and the chance score its harm."""
-    maps = [f for f in found if f.id == "eval.preprocess_mismatch"]
-    unpaired = [f for f in found if f.id == "data.shuffled_labels" and f.is_harmful and "validation" in f.where]
-    if not maps or not unpaired:
-        return found
-    kept = [f for f in found if f not in unpaired and f not in maps]
-    harm = f"{maps[0].evidence}; {unpaired[0].evidence}"
-    return [*kept, replace(maps[0], severity="warning", evidence=harm, confidence=0.8)]

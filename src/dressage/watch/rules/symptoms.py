@@ -8,7 +8,7 @@ from statistics import fmean
 import numpy as np
 
 from dressage.findings import Finding
-from dressage.watch.telemetry import Telemetry
+from dressage.watch.telemetry import Probe, Telemetry
 
 LEAST = 10
 """Steps below which a curve says nothing."""
@@ -139,10 +139,16 @@ def gradient_ratio(seen: Telemetry) -> float:
 
 def update_ratio(seen: Telemetry) -> float:
     """Median update/weight of the matrices over the probes after the first; NaN without any."""
+    return _typical(seen.probes[1:])
+
+
+def last_ratio(seen: Telemetry) -> float:
+    """The same of the last third of the probes: some optimisers (Adagrad) take ever smaller steps."""
+    return _typical(seen.probes[1:][-max(2, len(seen.probes) // 3) :])
+
+
+def _typical(probes: list[Probe]) -> float:
     ratios = sorted(
-        w.ratio
-        for p in seen.probes[1:]
-        for w in p.weights
-        if w.weight > 1e-12 and "bias" not in w.name and w.update > 0
+        w.ratio for p in probes for w in p.weights if w.weight > 1e-12 and "bias" not in w.name and w.update > 0
     )
     return ratios[len(ratios) // 2] if ratios else math.nan

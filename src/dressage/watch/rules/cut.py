@@ -1,0 +1,71 @@
+"""Layers that run in each step and get no gradient: their path to the loss is cut, and their weights stay as they were drawn."""
+
+from __future__ import annotations
+
+import math
+
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from dressage.findings import Finding
+from dressage.watch.telemetry import Probe, Telemetry
+
+LEAST = 3
+"""Probes from which a layer is told to stand still."""
+VALUES = 64
+"""Weights from which it is told whether they are as torch draws them."""
+DRAWN = 0.1
+"""Relative difference of the spread of a sample from that of its distribution."""
+KINDS = nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d
+
+
+def cut_off(seen: Telemetry, model: nn.Module, optimizer: Optimizer) -> list[Finding]:
+    """The first layers that a pass calls never get a gradient, those behind them do, and the optimiser was to train both.
+
+    A body that is kept on purpose was trained before: its weights are not as torch draws them.
+    """
+    if len(seen.probes) < LEAST:
+        return []
+    still, moved = (_layers_of(seen.probes, moved=m) for m in (False, True))
+    order = [layer.name for layer in seen.probes[-1].layers]
+    places = [order.index(name) for name in moved if name in order]
+    held = {id(p) for group in optimizer.param_groups for p in group["params"]}
+    cut = [
+        name
+        for name in order
+        if name in still and places and order.index(name) < min(places) and _is_new(model.get_submodule(name), held)
+    ]
+    if not cut or set(order[: min(places)]) & still != set(cut):
+        return []
+    return [
+        Finding(
+            "optim.frozen_params",
+            "warning",
+            cut[0],
+            f"{', '.join(cut[:4])} {'run' if len(cut) > 1 else 'runs'} in each step and never got a gradient, nor moved, in "
+            f"{seen.step} steps, though the optimiser holds {'them' if len(cut) > 1 else 'it'}; the weights are as they were drawn",
+            "their path to the loss is cut: by detach, .data, no_grad, or a computation outside of torch",
+            "keep the computation in torch's tensors, without .detach() or .numpy()",
+            step=seen.probes[0].step,
+            code="h = torch.sparse.mm(adjacency, x)  # not torch.from_numpy(a @ x.detach().numpy())",
+            confidence=0.9,
+        )
+    ]
+
+
+def _layers_of(probes: list[Probe], *, moved: bool) -> set[str]:
+    """Names of the modules whose weight had a gradient in some step, or had none in any."""
+    had = {w.name for p in probes for w in p.weights if w.gradient >= 0 or w.update > 0}
+    every = {w.name for p in probes for w in p.weights}
+    chosen = had if moved else every - had
+    return {name.removesuffix(".weight") for name in chosen if name.endswith(".weight")}
+
+
+def _is_new(module: nn.Module, held: set[int]) -> bool:
+    """Whether the optimiser holds its weights, and they are what torch draws: uniform in ±1/√inputs."""
+    if not isinstance(module, KINDS) or id(module.weight) not in held or module.weight.numel() < VALUES:
+        return False
+    weight: Tensor = module.weight.detach()
+    bound = 1 / math.sqrt(weight[0].numel())
+    is_inside = float(weight.abs().max()) <= bound * (1 + 1e-5)
+    return is_inside and abs(float(weight.std()) * math.sqrt(3) / bound - 1) < DRAWN

@@ -1,0 +1,159 @@
+"""Faults of programs by strangers: losses and networks of their own making, each told, and silent once it is mended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from itertools import pairwise
+
+import pytest
+import torch
+import torch.nn.functional as F
+from sklearn.datasets import load_diabetes, load_digits
+from torch import Tensor, nn
+
+import dressage
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+
+
+def digits() -> tuple[Tensor, Tensor]:
+    x, y = load_digits(return_X_y=True)
+    order = torch.randperm(len(x), generator=torch.Generator().manual_seed(0))  # their writers come one after another
+    return torch.from_numpy(x).float()[order] / 16, torch.from_numpy(y).long()[order]
+
+
+def told(
+    model: nn.Module, cost: Loss, x: Tensor, y: Tensor, optimizer: torch.optim.Optimizer | None = None, steps: int = 300
+) -> list[str]:
+    """The harmful findings of a loop on three quarters of the rows."""
+    optimizer = optimizer or torch.optim.Adam(model.parameters(), 3e-3)
+    known = len(x) * 3 // 4
+    watch = dressage.watch(model, optimizer, cost, train=(x[:known], y[:known]), val=(x[known:], y[known:]))
+    for step in range(steps):
+        rows = torch.arange(32 * step, 32 * step + 32) % known
+        optimizer.zero_grad()
+        loss = cost(model(x[rows]), y[rows])
+        loss.backward()
+        optimizer.step()
+        watch.step(loss.detach())
+    assert not [note for note in watch.notes if "failed" in note]
+    return [f.id for f in watch.diagnose() if f.is_harmful]
+
+
+class OnNeighbours(nn.Module):
+    """Two layers, before each of which rows are mixed with their neighbours: in torch, or by way of NumPy."""
+
+    def __init__(self, mixed: Tensor, *, cut: bool) -> None:
+        super().__init__()
+        self.mixed, self.cut = mixed, cut
+        self.first, self.last = nn.Linear(64, 16), nn.Linear(16, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        for layer, act in ((self.first, torch.relu), (self.last, lambda z: z)):
+            x = torch.from_numpy(self.mixed.numpy() @ x.detach().numpy()) if self.cut else self.mixed @ x
+            x = act(layer(x))
+        return x
+
+
+@pytest.mark.parametrize(("cut", "trained"), [(True, False), (True, True), (False, False)])
+def test_layers_whose_gradient_is_lost_on_the_way(cut: bool, trained: bool) -> None:
+    x, y = (t[:400] for t in digits())
+    near = (torch.cdist(x, x) < 2.0).float()
+    torch.manual_seed(0)
+    model = OnNeighbours(near / near.sum(1, keepdim=True), cut=cut)
+    if trained:  # a body that was learned before does not look as it is drawn
+        with torch.no_grad():
+            model.first.weight.mul_(1.5).add_(0.1 * torch.randn_like(model.first.weight))
+    optimizer = torch.optim.Adam(model.parameters(), 0.02)
+    watch = dressage.watch(model, optimizer, F.cross_entropy)
+    for _ in range(100):
+        loss = F.cross_entropy(model(x)[:100], y[:100])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        watch.step(loss)
+    found = [(f.id, f.where) for f in watch.diagnose() if f.is_harmful]
+    assert found == [("optim.frozen_params", "first")] * (cut and not trained)
+
+
+def correlation(sign: int, z: Tensor, t: Tensor) -> Tensor:
+    a, b = z.flatten() - z.mean(), t.flatten() - t.mean()
+    return sign * (a * b).sum() / (a.norm() * b.norm() + 1e-8)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_correlation_that_is_made_small(sign: int) -> None:
+    x, _ = digits()
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(32, 24), nn.ReLU(), nn.Linear(24, 1))
+    y = x[:, 32:].mean(1, keepdim=True)
+    assert told(model, partial(correlation, sign), x[:, :32], y) == ["loss.wrong_sign"] * (sign == 1)
+
+
+def hazards(h: Tensor, t: Tensor) -> Tensor:
+    """Of twelve spans of time: survived those before, and what was seen in the last."""
+    h, seen = h.clamp(1e-7, 1 - 1e-7), t[:, 1].float()
+    last = h.gather(1, t[:, :1]).squeeze(1)
+    before = (torch.arange(h.shape[1]) < t[:, :1]).float()
+    return -(((1 - h).log() * before).sum(1) + seen * last.log() + (1 - seen) * (1 - last).log()).mean()
+
+
+@pytest.mark.parametrize("raw", [True, False])
+def test_raw_outputs_as_hazards(raw: bool) -> None:
+    x, y = load_diabetes(return_X_y=True)
+    x = torch.from_numpy(x).float() * len(x) ** 0.5
+    spans = torch.bucketize(torch.from_numpy(400 - y).float(), torch.linspace(80, 360, 11))
+    torch.manual_seed(0)
+    seen = (torch.rand(len(x)) > 0.25).long()
+    model = nn.Sequential(nn.Linear(10, 32), nn.ReLU(), nn.Linear(32, 12), *[nn.Sigmoid()] * (not raw))
+    assert told(model, hazards, x, torch.stack([spans, seen], 1)) == ["loss.logits_as_probs"] * raw
+
+
+@pytest.mark.parametrize("end", [nn.Sigmoid, nn.Softplus])
+def test_counts_that_a_sigmoid_cannot_reach(end: type[nn.Module]) -> None:
+    x, _ = digits()
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(32, 48), nn.ReLU(), nn.Linear(48, 1), end())
+    y = (x[:, 32:] > 0.5).sum(1, keepdim=True).float()
+    found = told(model, nn.PoissonNLLLoss(log_input=False), x[:, :32], y)
+    assert found == ["model.wrong_output_activation"] * (end is nn.Sigmoid)
+
+
+class Ratings(nn.Module):
+    """A product of what is known of a row and of a column."""
+
+    def __init__(self, rows: int, columns: int) -> None:
+        super().__init__()
+        self.row, self.column = nn.Embedding(rows, 8), nn.Embedding(columns, 8)
+        self.mean = nn.Parameter(torch.zeros(1))
+        for table in (self.row, self.column):
+            nn.init.normal_(table.weight, std=0.1)
+
+    def forward(self, pairs: Tensor) -> Tensor:
+        return (self.row(pairs[:, 0]) * self.column(pairs[:, 1])).sum(1) + self.mean
+
+
+@pytest.mark.parametrize("rate", [1e-3, 0.2])
+def test_steps_that_get_smaller_from_a_rate_that_was_small(rate: float) -> None:
+    x, _ = digits()
+    pairs = torch.cartesian_prod(torch.arange(200), torch.arange(64))
+    order = torch.randperm(len(pairs), generator=torch.Generator().manual_seed(0))
+    pairs, y = pairs[order], 5 * x[:200].flatten()[order]
+    torch.manual_seed(0)
+    model = Ratings(200, 64)
+    found = told(model, nn.MSELoss(), pairs, y, torch.optim.Adagrad(model.parameters(), rate), steps=600)
+    assert found == ["optim.lr_too_low"] * (rate < 0.1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("act", [nn.Sigmoid, nn.ReLU])
+def test_a_deep_autoencoder_that_gives_one_picture_for_all(act: type[nn.Module]) -> None:
+    x, _ = digits()
+    torch.manual_seed(0)
+    sizes, layers = [64, 48, 40, 32, 24, 32, 40, 48, 64], list[nn.Module]()
+    for a, b in pairwise(sizes):
+        layers += [nn.Linear(a, b), act()]
+    model = nn.Sequential(*layers[:-1], nn.Sigmoid())
+    found = told(model, nn.MSELoss(), x, x, torch.optim.Adam(model.parameters(), 1e-3), steps=500)
+    assert ("optim.vanishing_gradients" in found) == (act is nn.Sigmoid)
