@@ -15,8 +15,8 @@ from dressage.watch.case import BASELINE_SECONDS, RACED_ROWS, Case
 from dressage.watch.changes import LARGER, Change
 from dressage.watch.rules.curves import still_falling
 from dressage.watch.rules.layers import dead_units, saturated
-from dressage.watch.rules.symptoms import gradient_ratio, last_ratio
-from dressage.watch.suspects import HARDLY, SOUND, VANISHED
+from dressage.watch.rules.symptoms import gradient_ratio
+from dressage.watch.suspects import HARDLY, VANISHED, is_slow
 from dressage.watch.tournament import (
     LITTLE,
     LOSS,
@@ -174,9 +174,8 @@ def _is_believable(change: Change, run: Run, found: Race, case: Case, *, end: bo
     """Whether the rest of the evidence agrees."""
     control = found.control
     if change.id == "optim.lr_too_low":
-        ratio = last_ratio(case.telemetry)
         hardly = control.loss > (HARDLY if end or case.telemetry.step >= 300 else 0.98) * control.before
-        return hardly and not control.diverged and not (ratio > SOUND)
+        return hardly and not control.diverged and is_slow(case.telemetry)
     if change.id == SMALL:
         return _by_statistics(case, run)
     if change.id == "data.unscaled_inputs" and _is_sound(case):

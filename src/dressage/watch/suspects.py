@@ -35,10 +35,15 @@ def is_refuted(change: Change, before: float, after: float) -> bool:
 def _is_open(change: Change, seen: Telemetry) -> bool:
     """Whether what was seen leaves a cause possible, however well its change does."""
     if change.id == "optim.lr_too_low":
-        return not last_ratio(seen) > SOUND
+        return is_slow(seen)
     if change.id == "optim.vanishing_gradients":
         return gradient_ratio(seen) < VANISHED
     return True
+
+
+def is_slow(seen: Telemetry) -> bool:
+    """Whether steps are smaller than those of good trainings, from the first or, of an optimiser that shrinks them, at last."""
+    return not update_ratio(seen) > SOUND or last_ratio(seen) < SOUND / 2
 
 
 def _support(change: Change, seen: Telemetry) -> float:
