@@ -268,8 +268,10 @@ def test_transformers_trains_the_same_and_is_healthy(given: bool, tmp_path: Path
     if given:
         assert callback.watch.case.is_aligned and callback.watch.case.is_faithful and not callback.notes
     else:
-        assert callback.notes[0] == "no val data given: what needs it was not checked"
-        assert callback.notes[1].startswith("no train data: for it stand ")  # rows of the batches that were seen
+        assert "no val data given: what needs it was not checked" in callback.notes
+        assert any(
+            n.startswith("no train data: for it stand ") for n in callback.notes
+        )  # rows of batches that were seen
 
 
 @pytest.mark.parametrize(

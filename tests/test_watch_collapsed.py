@@ -15,7 +15,8 @@ ENDING = sys.modules["dressage.watch.ending"]
 
 
 @pytest.mark.parametrize(
-    ("gained", "behind", "told"), [(0.12, 0.0, True), (0.08, 0.14, True), (0.08, 0.0, False), (0.06, 0.3, False)]
+    ("gained", "behind", "told"),
+    [(0.12, 0.0, True), (0.08, 0.14, True), (0.08, 0.0, False), (0.06, 0.1, False), (0.06, 0.3, False)],
 )
 def test_the_gain_is_large_or_half_of_the_lag(gained: float, behind: float, told: bool, monkeypatch) -> None:
     probes = [SimpleNamespace(step=step, rate=0.05 if step < 400 else 5e-6) for step in range(0, 1000, 100)]

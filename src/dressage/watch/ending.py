@@ -30,6 +30,8 @@ COLLAPSED = 1e-2
 POINTS = 0.1
 """Of the metric, that going on has to gain: a training that was stopped a little early gains less than 8 points."""
 
+MADE_UP = 0.07
+"""What it has to gain where that is half of what the network is behind simple models by."""
 BEHIND = 0.2
 """Points behind simple models after going on, that a longer training will hardly make up."""
 MUCH, LONGEST = 8, 2000
@@ -259,7 +261,7 @@ def _makes_up(case: Case, outcome: Outcome) -> bool:
     if known is None or not known.tells or outcome.diverged:
         return False
     lag, gained = known.best.score - outcome.metric_before, outcome.metric - outcome.metric_before
-    return lag > max(POINTS / 2, 2 * known.best.error) and gained > max(POINTS / 2, lag / 2)
+    return lag > max(POINTS / 2, 2 * known.best.error) and gained > max(MADE_UP, lag / 2)
 
 
 def _told(outcome: Outcome) -> str:
