@@ -157,3 +157,15 @@ def test_a_deep_autoencoder_that_gives_one_picture_for_all(act: type[nn.Module])
     model = nn.Sequential(*layers[:-1], nn.Sigmoid())
     found = told(model, nn.MSELoss(), x, x, torch.optim.Adam(model.parameters(), 1e-3), steps=500)
     assert ("optim.vanishing_gradients" in found) == (act is nn.Sigmoid)
+
+
+@pytest.mark.parametrize("scale", [255.0, 1.0])
+def test_masks_that_were_read_as_bytes(scale: float) -> None:
+    x, _ = digits()
+    x = x.view(-1, 1, 8, 8)
+    masks = (x > 0.4).float()
+    torch.manual_seed(0)
+    seen = 0.5 * x + 0.2 * torch.randn_like(x)
+    model = nn.Sequential(nn.Conv2d(1, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 1, 3, padding=1))
+    found = told(model, nn.BCEWithLogitsLoss(), seen, scale * masks, steps=500)
+    assert found == ["data.target_unscaled"] * (scale > 1)

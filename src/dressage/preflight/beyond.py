@@ -13,6 +13,7 @@ from dressage.preflight.given import Given, lab_given, metric_gain
 from dressage.subject import Metric, Subject
 
 HARM = 0.03  # points of accuracy that targets brought to [0, 1] must win
+FAR = 2.0  # a target from which no proof is asked for: a step more of every output is rewarded as much as one is punished
 
 
 def beyond(subject: Subject, found: Given, outputs: Tensor, deadline: float) -> Finding | None:
@@ -46,7 +47,7 @@ def beyond(subject: Subject, found: Given, outputs: Tensor, deadline: float) -> 
     sure = loss_form.value(found.loss_fn, torch.full_like(outputs, 50.0), y)
     return Finding(
         "data.target_unscaled",
-        "warning" if points > HARM else "info",
+        "warning" if points > HARM or high >= FAR else "info",
         "training targets",
         f"targets lie in [{low:.4g}, {high:.4g}] under a cross-entropy of probabilities, whose targets lie in [0, 1]: outputs of "
         f"50 everywhere cost {sure:.4g}; with targets scaled to [0, 1] {after:.1%} of the signs are right, as it is {was:.1%}",

@@ -78,9 +78,9 @@ def _sign(subject: Subject, found: Given, outputs: Tensor, deadline: float) -> F
     lab = lab_given(subject)
     flipped = replace(lab, loss_fn=lambda z, y: -found.loss_fn(z, y))
     points, was, after = metric_gain(lab, flipped, deadline)
-    if points < 0.03:  # at so low a rate neither sign may show
+    if not points >= 0.03:  # at so low a rate neither sign may show
         points, was, after = metric_gain(lab.with_rate(FASTER), flipped.with_rate(FASTER), deadline)
-    if points < 0.03:
+    if not points >= 0.03:  # nor where there is no metric
         return None
     return Finding(
         "loss.wrong_sign",

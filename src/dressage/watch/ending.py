@@ -246,6 +246,8 @@ def _gains(case: Case, outcome: Outcome) -> bool:
         return False
     fallen = (outcome.before - outcome.after) / max(abs(outcome.before), 1e-12)
     if math.isnan(outcome.metric) or math.isnan(outcome.metric_before):
+        if outcome.after < 0:  # of what has no least value, or another one than 0, no share says how much is left
+            return False
         return fallen > 0.4 and outcome.before - outcome.after > POINTS * abs(case.telemetry.first())
     return outcome.metric - outcome.metric_before > POINTS and fallen > 0.03
 
