@@ -13,7 +13,7 @@ from dressage.preflight.given import Given, lab_given, metric_gain
 from dressage.subject import Metric, Subject
 
 HARM = 0.03  # points of accuracy that targets brought to [0, 1] must win
-FAR = 2.0  # a target from which no proof is asked for: a step more of every output is rewarded as much as one is punished
+FAR = 2.0  # a target from which no proof is asked for: growing outputs are rewarded as much as they are punished
 
 
 def beyond(subject: Subject, found: Given, outputs: Tensor, deadline: float) -> Finding | None:
