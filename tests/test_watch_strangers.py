@@ -13,6 +13,7 @@ from sklearn.datasets import load_diabetes, load_digits
 from torch import Tensor, nn
 
 import dressage
+from dressage.subject.task import task_of
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
@@ -169,3 +170,43 @@ def test_masks_that_were_read_as_bytes(scale: float) -> None:
     model = nn.Sequential(nn.Conv2d(1, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 1, 3, padding=1))
     found = told(model, nn.BCEWithLogitsLoss(), seen, scale * masks, steps=500)
     assert found == ["data.target_unscaled"] * (scale > 1)
+
+
+class Letters(nn.Module):
+    """The next of forty letters, by a recurrence of so many units."""
+
+    def __init__(self, units: int) -> None:
+        super().__init__()
+        self.embed, self.rnn, self.line = (
+            nn.Embedding(40, 16),
+            nn.GRU(16, units, batch_first=True),
+            nn.Linear(units, 40),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.line(self.rnn(self.embed(x))[0]).transpose(1, 2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("units", [2, 48])
+def test_two_units_that_have_to_tell_forty_letters(units: int) -> None:
+    draw = torch.Generator().manual_seed(0)
+    after = torch.randint(0, 40, (40, 2), generator=draw)  # a letter is followed by one of two
+    rows = [torch.randint(0, 40, (800,), generator=draw)]
+    for _ in range(20):
+        rows.append(after[rows[-1], torch.randint(0, 2, (800,), generator=draw)])
+    text = torch.stack(rows, 1)
+    torch.manual_seed(0)
+    model = Letters(units)
+    optimizer = torch.optim.Adam(model.parameters(), 1e-2)
+    assert told(model, F.cross_entropy, text[:, :-1], text[:, 1:], optimizer, 400) == ["model.bottleneck"] * (
+        units == 2
+    )
+
+
+def test_a_task_is_known_by_a_loss_that_is_a_function() -> None:
+    places = torch.randint(0, 72, (20, 9))
+    for loss in (F.cross_entropy, partial(F.cross_entropy, label_smoothing=0.1), nn.CrossEntropyLoss()):
+        assert task_of(places, loss) == ("classification", int(places.max()) + 1)
+    assert task_of(places % 2, F.binary_cross_entropy_with_logits) == ("multilabel", 9)
+    assert task_of(places, F.mse_loss) == ("regression", 0)

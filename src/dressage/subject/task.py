@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dressage.subject.untouched import generators_kept
 
 Task = Literal["classification", "binary", "multilabel", "regression"]
 ROWS, STEP = 256, 0.1  # on which a loss is tried, and how far from the targets, in their standard deviations
+BY_CLASS = (F.cross_entropy, F.nll_loss)
+BY_LABEL = (F.binary_cross_entropy, F.binary_cross_entropy_with_logits)
 FEW = 50  # distinct whole numbers up to which a target is taken for a class
 
 
@@ -27,9 +31,11 @@ class Metric:
 
 def task_of(y: Tensor, loss_fn: object = None) -> tuple[Task, int]:
     """The task and its classes (0 in a regression, labels in a multilabel task)."""
-    if isinstance(loss_fn, nn.BCEWithLogitsLoss | nn.BCELoss | nn.MultiLabelSoftMarginLoss) and y.ndim > 1 < y.shape[1]:
+    loss_fn = loss_fn.func if isinstance(loss_fn, partial) else loss_fn
+    is_of_labels = isinstance(loss_fn, nn.BCEWithLogitsLoss | nn.BCELoss | nn.MultiLabelSoftMarginLoss)
+    if (is_of_labels or loss_fn in BY_LABEL) and y.ndim > 1 < y.shape[1]:
         return ("multilabel", y.shape[1]) if not _is_one_hot(y) else ("classification", y.shape[1])
-    if isinstance(loss_fn, nn.CrossEntropyLoss | nn.NLLLoss) and not y.is_floating_point():
+    if (isinstance(loss_fn, nn.CrossEntropyLoss | nn.NLLLoss) or loss_fn in BY_CLASS) and not y.is_floating_point():
         return "classification", int(y.max()) + 1
     if y.is_floating_point() and not bool((y == y.round()).all()):
         return "regression", 0

@@ -9,7 +9,7 @@ from dressage.findings import Finding
 from dressage.subject import Outcome, advance
 from dressage.watch.case import Case
 from dressage.watch.rules.curves import still_falling
-from dressage.watch.widen import LEAST_WIDTH, WIDER, narrowest, widened
+from dressage.watch.widen import FEW, LEAST_WIDTH, NARROW, WIDER, narrowest, widened
 
 POINTS = 0.05
 LAG = 0.1
@@ -24,6 +24,8 @@ def too_small(case: Case) -> list[Finding]:
     """The training metric is below what simple models reach on new rows: a bottleneck if widening mends it, or underfitting."""
     _, metric = case.now()
     known = case.baselines
+    if known is None and not math.isnan(metric) and _is_narrow_beside_classes(case):
+        return bottleneck(case, metric + LAG)
     if known is None or math.isnan(metric) or not known.tells:
         return []
     lag = known.best.score - metric
@@ -51,6 +53,13 @@ def too_small(case: Case) -> list[Finding]:
             numbers={"metric": metric, "baseline": known.best.score},
         )
     ]
+
+
+def _is_narrow_beside_classes(case: Case) -> bool:
+    """Whether a few units have to tell many classes, of places that no simple model answers: letters, pixels."""
+    lab = case.lab(start=True)
+    narrow = None if lab is None or case.subject.task != "classification" else narrowest(lab)
+    return narrow is not None and narrow[1] <= FEW and case.subject.classes >= NARROW * narrow[1]
 
 
 def _has_fallen(losses: list[float]) -> bool:
@@ -91,7 +100,7 @@ def bottleneck(case: Case, metric: float) -> list[Finding]:
             "warning",
             name,
             f"{name} has {width} units; with {wide} the training rows are fitted to {scores[0]:.3f} "
-            f"instead of {max(_or_worst(scores[1]), metric):.3f}",
+            f"instead of {max(_or_worst(scores[1]), case.now()[1]):.3f}",
             "a layer is too narrow for what has to pass through it",
             "widen it",
             {"model.width": wide},
