@@ -33,7 +33,7 @@ def task_of(y: Tensor, loss_fn: object = None) -> tuple[Task, int]:
     """The task and its classes (0 in a regression, labels in a multilabel task)."""
     loss_fn = loss_fn.func if isinstance(loss_fn, partial) else loss_fn
     is_of_labels = isinstance(loss_fn, nn.BCEWithLogitsLoss | nn.BCELoss | nn.MultiLabelSoftMarginLoss)
-    if (is_of_labels or loss_fn in BY_LABEL) and y.ndim > 1 < y.shape[1]:
+    if (is_of_labels or (loss_fn in BY_LABEL and _is_binary(y))) and y.ndim > 1 < y.shape[1]:
         return ("multilabel", y.shape[1]) if not _is_one_hot(y) else ("classification", y.shape[1])
     if (isinstance(loss_fn, nn.CrossEntropyLoss | nn.NLLLoss) or loss_fn in BY_CLASS) and not y.is_floating_point():
         return "classification", int(y.max()) + 1
