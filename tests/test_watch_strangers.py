@@ -210,3 +210,21 @@ def test_a_task_is_known_by_a_loss_that_is_a_function() -> None:
         assert task_of(places, loss) == ("classification", int(places.max()) + 1)
     assert task_of(places % 2, F.binary_cross_entropy_with_logits) == ("multilabel", 9)
     assert task_of(places, F.mse_loss) == ("regression", 0)
+
+
+def weibull(z: Tensor, t: Tensor) -> Tensor:
+    """−log of density, or of survival where the end was not seen, of outputs log scale and log shape."""
+    scale, shape = z[:, 0], z[:, 1].exp()
+    cumulated = (t[:, 0] / scale.exp()) ** shape
+    seen = t[:, 1] * (z[:, 1] - scale + (shape - 1) * (t[:, 0].log() - scale))
+    return (cumulated - seen).mean()
+
+
+def test_two_outputs_that_are_no_values_of_two_targets() -> None:
+    x, y = load_diabetes(return_X_y=True)
+    x = torch.from_numpy(x).float() * len(x) ** 0.5
+    torch.manual_seed(0)
+    times = torch.from_numpy(4 - y / 100).float()
+    model = nn.Sequential(nn.Linear(10, 16), nn.Tanh(), nn.Linear(16, 2))
+    found = told(model, weibull, x, torch.stack([times, (torch.rand(len(x)) > 0.3).float()], 1), steps=200)
+    assert "loss.wrong_sign" not in found

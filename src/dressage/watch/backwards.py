@@ -56,8 +56,13 @@ def asked_for_the_opposite(case: Case) -> list[Finding]:
     if outputs.numel() != y.numel() or not (told := _opposed(outputs, before, y, "regression")):
         return []
     at = y.reshape(outputs.shape).float()
-    right, mirrored = (float(loss_fn(z, y).detach().mean()) for z in (at, 2 * at.mean(0) - at))
-    if not right - mirrored > 0.1 * max(abs(right), abs(mirrored)):
+    columns = zip(outputs.flatten(1).T, at.flatten(1).T, strict=True) if at.ndim > 1 else [(outputs, at)]
+    if not all(_correlation(z, t) < OPPOSED for z, t in columns):  # a scale and a shape are no time and no event
+        return []
+    other = at[torch.randperm(len(at), generator=torch.Generator().manual_seed(0))]
+    right, torn, mirrored = (float(loss_fn(z, y).detach().mean()) for z in (at, other, 2 * at.mean(0) - at))
+    margin = 0.1 * max(abs(right), abs(mirrored))
+    if not (right - mirrored > margin and right > torn > mirrored):
         return []
     return [
         _turned(
