@@ -228,3 +228,42 @@ def test_two_outputs_that_are_no_values_of_two_targets() -> None:
     model = nn.Sequential(nn.Linear(10, 16), nn.Tanh(), nn.Linear(16, 2))
     found = told(model, weibull, x, torch.stack([times, (torch.rand(len(x)) > 0.3).float()], 1), steps=200)
     assert "loss.wrong_sign" not in found
+
+
+@pytest.mark.parametrize("given", [False, True])
+def test_a_body_that_is_thawed_and_not_given_to_the_optimiser(given: bool) -> None:
+    x, y = digits()
+    torch.manual_seed(0)
+    body, head = nn.Sequential(nn.Linear(64, 32), nn.ReLU()), nn.Linear(32, 10)
+    body.requires_grad_(False)
+    model, loss_fn = nn.Sequential(body, head), nn.CrossEntropyLoss()
+    optimizer = torch.optim.Adam(head.parameters(), 1e-2)
+    watch = dressage.watch(model, optimizer, loss_fn, train=(x[:1300], y[:1300]), val=(x[1300:], y[1300:]))
+    for step in range(200):
+        if step == 60:
+            body.requires_grad_(True)
+            if given:
+                optimizer.add_param_group({"params": body.parameters()})
+        rows = torch.randint(0, 1300, (32,))
+        optimizer.zero_grad()
+        loss = loss_fn(model(x[rows]), y[rows])
+        loss.backward()
+        optimizer.step()
+        watch.step(loss)
+    assert [f.id for f in watch.diagnose() if f.is_harmful] == ["optim.frozen_params"] * (not given)
+
+
+def dice(sign: int, z: Tensor, t: Tensor) -> Tensor:
+    p = z.sigmoid()
+    shared = (p * t).sum((1, 2, 3))
+    return sign * ((2 * shared + 1) / (p.sum((1, 2, 3)) + t.sum((1, 2, 3)) + 1)).mean() + (sign < 0)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_dice_coefficient_that_is_made_small(sign: int) -> None:
+    x, _ = digits()
+    x = x.view(-1, 1, 8, 8)
+    torch.manual_seed(0)
+    seen, masks = 0.6 * x + 0.3 * torch.rand_like(x), (x > 0.4).float()
+    model = nn.Sequential(nn.Conv2d(1, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 1, 3, padding=1))
+    assert told(model, partial(dice, sign), seen, masks) == ["loss.wrong_sign"] * (sign == 1)

@@ -81,6 +81,8 @@ def default_metric(task: Task) -> Metric:
         if y.ndim > 1 and outputs.ndim == y.ndim + 1:  # a class a place: (N, C, T) or (N, T, C)
             outputs = outputs if outputs.shape[2:] == y.shape[1:] else outputs.movedim(-1, 1)
             return float((outputs.argmax(1) == y).float().mean())
+        if task == "binary" and outputs.numel() == y.numel() > len(y):  # yes or no a place: a mask
+            return float(((outputs > _threshold(outputs)).flatten() == (y > 0.5).flatten()).float().mean())
         return float((decided(outputs, task) == labels_of(y, task)).float().mean())
 
     return Metric("accuracy", accuracy, True)

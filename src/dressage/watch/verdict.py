@@ -30,7 +30,7 @@ from dressage.watch.penalty import added_penalty
 from dressage.watch.reason import underfits_for_a_reason
 from dressage.watch.renumbered import renumbered
 from dressage.watch.rules.curves import overfit
-from dressage.watch.rules.cut import cut_off
+from dressage.watch.rules.cut import cut_off, thawed_alone
 from dressage.watch.rules.layers import dead_units, saturated, standing_first_layers
 from dressage.watch.rules.loop import another_optimizer, data_stall, eval_mode_in_training, is_only_asked, no_zero_grad
 from dressage.watch.rules.runaway import falls_without_end, thrown_out
@@ -118,6 +118,8 @@ def _ended(case: Case, found: list[Finding]) -> list[Finding]:
     """What only the end tells: harm that did not come, and causes of what is not explained."""
     found = [f for f in found if f.id != "data.class_imbalance"] + guarded(case, unlearned_class)
     found += guarded(case, renumbered) + guarded(case, answers_with_its_targets)
+    if case.start is not None:
+        found = joined(found, thawed_alone(case.start[0], case.model, case.optimizer, case.telemetry.step))
     if not any(f.id == "optim.frozen_params" for f in found):
         found += cut_off(case.telemetry, case.model, case.optimizer)
     found = guarded(case, lambda c: _settled(c, found)) or found

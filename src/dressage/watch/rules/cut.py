@@ -1,9 +1,10 @@
-"""Layers that run in each step and get no gradient: their path to the loss is cut, and their weights stay as they were drawn."""
+"""Layers that stand still though they were to be trained: their path to the loss is cut, or no optimiser was given them."""
 
 from __future__ import annotations
 
 import math
 
+import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -49,6 +50,39 @@ def cut_off(seen: Telemetry, model: nn.Module, optimizer: Optimizer) -> list[Fin
             step=seen.probes[0].step,
             code="h = torch.sparse.mm(adjacency, x)  # not torch.from_numpy(a @ x.detach().numpy())",
             confidence=0.9,
+        )
+    ]
+
+
+def thawed_alone(first: nn.Module, model: nn.Module, optimizer: Optimizer, step: int) -> list[Finding]:
+    """Parameters that were asked for a gradient while the training ran, get one, and are what they were at `first`."""
+    held = {p.untyped_storage().data_ptr() for group in optimizer.param_groups for p in group["params"]}
+    before = dict(first.named_parameters())
+    found = [
+        name
+        for name, p in model.named_parameters()
+        if p.requires_grad
+        and name in before
+        and not before[name].requires_grad
+        and p.untyped_storage().data_ptr() not in held
+        and p.grad is not None
+        and bool(p.grad.any())
+        and torch.equal(p.detach().cpu(), before[name].detach().cpu())
+    ]
+    if not found:
+        return []
+    return [
+        Finding(
+            "optim.frozen_params",
+            "warning",
+            found[0],
+            f"{len(found)} parameters ({', '.join(found[:4])}{', …' * (len(found) > 4)}) were frozen at first, are asked for a "
+            f"gradient now and get one, and have not moved in {step} steps: the optimiser does not hold them",
+            "they were thawed by requires_grad, and not given to the optimiser, which was made before",
+            "give them to the optimiser when they are thawed",
+            step=step,
+            code="optimizer.add_param_group({'params': model.body.parameters()})",
+            confidence=0.95,
         )
     ]
 
