@@ -13,7 +13,7 @@ from dressage.subject import Lab, Outcome, advance, metric_of, outputs_of
 from dressage.watch.by_heart import by_heart
 from dressage.watch.capacity import bottleneck, too_small
 from dressage.watch.case import ALL_SUSPECTS, Case
-from dressage.watch.few_passes import few_passes
+from dressage.watch.few_passes import few_passes, stopped
 from dressage.watch.gap import begun_badly
 from dressage.watch.guarded import guarded
 from dressage.watch.rules.schedule import rate_gone
@@ -147,20 +147,8 @@ def too_few_epochs(case: Case) -> list[Finding]:
     reached = _gone_on(case, "longer", now)
     if reached is None or not (_gains(case, reached) or _makes_up(case, reached)):
         return []
-    return [
-        Finding(
-            "optim.too_few_epochs",
-            "warning",
-            "training length",
-            f"after the {case.telemetry.step} steps of the training, {reached.steps} more bring {_told(reached)}",
-            "the training ended while it was still learning",
-            "train longer",
-            {"train.epochs": 0},
-            step=case.telemetry.step,
-            confidence=0.8,
-            numbers={"before": reached.metric_before, "after": reached.metric},
-        )
-    ]
+    told = f"after the {case.telemetry.step} steps of the training, {reached.steps} more bring {_told(reached)}"
+    return [stopped(case, told, before=reached.metric_before, after=reached.metric)]
 
 
 def too_slow(case: Case) -> list[Finding]:

@@ -40,21 +40,27 @@ def few_passes(case: Case) -> list[Finding]:
     error = 2 * math.sqrt(0.25 / rows) if case.subject.task in ("classification", "binary") else POINTS / 2
     if not after - before > max(POINTS, error):
         return []
-    return [
-        Finding(
-            "optim.too_few_epochs",
-            "warning",
-            "training length",
-            f"the {case.telemetry.step} steps of the training went {passes:.1f} times over its {train.total} rows; a copy that "
-            f"goes on for {taken} more brings the {lab.metric.name} on validation rows from {before:.3f} to {after:.3f}",
-            "the training ended while it was still learning",
-            "train longer",
-            {"train.epochs": 0},
-            step=case.telemetry.step,
-            confidence=0.8,
-            numbers={"before": before, "after": after, "passes": passes},
-        )
-    ]
+    told = (
+        f"the {case.telemetry.step} steps of the training went {passes:.1f} times over its {train.total} rows; a copy that "
+        f"goes on for {taken} more brings the {lab.metric.name} on validation rows from {before:.3f} to {after:.3f}"
+    )
+    return [stopped(case, told, before=before, after=after, passes=passes)]
+
+
+def stopped(case: Case, evidence: str, **numbers: float) -> Finding:
+    """What is told of a training that ended while it was still learning."""
+    return Finding(
+        "optim.too_few_epochs",
+        "warning",
+        "training length",
+        evidence,
+        "the training ended while it was still learning",
+        "train longer",
+        {"train.epochs": 0},
+        step=case.telemetry.step,
+        confidence=0.8,
+        numbers=numbers,
+    )
 
 
 def _passes(case: Case, total: int) -> float:
