@@ -267,3 +267,26 @@ def test_a_dice_coefficient_that_is_made_small(sign: int) -> None:
     seen, masks = 0.6 * x + 0.3 * torch.rand_like(x), (x > 0.4).float()
     model = nn.Sequential(nn.Conv2d(1, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 1, 3, padding=1))
     assert told(model, partial(dice, sign), seen, masks) == ["loss.wrong_sign"] * (sign == 1)
+
+
+class Distance(nn.Module):
+    """How far apart two rows are, in a space that is learned."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Sequential(nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 8))
+
+    def forward(self, pair: Tensor) -> Tensor:
+        return F.pairwise_distance(self.body(pair[:, 0]), self.body(pair[:, 1]))
+
+
+def contrastive(d: Tensor, same: Tensor) -> Tensor:
+    return (same * d**2 + (1 - same) * (2 - d).clamp_min(0) ** 2).mean()
+
+
+def test_pairs_that_belong_together_are_to_be_near() -> None:
+    x, y = digits()
+    a, b = torch.randint(len(x), (2, 1600), generator=torch.Generator().manual_seed(0))
+    b[::2] = torch.stack([torch.nonzero(y == y[i])[0, 0] for i in a[::2]])
+    torch.manual_seed(0)
+    assert "loss.wrong_sign" not in told(Distance(), contrastive, torch.stack([x[a], x[b]], 1), (y[a] == y[b]).float())
