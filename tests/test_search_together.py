@@ -168,41 +168,17 @@ def test_ctrl_c_within_a_population_loses_nothing(
     assert_same(go_on(tmp_path / "search", jobs=1), alone)
 
 
-def sizes(found: Search) -> list[list[int]]:
-    """How many trials were carried out together, batch by batch."""
-    return [[len(group) for group in each] for each in SearchFolder.open(found.folder).standing().groups.values()]
-
-
-def test_trials_are_grouped_for_those_who_carry_them_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All at once by one process; shared out to two, who may be one that goes on with it."""
-    space = {"optim.lr": "log:1e-4:1e-2", "regularize.dropout": "uniform:0.1:0.4"}
-    monkeypatch.setitem(globals(), "ASKED", {**ASKED, "space": space, "stages": "8x1@80,4x1", "repeats": 0})
-    one = searched(tmp_path / "one", FAST, monkeypatch, jobs=1)
-    assert sizes(one)[0] == [8] and SearchFolder.open(one.folder).standing().workers == 1
-
-    class Broken(Exception):
-        pass
-
-    def stop(event: object) -> None:
-        if isinstance(event, TrialEvent):
-            raise Broken
-
-    with pytest.raises(Broken):
-        searched(tmp_path / "two", FAST, monkeypatch, jobs=2, on_event=stop)
-    two = go_on(tmp_path / "two", jobs=1)
-    assert sizes(two) == [[4, 4], [2, 2]]
-    assert_same(two, one)
-
-
 def test_stopped_or_not_and_by_one_process_or_two_the_same_bits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In another company the last bits of a trial differ, so groups are formed for those who began, and kept."""
+    """In another company the last bits of a trial differ, so the groups of a batch are formed once and kept."""
     asked = {**ASKED, "space": {**SPACE, "optim.lr": "log:1e-4:1e-2"}, "stages": "9x4@80,4x4"}
     monkeypatch.setitem(globals(), "ASKED", asked)
     expected = everything(searched(tmp_path / "search", FAST, monkeypatch).folder)
+    two = searched(tmp_path / "two" / "search", FAST, monkeypatch, jobs=2)
+    assert everything(two.folder) == expected
     out, hits = tmp_path / "stopped" / "search", 0
-    for epoch, done, jobs in ((2, 0, 1), (1, 1, 2), (3, 2, 1)):
+    for epoch, done in ((2, 0), (1, 1), (3, 2)):
 
         def hear(event: object, epoch: int = epoch, done: int = done) -> None:
             if (
@@ -213,11 +189,11 @@ def test_stopped_or_not_and_by_one_process_or_two_the_same_bits(
                 os.kill(os.getpid(), signal.SIGINT)
 
         with suppress(Interrupted):
-            searched(out, FAST, monkeypatch, jobs, on_event=hear)
+            searched(out, FAST, monkeypatch, on_event=hear)
             break
         hits += 1
     assert hits >= 2
-    assert everything(searched(out, FAST, monkeypatch, jobs=2).folder) == expected
+    assert everything(searched(out, FAST, monkeypatch).folder) == expected
 
 
 @pytest.mark.parametrize(("norm", "line"), [("layer", "trainings as one computation"), ("batch", "keeps statistics")])

@@ -47,8 +47,6 @@ class Standing:
     """Where the budget ended a batch: the trials that were carried out, by the batch's name."""
     groups: Mapping[str, list[list[int]]] = field(default_factory=dict)
     """Trials of a batch that are carried out together, by its name."""
-    workers: int = 0
-    """For how many they are grouped, whoever goes on with it; 0: it has not begun."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +125,7 @@ class SearchFolder:
         try:
             known = {str(name): [int(n) for n in numbers] for name, numbers in dict(cut or {}).items()}
             groups = {str(name): _groups(given) for name, given in dict(found.get("groups") or {}).items()}
-            workers = max(0, int(found.get("workers", 0)))
-            standing = Standing(str(found["status"]), float(found["seconds"]), known, groups, workers)
+            standing = Standing(str(found["status"]), float(found["seconds"]), known, groups)
         except (KeyError, TypeError, ValueError):
             raise _damaged(self.path / STATE) from None
         if standing.status == "running" and not is_held(self.path / ".lock"):

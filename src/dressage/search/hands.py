@@ -48,8 +48,8 @@ def check_hands(jobs: int, on: str) -> None:
 def hands(bench: Bench, model: Made | None, jobs: int, on: str, left: TimeLeft) -> Iterator[tuple[Carry, int]]:
     """Who carries out the trials, processes or a cluster where they can open the data and make the network themselves.
 
-    And for how many at once they are grouped: for those that were asked for, or that fit the machine. `left`: what knows how
-    long the search takes yet.
+    And for how many at once they are grouped: on one machine for those that fit it, however many there are. `left`: what
+    knows how long the search takes yet.
     """
     spec = spec_of(model)
     alone = bench.asked.data is None or (model is not None and spec is None)
@@ -62,14 +62,15 @@ def hands(bench: Bench, model: Made | None, jobs: int, on: str, left: TimeLeft) 
             with on_ray(bench, stop, on, spec) as cluster:
                 yield cluster
             return
-        count = 1 if alone else min(jobs, most(bench)) or how_many(bench)
+        fitting = 1 if alone else how_many(bench)
+        count = min(jobs, 1 if alone else most(bench)) or fitting
         if 1 < count < jobs:
             bench.tell(ToldEvent([f"{count} processes in place of {jobs:,}: more do not fit this machine"]))
         if count == 1:
-            yield here(bench, stop), count
+            yield here(bench, stop), fitting
             return
         with Processes(bench, stop, count, spec, (lambda: True) if jobs else lambda: pay(left, count)) as processes:
-            yield processes.carry, count
+            yield processes.carry, fitting
 
 
 def pay(left: TimeLeft, count: int) -> bool:

@@ -147,8 +147,7 @@ def _carried_out(
         c = Conduct(bench.asked, place, whole, _nobody, tell, standing, rows=len(bench.ground.rows["train"]))
         try:
             with hands(bench, model, jobs, on, left) as (c.carry, at_once):
-                c.standing = replace(c.standing, workers=c.standing.workers or at_once)
-                c.group = partial(grouped, bench, workers=c.standing.workers)
+                c.group = partial(grouped, bench, workers=at_once)
                 found = conduct(c)
             if found.best is not None:
                 write_atomic(place.path / BEST, _best(bench, found.best, found))
