@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -290,3 +292,20 @@ def test_pairs_that_belong_together_are_to_be_near() -> None:
     b[::2] = torch.stack([torch.nonzero(y == y[i])[0, 0] for i in a[::2]])
     torch.manual_seed(0)
     assert "loss.wrong_sign" not in told(Distance(), contrastive, torch.stack([x[a], x[b]], 1), (y[a] == y[b]).float())
+
+
+def test_what_a_narrow_network_reached_is_told_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    capacity = sys.modules["dressage.watch.capacity"]
+    monkeypatch.setattr(capacity, "narrowest", lambda lab: ("rnn", 2))
+    seen = SimpleNamespace(step=400)
+    baselines, subject = None, SimpleNamespace(task="classification", classes=40)
+    for reached, is_told in ((0.42, True), (0.24, False)):  # ten points are asked for where no simple model is at hand
+        case = SimpleNamespace(
+            telemetry=seen,
+            baselines=baselines,
+            subject=subject,
+            lab=lambda start: object(),
+            now=lambda: (3.0, 0.16),
+            proven=lambda key, proof, reached=reached: (reached, 0.15),
+        )
+        assert [f.numbers for f in capacity.too_small(case)] == [{"wider": 0.42, "as_it_is": 0.16}] * is_told

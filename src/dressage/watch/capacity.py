@@ -25,7 +25,7 @@ def too_small(case: Case) -> list[Finding]:
     _, metric = case.now()
     known = case.baselines
     if known is None and not math.isnan(metric) and _is_narrow_beside_classes(case):
-        return bottleneck(case, metric + LAG)
+        return bottleneck(case, metric, LAG)
     if known is None or math.isnan(metric) or not known.tells:
         return []
     lag = known.best.score - metric
@@ -73,8 +73,8 @@ def _is_as_far_behind_later(case: Case, best: float) -> bool:
     return any(isinstance(run, Outcome) and run.metric < best - LAG for run in longer)
 
 
-def bottleneck(case: Case, metric: float) -> list[Finding]:
-    """A narrow layer, where a copy with it widened fits the training rows better than `metric`, and than as it is, by `POINTS`."""
+def bottleneck(case: Case, metric: float, points: float = POINTS) -> list[Finding]:
+    """A narrow layer, where a copy with it widened fits the training rows better than `metric`, and than as it is, by `points`."""
     lab = case.lab(start=True)
     narrow = None if lab is None else narrowest(lab)
     if lab is None or narrow is None:
@@ -90,7 +90,7 @@ def bottleneck(case: Case, metric: float) -> list[Finding]:
         return changed.metric, as_it_is.metric
 
     scores = case.proven(f"wider {case.telemetry.step}", both)
-    if not isinstance(scores, tuple) or not scores[0] > max(_or_worst(scores[1]), metric) + POINTS:
+    if not isinstance(scores, tuple) or not scores[0] > max(_or_worst(scores[1]), metric) + points:
         return []
     name, width = narrow
     wide = max(width * WIDER, LEAST_WIDTH)
@@ -100,7 +100,7 @@ def bottleneck(case: Case, metric: float) -> list[Finding]:
             "warning",
             name,
             f"{name} has {width} units; with {wide} the training rows are fitted to {scores[0]:.3f} "
-            f"instead of {max(_or_worst(scores[1]), case.now()[1]):.3f}",
+            f"instead of {max(_or_worst(scores[1]), metric):.3f}",
             "a layer is too narrow for what has to pass through it",
             "widen it",
             {"model.width": wide},
