@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import importlib
 from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
@@ -295,7 +295,7 @@ def test_pairs_that_belong_together_are_to_be_near() -> None:
 
 
 def test_what_a_narrow_network_reached_is_told_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
-    capacity = sys.modules["dressage.watch.capacity"]
+    capacity = importlib.import_module("dressage.watch.capacity")
     monkeypatch.setattr(capacity, "narrowest", lambda lab: ("rnn", 2))
     seen = SimpleNamespace(step=400)
     baselines, subject = None, SimpleNamespace(task="classification", classes=40)
