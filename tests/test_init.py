@@ -215,7 +215,8 @@ def test_constant_units_stay_equal_and_uniform_ones_do_not() -> None:
             optimiser.zero_grad()
             nn.functional.cross_entropy(model(x), y).backward()
             optimiser.step()
-        assert torch.equal(model[0].weight, model[0].weight[:1].expand(4, 5)) == equal
+        apart = float((model[0].weight - model[0].weight[:1]).detach().abs().max())
+        assert (apart < 1e-5) == equal, apart  # not 0: a processor may add the products of one row up in another order
 
 
 @pytest.mark.parametrize(("norm", "rule"), [("batch", "residual"), ("group", "residual"), ("weight", "weightnorm")])

@@ -74,7 +74,8 @@ def _as_torchs(held: Mapping[str, Tensor]) -> dict[str, Any]:
     found |= {n: int(found[n]) for n in COUNTS if n in found}
     if "d" in held:
         found |= {"d": held["d"], "prev_flat_grad": held["prev_flat_grad"]}
-        found |= {n: list(held[n].unbind()) if n in held else [] for n in LISTS}
+        # Copied: rows of one tensor begin anywhere, and where a vector begins some processors add its products up in another order.
+        found |= {n: [row.clone() for row in held[n].unbind()] if n in held else [] for n in LISTS}
     return found
 
 
