@@ -1,7 +1,9 @@
 """Carries trials to an epoch as one computation: each is a run in its folder, and comes to what it would come to alone.
 
-What they show is kept in memory between two epochs and written where a trial ends its rung, or when `train.checkpoint_seconds`
-have passed: a database and a checkpoint for each of them every second would take longer than the training.
+What they show is kept in memory and written where all stand at the end of the same epoch: at the ends of their rungs, or when
+`train.checkpoint_seconds` have passed, as a database and a checkpoint for each of them every second would take longer than the
+training. First the checkpoints of all, then the results of those that left: whoever is killed in between finds a step at which all
+stood, and goes on from there in the same company, in another of which the last bits of each would differ.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from dressage.errors import DataError, DressageError, Interrupted, RecipeError, RunError, UsageError
 from dressage.fit import EndEvent, EpochEvent
@@ -22,6 +25,7 @@ from dressage.search.events import RunningEvent
 from dressage.search.trial import Result
 from dressage.search.work import TRAINED, Bench, Course, Task
 from dressage.stopping import Overdue, Stop
+from dressage.store.checkpoint import cut_checkpoints, newest, steps
 from dressage.store.database import Recorder
 from dressage.store.folder import RunFolder
 
@@ -34,15 +38,16 @@ class Carried:
     job: Job
     folder: RunFolder
     course: Course
-    before: float
-    """Seconds that it was carried for already."""
+    seconds: float
+    """That it was carried for, up to where it was last heard of."""
     events: list[StepsEvent | EpochEvent] = field(default_factory=list)
     """What is not written yet."""
     heard: int = 0
     """Epochs that it has told of."""
     is_over: bool = False
-    is_written: bool = False
-    """Whether its result is kept."""
+    """Whether it is trained no further."""
+    is_kept: bool = False
+    """Whether its result is."""
 
     @property
     def member(self) -> Member:
@@ -59,7 +64,9 @@ def carry_out(bench: Bench, tasks: Sequence[Task], stop: Stop) -> list[Result]:
     open_tasks = [task for task in tasks if not work.reached(bench.place.result(task.trial), task.epoch)]
     for family in _families(bench, open_tasks) if len(open_tasks) > 1 else []:
         with threads_kept(int(bench.asked.form["train.threads"])), ExitStack() as held:
-            carried = [_begun(bench, task, job, held) for task, job in family]
+            folders = [_held(bench, task, job, held) for task, job in family]
+            _aligned([folder.path for folder in folders])
+            carried = [_begun(bench, *each, folder) for each, folder in zip(family, folders, strict=True)]
             standing = [kin(c.member) for c in carried]  # some may have come further before somebody stopped
             for kind in dict.fromkeys(standing):
                 alike = [c for c, own in zip(carried, standing, strict=True) if own == kind]
@@ -88,23 +95,37 @@ def _families(bench: Bench, tasks: Sequence[Task]) -> list[list[tuple[Task, Job]
     return [family for family in found.values() if len(family) > 1]
 
 
-def _begun(bench: Bench, task: Task, job: Job, held: ExitStack) -> Carried:
-    """A trial as its folder has it, which is held."""
+def _held(bench: Bench, task: Task, job: Job, held: ExitStack) -> RunFolder:
+    """The folder of a trial, which nobody else writes to while it is held."""
     folder = work.run_folder(bench, task.trial)
     held.enter_context(folder.writing())
     if not (folder.path / "recipe.toml").is_file():
         write_job(folder.path, job, bench.asked.data, own_model=bench.asked.own_model)
+    return folder
+
+
+def _aligned(folders: Sequence[Path]) -> None:
+    """Takes those that were saved once more than others, by somebody who was killed then, back to where all stood."""
+    stand = [{newest(folder)[0] or 0: True, **dict.fromkeys((0, *steps(folder))[-2:-1])} for folder in folders]
+    common = set.intersection(*map(set, stand))
+    if common and len({next(iter(own)) for own in stand}) > 1:
+        for folder in folders:
+            cut_checkpoints(folder, max(common))
+
+
+def _begun(bench: Bench, task: Task, job: Job, folder: RunFolder) -> Carried:
+    """A trial as its folder has it."""
     put_back(job, folder.path)
-    known = bench.place.result(task.trial)
+    known, course = bench.place.result(task.trial), Course.of(job, folder)
     bench.tell(RunningEvent(task.trial, job.state.epoch))
-    before = 0.0 if known is None else known.seconds
-    return Carried(task, job, folder, Course.of(job, folder), before, heard=job.state.epoch)
+    before = max(course.seconds, 0.0 if known is None else known.seconds)
+    return Carried(task, job, folder, course, before, heard=job.state.epoch)
 
 
 def _train(bench: Bench, carried: Sequence[Carried], stop: Stop) -> None:
     """All of them to the ends of their rungs, or until somebody asks for the end; their results are kept."""
     dropped: set[int] = set()
-    began = saved = time.perf_counter()
+    heard = saved = time.perf_counter()
     try:
 
         def hear(number: int, losses: Sequence[float]) -> None:
@@ -118,18 +139,17 @@ def _train(bench: Bench, carried: Sequence[Carried], stop: Stop) -> None:
         with closing(fit_together([c.member for c in carried], dropped, hear)) as events:
             while (told := stop.next(events)) is not None:
                 number, event = told
-                c, share = carried[number], (time.perf_counter() - began) / len(carried)
-                _hear(bench, c, event, share)
-                if c.is_over and not c.is_written:
-                    c.is_written = True
+                now, going = time.perf_counter(), [c for c in carried if not c.is_over]
+                for c in going:
+                    c.seconds += (now - heard) / len(going)
+                heard = now
+                _hear(bench, carried[number], event)
+                if carried[number].is_over:
                     dropped.add(number)
-                    _finish(bench, c, share)
-                if _stand_alike(carried) and time.perf_counter() - saved > c.job.recipe.train.checkpoint_seconds:
-                    for other in carried:
-                        _write(other)
+                if _stand_alike(carried, event) and now - saved > carried[number].job.recipe.train.checkpoint_seconds:
+                    _save(bench, carried)
                     saved = time.perf_counter()
-        for c in carried:
-            _write(c)
+        _save(bench, carried)
     except Overdue:
         pass  # within a step no state is whole: the last checkpoints stand
     except (UsageError, RunError, Interrupted):
@@ -137,11 +157,11 @@ def _train(bench: Bench, carried: Sequence[Carried], stop: Stop) -> None:
     except (DressageError, RuntimeError, ValueError, ArithmeticError, MemoryError):
         pass  # each is tried alone, which tells whose fault it is
     for c in carried:
-        if not c.is_over:
+        if not c.is_kept:
             c.folder.mark("interrupted", step=c.job.state.step, epochs=c.job.state.epoch)
 
 
-def _hear(bench: Bench, c: Carried, event: MemberEvent, share: float) -> None:
+def _hear(bench: Bench, c: Carried, event: MemberEvent) -> None:
     if c.is_over:
         return
     if isinstance(event, StepsEvent):
@@ -151,19 +171,28 @@ def _hear(bench: Bench, c: Carried, event: MemberEvent, share: float) -> None:
     c.course(event)
     if isinstance(event, EpochEvent):
         c.heard = event.epoch
-        c.events.append(replace(event, metrics={**event.metrics, "seconds": c.course.seconds + share}))
+        c.events.append(replace(event, metrics={**event.metrics, "seconds": c.seconds}))
         bench.tell(RunningEvent(c.task.trial, event.epoch, *c.course.curve[-1][2:]))
     c.is_over = bool(c.course.reason) or isinstance(event, EndEvent) or event.epoch >= c.task.epoch
 
 
-def _finish(bench: Bench, c: Carried, share: float) -> None:
-    """Writes what is left and the result."""
-    _write(c)
+def _save(bench: Bench, carried: Sequence[Carried]) -> None:
+    """What has come of all: first the checkpoints of each, then the results of those that are over."""
+    for c in carried:
+        _write(c)
+    for c in carried:
+        if c.is_over and not c.is_kept:
+            c.is_kept = True
+            _keep(bench, c)
+
+
+def _keep(bench: Bench, c: Carried) -> None:
+    """The result of one whose curves and checkpoint are written."""
     result = c.course.result(c.task.trial, c.folder)
     if result.state == "done":
         work.evaluation(c.job, result, c.folder)
     c.folder.mark(TRAINED[result.state], step=c.job.state.step, epochs=c.job.state.epoch)
-    bench.place.keep(replace(result, seconds=c.before + share))
+    bench.place.keep(replace(result, seconds=c.seconds))
 
 
 def _write(c: Carried) -> None:
@@ -185,6 +214,6 @@ def _write(c: Carried) -> None:
         saver.save(c.job.state)
 
 
-def _stand_alike(carried: Sequence[Carried]) -> bool:
-    """Whether all that go on have been heard up to the same epoch."""
-    return len({c.heard for c in carried if not c.is_over}) <= 1
+def _stand_alike(carried: Sequence[Carried], event: MemberEvent) -> bool:
+    """Whether all that go on stand at the end of an epoch, of which the last of them has just told."""
+    return isinstance(event, EpochEvent) and all(c.is_over or c.heard == event.epoch for c in carried)
