@@ -255,6 +255,72 @@ def test_a_body_that_is_thawed_and_not_given_to_the_optimiser(given: bool) -> No
     assert [f.id for f in watch.diagnose() if f.is_harmful] == ["optim.frozen_params"] * (not given)
 
 
+class Piled(nn.Module):
+    """Layers in a list that the model knows, or does not."""
+
+    def __init__(self, layers: list[nn.Module], head: nn.Linear, *, known: bool) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(layers) if known else layers
+        self.head = head
+
+    def forward(self, x: Tensor) -> Tensor:
+        for layer in self.layers:
+            x = torch.relu(layer(x))
+        return self.head(x)
+
+
+@pytest.mark.parametrize(("known", "trained"), [(False, False), (True, False), (False, True)])
+def test_layers_in_a_plain_list_where_no_loss_was_given(known: bool, trained: bool) -> None:
+    """Of the rows only some are in the loss, so nothing can be computed again; a body that was trained before may be kept there."""
+    x, y = digits()
+    torch.manual_seed(0)
+    layers: list[nn.Module] = [nn.Linear(64, 32), nn.Linear(32, 32)]
+    if trained:
+        for layer in layers:
+            nn.init.trunc_normal_(layer.weight, std=0.1)
+    model = Piled(layers, nn.Linear(32, 10), known=known)
+    optimizer = torch.optim.Adam(model.parameters(), 1e-2)
+    watch = dressage.watch(model, optimizer)
+    for _ in range(60):
+        optimizer.zero_grad()
+        loss = F.cross_entropy(model(x)[:300], y[:300])
+        loss.backward()
+        optimizer.step()
+        watch.step(loss)
+    assert [f.id for f in watch.diagnose() if f.is_harmful] == ["optim.frozen_params"] * (not known and not trained)
+
+
+class Bagged(nn.Module):
+    """Sums of embeddings, whose numbers come in one row and where each bag begins in another."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bag, self.head = nn.EmbeddingBag(64, 16, mode="sum"), nn.Linear(16, 10)
+
+    def forward(self, numbers: Tensor, begins: Tensor) -> Tensor:
+        return self.head(torch.relu(self.bag(numbers, begins)))
+
+
+@pytest.mark.parametrize(("rate", "wanted"), [(1e-5, ["optim.lr_too_low"]), (1e-2, [])])
+def test_steps_too_small_where_no_copy_can_be_trained(rate: float, wanted: list[str]) -> None:
+    """Inputs of two lengths are not followed, and no data was given: what is left are the losses and the updates."""
+    x, y = digits()
+    torch.manual_seed(0)
+    model = Bagged()
+    optimizer = torch.optim.Adam(model.parameters(), rate)
+    watch = dressage.watch(model, optimizer, F.cross_entropy)
+    for step in range(300):
+        rows = torch.arange(32 * step, 32 * step + 32) % 1300
+        lit = x[rows] > 0.5
+        begins = torch.cat([torch.zeros(1, dtype=torch.long), lit.sum(1).cumsum(0)[:-1]])
+        optimizer.zero_grad()
+        loss = F.cross_entropy(model(lit.nonzero()[:, 1], begins), y[rows])
+        loss.backward()
+        optimizer.step()
+        watch.step(loss)
+    assert [f.id for f in watch.diagnose() if f.is_harmful] == wanted
+
+
 def dice(sign: int, z: Tensor, t: Tensor) -> Tensor:
     p = z.sigmoid()
     shared = (p * t).sum((1, 2, 3))

@@ -17,7 +17,7 @@ from dressage.watch.few_passes import few_passes, stopped
 from dressage.watch.gap import begun_badly
 from dressage.watch.guarded import guarded
 from dressage.watch.rules.schedule import rate_gone
-from dressage.watch.rules.symptoms import update_ratio
+from dressage.watch.rules.symptoms import oscillation, update_ratio
 from dressage.watch.shut import Scores, shut_units
 from dressage.watch.struggle import factor_of
 from dressage.watch.suspects import HARDLY, SOUND
@@ -56,11 +56,15 @@ def at_the_end(case: Case, known: list[Finding]) -> list[Finding]:
     if collapsed := guarded(case, schedule_collapsed):
         return collapsed  # a loop that stands still has learned as little as one whose pairs are torn
     is_well = not any(f.is_harmful for f in known)
+    swings = bool(
+        oscillation(case.telemetry)
+    )  # what overshoots does not want a longer training, which would take the time
     return (
         (guarded(case, unpaired) if is_well else [])
+        or (guarded(case, begun_badly) if swings else [])
         or guarded(case, _shut_or_small)
         or guarded(case, _too_short_or_small)
-        or guarded(case, begun_badly)
+        or ([] if swings else guarded(case, begun_badly))
         or (guarded(case, by_heart) if is_well else [])
     )
 

@@ -9,7 +9,7 @@ from dressage.findings import Finding
 from dressage.subject import Lab, advance, metric_of, outputs_of
 from dressage.watch.aligned import way
 from dressage.watch.case import RACED_ROWS, Case
-from dressage.watch.changes import changes
+from dressage.watch.suspects import suspects
 
 POINTS = 0.05
 """Of the metric on validation rows, by which the network has to be behind simple models, and a change has to win."""
@@ -27,9 +27,12 @@ def begun_badly(case: Case) -> list[Finding]:
     held, best = case.validation_metric(), known.best
     if not held < best.validation - max(POINTS, 2 * best.validation_error):
         return []
-    gap = case.now()[1] - held  # a network that knows its rows by heart is helped by whatever makes it learn less
-    wanted = BEGINNINGS if gap >= POINTS else (*BEGINNINGS, "optim.lr_too_high")
-    tried = [c for c in changes(lab) if c.id in wanted]
+    own = case.now()[1]
+    knows = (
+        own - held >= POINTS and own >= best.validation
+    )  # its rows by heart: then whatever makes it learn less helps
+    wanted = BEGINNINGS if knows else (*BEGINNINGS, "optim.lr_too_high")
+    tried = suspects(case, lab, wanted)
     if not tried:
         return []
     plain = _on_validation(case, lab, lab)
@@ -41,7 +44,7 @@ def begun_badly(case: Case) -> list[Finding]:
         if reached > max(held, plain) + POINTS:
             evidence = (
                 f"validation {metric.name} {held:.3f}, where {best.name} reaches {best.validation:.3f}; from the first weights, "
-                f"as long a training with {change.name} reaches {reached:.3f}, as it is {plain:.3f}"
+                f"{_steps(case)} steps with {change.name} reach {reached:.3f}, as it is {plain:.3f}"
             )
             return [
                 Finding(
@@ -62,14 +65,19 @@ def begun_badly(case: Case) -> list[Finding]:
 
 
 def _on_validation(case: Case, lab: Lab, original: Lab) -> float:
-    """Validation metric of a copy that is trained for as long as the loop, at most 400 steps; −inf where it diverges."""
+    """Validation metric of a copy that is trained for so many steps; −inf where it diverges."""
     rows, metric = case.subject.validation, case.subject.metric
     assert rows is not None and metric is not None
     rows = rows.head(RACED_ROWS)
     if lab.x is not original.x:
         prepared = way(original.x, lab.x[:BATCH])
         rows = rows if prepared is None else replace(rows, x=prepared(rows.x))
-    outcome = advance(lab, min(400, max(100, case.telemetry.step)), deadline=case.deadline(4))
+    outcome = advance(lab, _steps(case), deadline=case.deadline(4))
     if outcome.model is None or outcome.diverged:
         return -math.inf
     return metric_of(metric, outputs_of(outcome.model, rows.x).cpu(), rows.y)
+
+
+def _steps(case: Case) -> int:
+    """As many as the loop took, where that is not many."""
+    return min(400, max(100, case.telemetry.step))

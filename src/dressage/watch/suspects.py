@@ -7,7 +7,7 @@ import math
 from dressage.subject import Lab
 from dressage.watch.case import Case
 from dressage.watch.changes import Change, changes
-from dressage.watch.rules.symptoms import RISEN, gradient_ratio, last_ratio, update_ratio
+from dressage.watch.rules.symptoms import RISEN, gradient_ratio, last_ratio, oscillation, update_ratio
 from dressage.watch.telemetry import Telemetry
 
 SOUND = 2e-3
@@ -51,5 +51,5 @@ def _support(change: Change, seen: Telemetry) -> float:
     ratio = update_ratio(seen)
     if change.id in TOO_LARGE:
         rises = len(seen.losses) > 1 and not seen.losses[-1] <= RISEN * seen.first()
-        return change.prior + (ratio > LARGE or rises or seen.nonfinite is not None)
+        return change.prior + (ratio > LARGE or rises or seen.nonfinite is not None or bool(oscillation(seen)))
     return change.prior + (change.id == "optim.lr_too_low" and ratio < SMALL)

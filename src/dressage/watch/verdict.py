@@ -29,8 +29,9 @@ from dressage.watch.pairs import pairs
 from dressage.watch.penalty import added_penalty
 from dressage.watch.reason import underfits_for_a_reason
 from dressage.watch.renumbered import renumbered
+from dressage.watch.rules.crept import crept
 from dressage.watch.rules.curves import overfit
-from dressage.watch.rules.cut import cut_off, thawed_alone
+from dressage.watch.rules.cut import cut_off, held_in_lists, thawed_alone
 from dressage.watch.rules.layers import dead_units, saturated, standing_first_layers
 from dressage.watch.rules.loop import another_optimizer, data_stall, eval_mode_in_training, is_only_asked, no_zero_grad
 from dressage.watch.rules.runaway import falls_without_end, thrown_out
@@ -119,7 +120,8 @@ def _ended(case: Case, found: list[Finding]) -> list[Finding]:
     found = [f for f in found if f.id != "data.class_imbalance"] + guarded(case, unlearned_class)
     found += guarded(case, renumbered) + guarded(case, answers_with_its_targets)
     if case.start is not None:
-        found = joined(found, thawed_alone(case.start[0], case.model, case.optimizer, case.telemetry.step))
+        for standing in (thawed_alone, held_in_lists):
+            found = joined(found, standing(case.start[0], case.model, case.optimizer, case.telemetry.step))
     if not any(f.id == "optim.frozen_params" for f in found):
         found += cut_off(case.telemetry, case.model, case.optimizer)
     found = guarded(case, lambda c: _settled(c, found)) or found
@@ -142,9 +144,10 @@ def _ended(case: Case, found: list[Finding]) -> list[Finding]:
 
 
 def _seen_of_losses(case: Case) -> list[Finding]:
-    """A loss without end, whatever is known of the network; steps that are too large where no copy of it can be trained."""
-    thrown = thrown_out(case.telemetry) if case.lab(start=True) is None else []
-    return falls_without_end(case.telemetry) or thrown
+    """A loss without end, whatever is known of the network; steps of a wrong size where no copy of it can be trained."""
+    alone = case.lab(start=True) is None
+    sized = (thrown_out(case.telemetry) or crept(case.telemetry, case.pair, case.kind)) if alone else []
+    return falls_without_end(case.telemetry) or sized
 
 
 def _settled(case: Case, found: list[Finding]) -> list[Finding]:

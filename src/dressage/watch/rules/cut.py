@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from dressage.findings import Finding
+from dressage.preflight.parameters import hidden_tensors
 from dressage.watch.telemetry import Probe, Telemetry
 
 LEAST = 3
@@ -87,6 +88,40 @@ def thawed_alone(first: nn.Module, model: nn.Module, optimizer: Optimizer, step:
     ]
 
 
+def held_in_lists(first: nn.Module, model: nn.Module, optimizer: Optimizer, step: int) -> list[Finding]:
+    """Layers of a plain list, dict or attribute: they get a gradient, are in no optimiser, and stand as they did at `first`.
+
+    One that is kept on purpose was trained before: only weights that are spread as those of a new layer count, or are all 0.
+    """
+    held = {p.untyped_storage().data_ptr() for group in optimizer.param_groups for p in group["params"]}
+    before, standing = dict(hidden_tensors(first)), dict(hidden_tensors(model))
+    found = [
+        name
+        for name, p in standing.items()
+        if name in before
+        and p.untyped_storage().data_ptr() not in held
+        and p.grad is not None
+        and bool(p.grad.any())
+        and torch.equal(p.detach().cpu(), before[name].detach().cpu())
+    ]
+    if not any(_is_uniform(standing[name].detach()) or not standing[name].any() for name in found):
+        return []
+    return [
+        Finding(
+            "optim.frozen_params",
+            "warning",
+            found[0],
+            f"{len(found)} tensors ({', '.join(found[:4])}{', …' * (len(found) > 4)}) get a gradient and have not moved in "
+            f"{step} steps: they are not among model.parameters(), and the optimiser does not hold them",
+            "layers that are kept in a plain list, dict or tuple are not known to the model",
+            "keep them in nn.ModuleList, nn.ModuleDict or nn.ParameterList",
+            step=step,
+            code="self.layers = nn.ModuleList(layers)",
+            confidence=0.9,
+        )
+    ]
+
+
 def _layers_of(probes: list[Probe], *, moved: bool) -> set[str]:
     """Names of the modules whose weight had a gradient in some step, or had none in any."""
     had = {w.name for p in probes for w in p.weights if w.gradient >= 0 or w.update > 0}
@@ -101,5 +136,9 @@ def _is_new(module: nn.Module, held: set[int]) -> bool:
         return False
     weight: Tensor = module.weight.detach()
     bound = 1 / math.sqrt(weight[0].numel())
-    is_inside = float(weight.abs().max()) <= bound * (1 + 1e-5)
-    return is_inside and abs(float(weight.std()) * math.sqrt(3) / bound - 1) < DRAWN
+    return float(weight.abs().max()) <= bound * (1 + 1e-5) and _is_uniform(weight)
+
+
+def _is_uniform(weight: Tensor) -> bool:
+    """Whether enough weights are spread evenly between two ends, as those of a new layer are and trained ones are not."""
+    return weight.numel() >= VALUES and abs(float(weight.std() / weight.abs().max()) * math.sqrt(3) - 1) < DRAWN

@@ -24,7 +24,7 @@ def symptoms(seen: Telemetry) -> list[Finding]:
         return [_nonfinite(seen)]
     if len(seen.losses) < LEAST:
         return []
-    return [*_trend(seen), *_oscillation(seen), *_updates(seen)]
+    return [*_trend(seen), *oscillation(seen), *_updates(seen)]
 
 
 def _nonfinite(seen: Telemetry) -> Finding:
@@ -76,7 +76,7 @@ def _trend(seen: Telemetry) -> list[Finding]:
     return []
 
 
-def _oscillation(seen: Telemetry) -> list[Finding]:
+def oscillation(seen: Telemetry) -> list[Finding]:
     """Slow waves: the smoothed loss turns back again and again by more than its noise."""
     losses = np.asarray(seen.losses[len(seen.losses) // 4 :])
     width = max(3, len(losses) // 40)
