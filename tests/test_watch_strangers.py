@@ -16,6 +16,10 @@ from torch import Tensor, nn
 
 import dressage
 from dressage.subject.task import task_of
+from dressage.watch.changes import CHANGES
+from dressage.watch.struggle import _is_believable
+from dressage.watch.telemetry import LayerNumbers, Probe, Telemetry
+from dressage.watch.tournament import Race, Run
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
@@ -319,6 +323,19 @@ def test_steps_too_small_where_no_copy_can_be_trained(rate: float, wanted: list[
         optimizer.step()
         watch.step(loss)
     assert [f.id for f in watch.diagnose() if f.is_harmful] == wanted
+
+
+@pytest.mark.parametrize(("shut", "size", "believed"), [(0.9, 1.0, False), (0.0, 1.0, True), (0.9, 100.0, True)])
+def test_what_saturates_by_itself_is_not_laid_on_sound_inputs(shut: float, size: float, believed: bool) -> None:
+    """Standardised columns help a network of steep sigmoids a little, but its inputs were of size 1 before."""
+    layers = LayerNumbers("gate", "Sigmoid", 0.5, 0.5, shut, 0.0), LayerNumbers("head", "Linear", 0.0, 1.0, 0.0, 0.0)
+    probes = [Probe(step, layers=layers) for step in (1, 10, 30, 100, 200, 300)]
+    x = size * torch.randn(200, 8, generator=torch.Generator().manual_seed(0))
+    rows = SimpleNamespace(x=x)
+    case = SimpleNamespace(telemetry=Telemetry(step=300, probes=probes), subject=SimpleNamespace(train=rows))
+    change = next(c for c in CHANGES if c.id == "data.unscaled_inputs")
+    control, run = Run(1.8, 0.5, 2.3, False, 200), Run(1.0, 0.78, 2.3, False, 200)
+    assert _is_believable(change, run, Race(control, [(change, run)]), case, end=True) == believed  # type: ignore[arg-type]
 
 
 def dice(sign: int, z: Tensor, t: Tensor) -> Tensor:

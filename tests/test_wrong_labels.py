@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from dressage.preflight.wrong_labels import noise_share, one_sided_share, side_told
+from dressage.preflight.wrong_labels import noise_share, noisier_share, one_sided_share, side_told
 
 
 def judged(
@@ -49,3 +52,31 @@ def test_a_class_that_is_said_three_times_is_not_the_one_that_is_told() -> None:
     said = np.concatenate([said, np.zeros((len(said), 1))], 1)
     said[np.flatnonzero(labels == 0)[:3]] = 0, 0, 1  # wrong each time
     assert "class 7, 3" in side_told(said, labels, np.array([3, 7, 9]))
+
+
+def drawn(count: int, error: Callable[[NDArray[np.float64]], NDArray[np.float64]], seed: int) -> tuple[Any, Any]:
+    """Probabilities of ten classes of rising sureness, and labels that contradict them as often as `error` of the sureness says."""
+    draw = np.random.default_rng(seed)
+    sure, labels = draw.uniform(0.2, 1, count), draw.integers(0, 10, count)
+    said = np.tile((1 - sure[:, None]) / 9, (1, 10))
+    other = (labels + draw.integers(1, 10, count)) % 10
+    shown = np.where(draw.random(count) < error(sure), other, labels)
+    said[np.arange(count), shown] = sure
+    return said, labels
+
+
+@pytest.mark.parametrize(
+    ("own", "others", "wanted"),
+    [
+        (lambda sure: 0.45 + 0 * sure, lambda sure: 0.3 * (1 - sure), 0.45),  # noise beside clean rows
+        (
+            lambda sure: 0.6 * (1 - sure) + 0.05,
+            lambda sure: 0.1 * (1 - sure),
+            0,
+        ),  # rows that are merely harder: augmented ones
+        (lambda sure: 0.45 + 0 * sure, lambda sure: 0.45 + 0 * sure, 0),  # the others are no cleaner
+    ],
+)
+def test_rows_whose_labels_are_wrong_more_often_than_those_of_others(own: Any, others: Any, wanted: float) -> None:
+    found = noisier_share(*drawn(2000, own, 0), *drawn(800, others, 1))
+    assert found == pytest.approx(wanted, abs=0.06)

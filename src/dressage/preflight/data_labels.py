@@ -16,7 +16,14 @@ from dressage.findings import Finding
 from dressage.preflight.data_places import torn_places
 from dressage.preflight.known import baselines_of, quietly
 from dressage.preflight.loss_form import asks_for_means
-from dressage.preflight.wrong_labels import contradicted, noise_share, one_sided_share, side_told, surest_told
+from dressage.preflight.wrong_labels import (
+    contradicted,
+    noise_share,
+    noisier_share,
+    one_sided_share,
+    side_told,
+    surest_told,
+)
 from dressage.subject import Subject, Task, advance, decided, lab_of, labels_of, outputs_of
 from dressage.subject.baselines import Baselines, row_targets
 from dressage.subject.features import is_tokens
@@ -119,7 +126,7 @@ def label_noise(subject: Subject, deadline: float) -> list[Finding]:
         return []
     assert subject.train is not None
     said = np.mean([found.folds[s.name] for s in found.scores[1:]], axis=0)
-    even = noise_share(said, found.targets)
+    even = noise_share(said, found.targets) or _noisier(found, said)
     share = even or one_sided_share(said, found.targets)
     if share == 0:
         return []
@@ -148,6 +155,14 @@ def label_noise(subject: Subject, deadline: float) -> list[Finding]:
             numbers={"share": share, "suspects": float(len(suspects)), "error": error},
         )
     ]
+
+
+def _noisier(found: Baselines, said: NDArray[np.float64]) -> float:
+    """Share of wrong labels of training rows beside validation rows, where models are given these too."""
+    others = [found.validation_outputs[s.name] for s in found.scores[1:] if s.name in found.validation_outputs]
+    if not others or any(each.shape[1:] != said.shape[1:] for each in others):
+        return 0.0
+    return noisier_share(said, found.targets, np.mean(others, axis=0), found.validation_targets)
 
 
 def _at_chance(found: Baselines) -> bool:

@@ -39,6 +39,26 @@ def noise_share(said: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
     return core
 
 
+def noisier_share(
+    said: NDArray[np.float64],
+    labels: NDArray[np.int64],
+    said_of_others: NDArray[np.float64],
+    labels_of_others: NDArray[np.int64],
+) -> float:
+    """Share of wrong labels of rows whose labels contradict the models where these are surest, as often as elsewhere, while those
+    of other rows hardly do: then the models are right there, however hard the rest is. Rows that are merely harder, as those of
+    an augmentation are, are answered better where the models are sure.
+    """
+    if min(len(labels), len(labels_of_others)) < SIDE:
+        return 0.0
+    fifth, core, half = (_surest_wrong(said, labels, share) for share in (0.2, CORE, 0.5))
+    slack = math.sqrt(fifth * (1 - fifth) / (0.2 * len(labels)))
+    apart = float((said.argmax(1) != labels).mean() - (said_of_others.argmax(1) != labels_of_others).mean())
+    is_even = fifth + slack >= FLAT * half and _lower_bound(core, int(len(labels) * CORE)) >= ONE_SIDED
+    is_sound = _surest_wrong(said_of_others, labels_of_others) < core / 3
+    return core if is_even and is_sound and apart > 2 / math.sqrt(len(labels_of_others)) else 0.0
+
+
 def one_sided_share(said: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
     """The same where rows of some classes may have been called by another name: what is said to be of these is wrong as
     often where it is surest, and of the other classes hardly anything is wrong there.
@@ -84,8 +104,8 @@ def side_told(said: NDArray[np.float64], labels: NDArray[np.int64], names: NDArr
     )
 
 
-def _surest_wrong(said: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
-    core = np.argsort(-said.max(1), kind="stable")[: int(len(labels) * CORE)]
+def _surest_wrong(said: NDArray[np.float64], labels: NDArray[np.int64], share: float = CORE) -> float:
+    core = np.argsort(-said.max(1), kind="stable")[: int(len(labels) * share)]
     return float((said.argmax(1) != labels)[core].mean())
 
 

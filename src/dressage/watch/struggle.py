@@ -178,8 +178,8 @@ def _is_believable(change: Change, run: Run, found: Race, case: Case, *, end: bo
         return hardly and not control.diverged and is_slow(case.telemetry)
     if change.id == SMALL:
         return _by_statistics(case, run)
-    if change.id == "data.unscaled_inputs" and _is_sound(case):
-        return not run.metric - control.metric < SLOWER
+    if change.id == "data.unscaled_inputs" and _is_sound(case):  # then it is not they that close the units inside
+        return not run.metric - control.metric < SLOWER and not saturated(case.telemetry)
     if change.id == "optim.vanishing_gradients":
         return gradient_ratio(case.telemetry) < VANISHED
     if change.id == "optim.exploding_gradients":
