@@ -17,6 +17,7 @@ from torch import Tensor, nn
 import dressage
 from dressage.subject.task import task_of
 from dressage.watch.changes import CHANGES
+from dressage.watch.rules.twice import taken_twice
 from dressage.watch.struggle import _is_believable
 from dressage.watch.telemetry import LayerNumbers, Probe, Telemetry
 from dressage.watch.tournament import Race, Run
@@ -323,6 +324,46 @@ def test_steps_too_small_where_no_copy_can_be_trained(rate: float, wanted: list[
         optimizer.step()
         watch.step(loss)
     assert [f.id for f in watch.diagnose() if f.is_harmful] == wanted
+
+
+def taught(z: Tensor, of: Tensor, y: Tensor) -> Tensor:
+    """What a teacher says and what is true, both with a temperature."""
+    soft = F.kl_div(F.log_softmax(z / 3, 1), F.softmax(of / 3, 1), reduction="batchmean")
+    return 4.5 * soft + 0.5 * F.cross_entropy(z, y)
+
+
+@pytest.mark.parametrize("softened", [True, False])
+def test_a_softmax_taken_twice_by_a_loss_that_was_not_given(softened: bool) -> None:
+    x, y = digits()
+    torch.manual_seed(0)
+    teacher, model = nn.Linear(64, 10), nn.Sequential(nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10))
+    optimizer = torch.optim.Adam(model.parameters(), 3e-3)
+    watch = dressage.watch(model, optimizer)
+    for step in range(60):
+        rows = torch.arange(32 * step, 32 * step + 32) % 1300
+        z = model(x[rows])
+        optimizer.zero_grad()
+        loss = taught(z.softmax(1) if softened else z, teacher(x[rows]), y[rows])
+        loss.backward()
+        optimizer.step()
+        watch.step(loss)
+    assert [f.id for f in watch.diagnose() if f.is_harmful] == ["loss.double_softmax"] * softened
+
+
+def test_what_is_no_softmax_taken_twice() -> None:
+    """Attention before the last layer, a sigmoid gate, a mixture: between the two lies a layer, or something is added."""
+    z, w = torch.randn(8, 5, requires_grad=True), torch.randn(5, 5, requires_grad=True)
+    y, b = torch.arange(8) % 5, torch.rand(8, 5)
+    fine = [
+        F.cross_entropy(z.softmax(1) @ w, y),
+        F.cross_entropy(z.softmax(1) * w[0], y),
+        F.binary_cross_entropy_with_logits(z.sigmoid() * w[0], b),
+        F.nll_loss(z.softmax(1).log(), y),
+        F.cross_entropy(z, y),
+    ]
+    assert not any(taken_twice(loss, 1) for loss in fine)
+    twice = [F.cross_entropy(z.softmax(1)[:, :3] / 2, y % 3), F.binary_cross_entropy_with_logits(z.sigmoid(), b)]
+    assert all(taken_twice(loss, 1) for loss in twice)
 
 
 @pytest.mark.parametrize(("shut", "size", "believed"), [(0.9, 1.0, False), (0.0, 1.0, True), (0.9, 100.0, True)])

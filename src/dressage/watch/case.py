@@ -26,6 +26,7 @@ from dressage.watch.compared import without_classes
 from dressage.watch.gathered import Gathered
 from dressage.watch.parted import LOOKED_AT, Parts
 from dressage.watch.replayed import Replayed
+from dressage.watch.rules.twice import taken_twice
 from dressage.watch.spared import lay_aside
 from dressage.watch.telemetry import Telemetry
 
@@ -83,6 +84,8 @@ class Case:
     """Seconds that are kept for the judgement at the end."""
     began: float = field(default_factory=work_seconds)
     notes: list[str] = field(default_factory=list)
+    twice: list[Finding] = field(default_factory=list)
+    """What the first loss was seen to take twice."""
     lasting: list[Finding] = field(default_factory=list)
     """What the examination of the beginning has found."""
     step_seconds: float = 0.0
@@ -128,6 +131,10 @@ class Case:
     def loss_fn(self) -> Loss | None:
         """The loss, if it was given."""
         return self.subject.loss_fn
+
+    def trace(self, loss: Tensor) -> None:
+        """Looks at the operations that led to the first loss."""
+        self.twice = taken_twice(loss, 1)
 
     def standing(self) -> AbstractContextManager[None]:
         """Copies that are made of the live network meanwhile take rows that hold several inputs, and give what the loss takes."""

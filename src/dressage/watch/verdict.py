@@ -59,6 +59,7 @@ def consider(case: Case, *, end: bool) -> list[Finding]:
         case.examined = True
         case.lasting += guarded(case, examination)
     found += case.lasting
+    found += case.twice if case.lab(start=True) is None else []  # elsewhere it is proven by what a copy reaches
     found += bad_inputs(case)
     found += data_stall(seen, case.step_seconds, case.waited)
     signs = symptoms(seen)

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -99,6 +100,8 @@ class Watch:
 
     def step(self, loss: Tensor | float) -> None:
         """Tells the watch that an update was made with this loss. Of a processor it is read at once, of a device now and then."""
+        if not self._count and isinstance(loss, Tensor):
+            self._safely(partial(self.case.trace, loss))
         if type(loss) is Tensor and loss.is_cpu and not loss.ndim:
             loss = loss.item()  # cheaper than to keep the tensor
             if loss - loss != 0.0 and self._is_finite:
