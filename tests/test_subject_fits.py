@@ -185,6 +185,7 @@ SIZES: list[tuple[int, object, Tensor, bool]] = [
     (1, cox, torch.stack([torch.rand(200) * 90 + 5, (torch.rand(200) < 0.6).float()], 1), False),
     (1, nn.MSELoss(), torch.stack([torch.randn(200), torch.randn(200) + 4], 1), True),
     (4, thresholds, torch.arange(200) % 5, False),
+    (2, lambda z, y: F.cross_entropy(z, y.clamp_max(1)), torch.arange(200) % 4, True),
     (4, nn.CrossEntropyLoss(), torch.arange(200) % 5, True),
 ]
 
