@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
@@ -57,18 +58,11 @@ def cut_off(seen: Telemetry, model: nn.Module, optimizer: Optimizer) -> list[Fin
 
 def thawed_alone(first: nn.Module, model: nn.Module, optimizer: Optimizer, step: int) -> list[Finding]:
     """Parameters that were asked for a gradient while the training ran, get one, and are what they were at `first`."""
-    held = {p.untyped_storage().data_ptr() for group in optimizer.param_groups for p in group["params"]}
     before = dict(first.named_parameters())
     found = [
         name
-        for name, p in model.named_parameters()
-        if p.requires_grad
-        and name in before
-        and not before[name].requires_grad
-        and p.untyped_storage().data_ptr() not in held
-        and p.grad is not None
-        and bool(p.grad.any())
-        and torch.equal(p.detach().cpu(), before[name].detach().cpu())
+        for name in _left_standing(before, dict(model.named_parameters()), optimizer)
+        if not before[name].requires_grad
     ]
     if not found:
         return []
@@ -93,17 +87,8 @@ def held_in_lists(first: nn.Module, model: nn.Module, optimizer: Optimizer, step
 
     One that is kept on purpose was trained before: only weights that are spread as those of a new layer count, or are all 0.
     """
-    held = {p.untyped_storage().data_ptr() for group in optimizer.param_groups for p in group["params"]}
-    before, standing = dict(hidden_tensors(first)), dict(hidden_tensors(model))
-    found = [
-        name
-        for name, p in standing.items()
-        if name in before
-        and p.untyped_storage().data_ptr() not in held
-        and p.grad is not None
-        and bool(p.grad.any())
-        and torch.equal(p.detach().cpu(), before[name].detach().cpu())
-    ]
+    standing = dict(hidden_tensors(model))
+    found = _left_standing(dict(hidden_tensors(first)), standing, optimizer)
     if not any(_is_uniform(standing[name].detach()) or not standing[name].any() for name in found):
         return []
     return [
@@ -119,6 +104,21 @@ def held_in_lists(first: nn.Module, model: nn.Module, optimizer: Optimizer, step
             code="self.layers = nn.ModuleList(layers)",
             confidence=0.9,
         )
+    ]
+
+
+def _left_standing(before: Mapping[str, Tensor], now: Mapping[str, Tensor], optimizer: Optimizer) -> list[str]:
+    """Names of those that are asked for a gradient and get one, are not held by the optimiser, and are what they were."""
+    held = {p.untyped_storage().data_ptr() for group in optimizer.param_groups for p in group["params"]}
+    return [
+        name
+        for name, p in now.items()
+        if p.requires_grad
+        and name in before
+        and p.untyped_storage().data_ptr() not in held
+        and p.grad is not None
+        and bool(p.grad.any())
+        and torch.equal(p.detach().cpu(), before[name].detach().cpu())
     ]
 
 
