@@ -13,11 +13,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+import dressage
 from command import call, process
 from dressage.errors import UsageError
-from dressage.search.on_ray import check_address
 from test_search_kills import everything
 
 needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="ray is not installed")
@@ -50,21 +51,13 @@ def test_without_ray_the_extra_is_named(tmp_path: Path) -> None:
     assert "--on ray: ray is not installed" in answer.err and "pip install 'dressage[ray]'" in answer.err
 
 
-def test_data_from_python_is_refused() -> None:
-    import numpy as np
-
-    import dressage
-
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen()
-        address = f"ray://127.0.0.1:{listener.getsockname()[1]}"
-        if find_spec("ray") is None:
-            with pytest.raises(dressage.DressageError, match="ray is not installed"):
-                check_address(address)
-            return
-        with pytest.raises(UsageError, match="every node can open by itself"):
-            dressage.search(np.zeros((40, 2), np.float32), y=np.arange(40) % 2, on=address)
+def test_data_from_python_is_refused_before_anything_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match="every node can open by itself"):
+        dressage.search(np.zeros((40, 2), np.float32), y=np.arange(40) % 2, on="ray://127.0.0.1:10001")
+    assert not list(tmp_path.iterdir())
 
 
 @needs_ray

@@ -37,11 +37,26 @@ SOON = 1.0
 """Seconds of training from which its pace is known."""
 
 
-def check_hands(jobs: int, on: str) -> None:
-    """Raises UsageError for fewer processes than none, and for a cluster where nobody answers; MissingPackage."""
+def check_hands(jobs: int, on: str, data: str | None, model: Made | None) -> None:
+    """Raises UsageError for fewer processes than none, for a cluster where nobody answers or that cannot open the data or make the
+    network; MissingPackage.
+    """
     require_counts({"jobs": jobs}, least=0)
     if on:
+        _require_shared(on, data, model)
         check_address(on)
+
+
+def _is_own(data: str | None, model: Made | None) -> bool:
+    """Whether another process could not open the data or make the network by itself."""
+    return data is None or (model is not None and spec_of(model) is None)
+
+
+def _require_shared(on: str, data: str | None, model: Made | None) -> None:
+    if _is_own(data, model):
+        found = "the data or the network was given from Python"
+        repair = "give a path, and a network as FILE.py:Name on the command line"
+        raise UsageError.of(f"--on {on}", found, "expected what every node can open by itself", repair)
 
 
 @contextmanager
@@ -51,12 +66,9 @@ def hands(bench: Bench, model: Made | None, jobs: int, on: str, left: TimeLeft) 
     And for how many at once they are grouped: on one machine for those that fit it, however many there are. `left`: what
     knows how long the search takes yet.
     """
-    spec = spec_of(model)
-    alone = bench.asked.data is None or (model is not None and spec is None)
-    if on and alone:
-        found = "the data or the network was given from Python"
-        repair = "give a path, and a network as FILE.py:Name on the command line"
-        raise UsageError.of(f"--on {on}", found, "expected what every node can open by itself", repair)
+    spec, alone = spec_of(model), _is_own(bench.asked.data, model)
+    if on:
+        _require_shared(on, bench.asked.data, model)
     with signals(bench.place.path, waits=lambda: bench.tell(ToldEvent([WAITS]))) as stop:
         if on:
             with on_ray(bench, stop, on, spec) as cluster:

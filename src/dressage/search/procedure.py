@@ -72,7 +72,7 @@ def search(
     """
     written = _written(recipe, seed)
     terms = terms_of(space, sampler, trials, epochs, subset, stages, halving, finalists, repeats, first, budget)
-    check_hands(jobs, on)
+    check_hands(jobs, on, as_given(data), model)
     with threads_kept():
         ground = open_ground(data, y, written, None, made_anew(model), progress)
         if ground.start is not None:  # as data.json has the data: a search goes on from any folder
