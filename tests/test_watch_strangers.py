@@ -433,3 +433,19 @@ def test_what_a_narrow_network_reached_is_told_as_it_was(monkeypatch: pytest.Mon
             proven=lambda key, proof, reached=reached: (reached, 0.15),
         )
         assert [f.numbers for f in capacity.too_small(case)] == [{"wider": 0.42, "as_it_is": 0.16}] * is_told
+
+
+@pytest.mark.parametrize(("steps", "wanted"), [(705, ["optim.momentum_too_high"]), (300, [])])
+def test_momentum_that_costs_little_is_told_where_fewer_steps_come_further(
+    steps: int, wanted: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """200 steps with less momentum come past what the training reached in 705: a loss that is 15 % lower is enough then."""
+    struggle = importlib.import_module("dressage.watch.struggle")
+    change = next(c for c in CHANGES if c.id == "optim.momentum_too_high")
+    race = Race(Run(0.488, 0.795, 2.3, False, 200), [(change, Run(0.414, 0.836, 2.3, False, 200))])
+    monkeypatch.setattr(struggle, "race", lambda *given, **named: race)
+    monkeypatch.setattr(struggle, "_actual", lambda case: (0.53, 0.805))
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], 0.01, momentum=0.99)
+    subject = SimpleNamespace(metric=None, train=None)
+    case = SimpleNamespace(telemetry=Telemetry(step=steps), subject=subject, optimizer=optimizer)
+    assert [f.id for f in struggle.suspected(case, end=True)] == wanted

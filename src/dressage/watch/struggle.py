@@ -38,9 +38,9 @@ NOTHING = 0.05
 """R² up to which outputs are the mean of the targets and no more."""
 BEGUN = 30
 """Steps before which a loss that does not fall yet calls for nothing."""
-SUSPECTS = ("optim.momentum_too_high", "optim.bn_small_batch")
+MOMENTUM, SMALL = "optim.momentum_too_high", "optim.bn_small_batch"
+SUSPECTS = (MOMENTUM, SMALL)
 """Changes that apply to settings which good trainings hardly ever have."""
-SMALL = "optim.bn_small_batch"
 MENDS = ("model.init_too_large", "optim.vanishing_gradients", "data.unscaled_inputs", "optim.lr_too_high")
 """Changes that bring dead or saturated units back."""
 SUSPECT_POINTS = 0.02
@@ -135,7 +135,11 @@ def suspected(case: Case, *, end: bool) -> list[Finding]:
     for change, run in found.tried:
         fallen = (min(reached) - run.loss) / max(abs(min(reached)), 1e-12)
         points = run.metric - max(found.control.metric, metric)
-        if run.diverged or fallen <= LOSS or points <= SUSPECT_POINTS or (change.id == SMALL and not end):
+        ahead = (
+            change.id == MOMENTUM and run.steps < case.telemetry.step / 2
+        )  # of a training that took twice as many steps
+        wanted = LITTLE if ahead else LOSS
+        if run.diverged or fallen <= wanted or points <= SUSPECT_POINTS or (change.id == SMALL and not end):
             continue
         if change.id == SMALL and not _by_statistics(case, run):
             continue
