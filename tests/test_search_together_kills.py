@@ -74,14 +74,28 @@ def carried(place: Path, tasks: Sequence[Task]) -> dict[str, Any]:
 @pytest.mark.parametrize("highest", ["1e-2", "30"])
 def test_killed_between_any_two_files(highest: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With trials that all go on, and with some that are stopped within an epoch; saved whenever all can be."""
-    monkeypatch.setattr(os, "fsync", lambda file: None)  # nobody pulls the plug here, and it is what takes the time
     tasks = laid_down(tmp_path / "search", highest, monkeypatch)
+    states = killed_everywhere(tmp_path, tasks, monkeypatch)
+    assert ("stopped" in states.values()) == (highest == "30")
+
+
+def test_killed_where_one_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It goes on as it began, one of a population."""
+    tasks = laid_down(tmp_path / "search", "30", monkeypatch)
+    shutil.copytree(tmp_path / "search", tmp_path / "all" / "search")
+    states = {name: result["state"] for name, (result, _) in carried(tmp_path / "all" / "search", tasks).items()}
+    two = [next(t for t in tasks if states[f"{t.trial.number:04d}"] == state) for state in ("stopped", "done")]
+    assert set(killed_everywhere(tmp_path, two, monkeypatch).values()) == {"stopped", "done"}
+
+
+def killed_everywhere(tmp_path: Path, tasks: Sequence[Task], monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """Carries the tasks out in copies of the search, killed before each file in turn, and goes on; how the trials ended."""
+    monkeypatch.setattr(os, "fsync", lambda file: None)  # nobody pulls the plug here, and it is what takes the time
     shutil.copytree(tmp_path / "search", tmp_path / "whole" / "search")
     with monkeypatch.context() as patch:
         files = killed_before(-1, patch)
         expected = carried(tmp_path / "whole" / "search", tasks)
-    assert any(result["state"] == "stopped" for result, _ in expected.values()) == (highest == "30")
-    assert files[0] > 15
+    assert files[0] > 2 * len(tasks)
     for count in range(files[0]):
         place = tmp_path / str(count) / "search"
         shutil.copytree(tmp_path / "search", place)
@@ -89,3 +103,4 @@ def test_killed_between_any_two_files(highest: str, tmp_path: Path, monkeypatch:
             killed_before(count, patch)
             carried(place, tasks)
         assert carried(place, tasks) == expected, f"killed before file {count} of {files[0]}"
+    return {name: result["state"] for name, (result, _) in expected.items()}

@@ -62,7 +62,8 @@ def carry_out(bench: Bench, tasks: Sequence[Task], stop: Stop) -> list[Result]:
     Those that do not fit together are carried out one after the other. Raises UsageError, RunError: what is wrong with the place.
     """
     open_tasks = [task for task in tasks if not work.reached(bench.place.result(task.trial), task.epoch)]
-    for family in _families(bench, open_tasks) if len(open_tasks) > 1 else []:
+    # Also the last of a group that is left: alone its last bits would be others.
+    for family in _families(bench, open_tasks) if len(tasks) > 1 else []:
         with threads_kept(int(bench.asked.form["train.threads"])), ExitStack() as held:
             folders = [_held(bench, task, job, held) for task, job in family]
             _aligned([folder.path for folder in folders])
@@ -70,7 +71,7 @@ def carry_out(bench: Bench, tasks: Sequence[Task], stop: Stop) -> list[Result]:
             standing = [kin(c.member) for c in carried]  # some may have come further before somebody stopped
             for kind in dict.fromkeys(standing):
                 alike = [c for c, own in zip(carried, standing, strict=True) if own == kind]
-                if len(alike) > 1 and not stop.asked:
+                if not stop.asked:
                     _train(bench, alike, stop)
     return work.carry_out(bench, tasks, stop)  # reads what has come of those, and does the rest
 
@@ -92,7 +93,7 @@ def _families(bench: Bench, tasks: Sequence[Task]) -> list[list[tuple[Task, Job]
         member = Member(job.recipe, job.state, job.batches, job.plan, job.parts["validation"])
         if not misfit(member):
             found.setdefault(kin(member), []).append((task, job))
-    return [family for family in found.values() if len(family) > 1]
+    return list(found.values())
 
 
 def _held(bench: Bench, task: Task, job: Job, held: ExitStack) -> RunFolder:
@@ -119,12 +120,12 @@ def _begun(bench: Bench, task: Task, job: Job, folder: RunFolder) -> Carried:
     known, course = bench.place.result(task.trial), Course.of(job, folder)
     bench.tell(RunningEvent(task.trial, job.state.epoch))
     before = max(course.seconds, 0.0 if known is None else known.seconds)
-    return Carried(task, job, folder, course, before, heard=job.state.epoch)
+    return Carried(task, job, folder, course, before, heard=job.state.epoch, is_over=bool(course.reason))
 
 
 def _train(bench: Bench, carried: Sequence[Carried], stop: Stop) -> None:
     """All of them to the ends of their rungs, or until somebody asks for the end; their results are kept."""
-    dropped: set[int] = set()
+    dropped = {number for number, c in enumerate(carried) if c.is_over}
     heard = saved = time.perf_counter()
     try:
 
