@@ -67,10 +67,9 @@ def hands(bench: Bench, model: Made | None, jobs: int, on: str, left: TimeLeft) 
     knows how long the search takes yet.
     """
     spec, alone = spec_of(model), _is_own(bench.asked.data, model)
-    if on:
-        _require_shared(on, bench.asked.data, model)
     with signals(bench.place.path, waits=lambda: bench.tell(ToldEvent([WAITS]))) as stop:
         if on:
+            _require_shared(on, bench.asked.data, model)
             with on_ray(bench, stop, on, spec) as cluster:
                 yield cluster
             return

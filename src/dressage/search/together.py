@@ -107,9 +107,11 @@ def _held(bench: Bench, task: Task, job: Job, held: ExitStack) -> RunFolder:
 
 def _aligned(folders: Sequence[Path]) -> None:
     """Takes those that were saved once more than others, by somebody who was killed then, back to where all stood."""
-    stand = [{newest(folder)[0] or 0: True, **dict.fromkeys((0, *steps(folder))[-2:-1])} for folder in folders]
-    common = set.intersection(*map(set, stand))
-    if common and len({next(iter(own)) for own in stand}) > 1:
+    stand = [newest(folder)[0] or 0 for folder in folders]
+    # Where each stands now, or stood one checkpoint before.
+    stood = [{step, *(0, *steps(folder))[-2:-1]} for step, folder in zip(stand, folders, strict=True)]
+    common = set.intersection(*stood)
+    if common and len(set(stand)) > 1:
         for folder in folders:
             cut_checkpoints(folder, max(common))
 

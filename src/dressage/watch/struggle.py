@@ -135,10 +135,8 @@ def suspected(case: Case, *, end: bool) -> list[Finding]:
     for change, run in found.tried:
         fallen = (min(reached) - run.loss) / max(abs(min(reached)), 1e-12)
         points = run.metric - max(found.control.metric, metric)
-        ahead = (
-            change.id == MOMENTUM and run.steps < case.telemetry.step / 2
-        )  # of a training that took twice as many steps
-        wanted = LITTLE if ahead else LOSS
+        took_less = change.id == MOMENTUM and run.steps < case.telemetry.step / 2
+        wanted = LITTLE if took_less else LOSS  # in half of the steps any gain is enough
         if run.diverged or fallen <= wanted or points <= SUSPECT_POINTS or (change.id == SMALL and not end):
             continue
         if change.id == SMALL and not _by_statistics(case, run):
