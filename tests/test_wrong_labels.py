@@ -75,6 +75,7 @@ def drawn(count: int, error: Callable[[NDArray[np.float64]], NDArray[np.float64]
             0,
         ),  # rows that are merely harder: augmented ones
         (lambda sure: 0.45 + 0 * sure, lambda sure: 0.45 + 0 * sure, 0),  # the others are no cleaner
+        (lambda sure: 0.45 + 0 * sure, lambda sure: 0.25 + 0 * sure, 0),  # they are cleaner, and no clean rows to go by
     ],
 )
 def test_rows_whose_labels_are_wrong_more_often_than_those_of_others(own: Any, others: Any, wanted: float) -> None:
