@@ -126,6 +126,10 @@ def test_a_rate_that_is_gone_is_seen_without_data() -> None:
     moving = _annealed(short, _learned(short, 0.6, 0.02, 0.2))
     other = [replace(p, weights=(WeightNumbers("other", 1.0, 0.1, 0.01),)) for p in moving.probes]
     assert not rate_gone(replace(moving, probes=other))  # another group goes on
+    few = replace(moving, probes=[moving.probes[i] for i in (0, 4, 55)])
+    assert not rate_gone(few)  # when it went is not known
+    (found,) = rate_gone(replace(few, rates_read=[(step, short[step - 1]) for step in range(64, count, 64)]))
+    assert found.step == 128
 
 
 def test_copies_within_the_training_rows_do_not_make_a_shift() -> None:

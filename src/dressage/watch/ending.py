@@ -112,11 +112,11 @@ def _comes_near(case: Case, after: float) -> bool:
 
 def schedule_collapsed(case: Case) -> list[Finding]:
     """The rate fell to nothing while there was still much to learn, and with the rate put back it is learned."""
-    rates = [(p.step, p.rate) for p in case.telemetry.probes]
+    rates = case.telemetry.rates
     highest = max((rate for _, rate in rates), default=0.0)
-    gone = next((step for step, rate in rates if rate < COLLAPSED * highest and step > 1), None)
+    gone, left = next(((step, rate) for step, rate in rates if rate < COLLAPSED * highest and step > 1), (0, 0.0))
     last = case.telemetry.step
-    if gone is None or highest <= 0 or rates[-1][1] >= COLLAPSED * highest or last - gone < max(20, 0.2 * last):
+    if not gone or highest <= 0 or rates[-1][1] >= COLLAPSED * highest or last - gone < max(20, 0.2 * last):
         return []
     reached = _gone_on(case, "collapsed", highest)
     if reached is None or not (_gains(case, reached) or _makes_up(case, reached)):
@@ -126,7 +126,7 @@ def schedule_collapsed(case: Case) -> list[Finding]:
             "optim.schedule_collapsed",
             "warning",
             "schedule",
-            f"the rate fell from {highest:.3g} below {rates[-1][1]:.2g} by step {gone} of {last}; {reached.steps} steps at "
+            f"the rate fell from {highest:.3g} to {left:.2g} by step {gone} of {last}; {reached.steps} steps at "
             f"{highest:.3g} from where it stands bring {_told(reached)}",
             "the schedule had used up the learning rate long before the training was over",
             "step the schedule once an epoch, or set its length to the whole training",
@@ -142,10 +142,8 @@ def too_few_epochs(case: Case) -> list[Finding]:
     ratio = update_ratio(case.telemetry)
     if not math.isnan(ratio) and ratio < 3e-5:
         return []  # at that rate no length would do
-    highest = max((p.rate for p in case.telemetry.probes), default=0.0)
-    now = min(
-        [p.rate for p in case.telemetry.probes[-1:]] + [float(case.optimizer.param_groups[0].get("lr", math.inf))]
-    )
+    rates = [rate for _, rate in case.telemetry.rates]
+    highest, now = max(rates, default=0.0), min([*rates[-1:], case.optimizer.param_groups[0].get("lr", math.inf)])
     if now < 0.1 * highest:
         return []  # it was annealed: its end was meant
     reached = _gone_on(case, "longer", now)

@@ -28,7 +28,7 @@ def few_passes(case: Case) -> list[Finding]:
     if lab.metric is None or not lab.metric.higher_is_better:
         return []
     passes = _passes(case, train.total)
-    rates = [p.rate for p in case.telemetry.probes]
+    rates = [rate for _, rate in case.telemetry.rates]
     if not passes < PASSES or not rates or min(rates[-1], _rate(case)) < 0.5 * max(rates):
         return []
     whole, steps = replace(lab, x=train.x, y=train.y), min(LONGEST, TIMES * case.telemetry.step)

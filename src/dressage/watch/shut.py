@@ -102,7 +102,7 @@ def _dead(case: Case, lab: Lab, lines: list[LayerStatistics], go_on: Continued) 
     now, anew = go_on(lab, 0), go_on(start, min(LONG, case.telemetry.step))
     if not (anew.held > now.held + POINTS and anew.train > now.train + LITTLE):
         return []
-    rates = [p.rate for p in case.telemetry.probes]
+    rates = [rate for _, rate in case.telemetry.rates]
     told = f"{worst.dead:.0%} of the units of this {worst.kind} are zero on all rows, where it was {shut:.0%} at first; trained "
     told += f"anew at the rate that the optimiser began with a copy reaches {anew.held:.3f}, the network {now.held:.3f}"
     return [

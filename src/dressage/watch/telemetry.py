@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 KEPT_PROBES = 512
 KEPT_LOSSES = 65_536
+KEPT_RATES = 1_024
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,8 @@ class Telemetry:
     validations: list[Validation] = field(default_factory=list)
     noise_scales: list[tuple[int, float]] = field(default_factory=list)
     """Steps at which the training was judged, and the noise scale of its gradient there, in rows."""
+    rates_read: list[tuple[int, float]] = field(default_factory=list)
+    """Steps at which losses were read, and the learning rate of the first group there: probes may lie far apart."""
     nonfinite: tuple[int, str] | None = None
     """First step whose loss, or weights, were not finite, and where."""
 
@@ -103,6 +106,17 @@ class Telemetry:
         self.losses += losses[skipped :: self.stride]
         if len(self.losses) > KEPT_LOSSES:
             self.losses, self.stride = self.losses[::2], self.stride * 2
+
+    def add_rate(self, rate: float) -> None:
+        """Appends the rate of the last step; every second of many is dropped."""
+        self.rates_read.append((self.step, rate))
+        if len(self.rates_read) > KEPT_RATES:
+            self.rates_read = self.rates_read[::2]
+
+    @property
+    def rates(self) -> list[tuple[int, float]]:
+        """Steps and the learning rate at each, in order: those of probes and those read with losses."""
+        return sorted((dict(self.rates_read) | {p.step: p.rate for p in self.probes}).items())
 
     def add_probe(self, probe: Probe) -> None:
         """Appends a probe; the middle of many is thinned."""

@@ -23,7 +23,7 @@ def unpaired(case: Case) -> list[Finding]:
     seen, known = case.telemetry, case.baselines
     if len(seen.losses) < STEPS or known is None or not known.tells:
         return []
-    rates = [p.rate for p in seen.probes]
+    rates = [rate for _, rate in seen.rates]
     if not update_ratio(seen) > MOVING or not rates or min(median(rates), rates[-1]) < 0.1 * max(rates):
         return []
     (_, metric), chance = case.now(), known.constant.score

@@ -270,6 +270,9 @@ class Watch:
         self._losses.clear()
         self.telemetry.step = self._count
         self.telemetry.add_losses(values)
+        rate = self.case.optimizer.param_groups[0].get("lr")
+        if isinstance(rate, int | float):  # one that lies on a device would have to be waited for
+            self.telemetry.add_rate(float(rate))
         self._since.extend(values)
         if self.telemetry.nonfinite is None and not math.isfinite(sum(values)):
             bad = next((i for i, value in enumerate(values) if not math.isfinite(value)), None)

@@ -26,19 +26,19 @@ MUCH = 0.5
 
 def rate_gone(seen: Telemetry) -> list[Finding]:
     """The rate and the updates are gone for most of the steps, and the loss was still falling, and high, when they went."""
-    highest = max((p.rate for p in seen.probes), default=0.0)
-    alive = [p for p in seen.probes if p.rate >= GONE * highest]
-    if highest <= 0 or not alive or len(alive) == len(seen.probes):
+    rates = seen.rates
+    highest = max((rate for _, rate in rates), default=0.0)
+    last = max((step for step, rate in rates if rate >= GONE * highest), default=0)
+    after = [(step, rate) for step, rate in rates if step > last]
+    alive, dead = [p for p in seen.probes if p.step <= last], [p for p in seen.probes if p.step > last]
+    if highest <= 0 or not alive or not dead or not _stand_still(alive, dead):
         return []
-    dead = [p for p in seen.probes if p.step > alive[-1].step]
-    if len(dead) < 3 or not _stand_still(alive, dead):
+    gone, rate = after[0]
+    live, still = seen.losses[: gone // seen.stride], seen.losses[gone // seen.stride :]
+    if min(len(live), len(still)) < LEAST or seen.step - gone < MOST * seen.step:
         return []
-    gone = dead[0].step
-    live, after = seen.losses[: gone // seen.stride], seen.losses[gone // seen.stride :]
-    if min(len(live), len(after)) < LEAST or seen.step - gone < MOST * seen.step:
-        return []
-    first, left = seen.first(5), float(np.mean(after))
-    fall = _fall_at_last(np.asarray(live), _rates(seen.probes, len(live), seen.stride))
+    first, left = seen.first(5), float(np.mean(still))
+    fall = _fall_at_last(np.asarray(live), _rates(seen, len(live)))
     if not (left > MUCH * first > 0 and fall > STILL * (first - left) > 0):
         return []
     return [
@@ -46,7 +46,7 @@ def rate_gone(seen: Telemetry) -> list[Finding]:
             "optim.schedule_collapsed",
             "warning",
             "schedule",
-            f"the rate fell from {highest:.3g} to {dead[0].rate:.2g} by step {gone} of {seen.step}, and no weight has moved since; "
+            f"the rate fell from {highest:.3g} to {rate:.2g} by step {gone} of {seen.step}, and no weight has moved since; "
             f"until then the loss fell, from {first:.3g} on, and it has stayed at {left:.3g}",
             "the schedule had used up the learning rate long before the training was over",
             "step the schedule once an update (or once an epoch, as it was made for), or set its length to the whole training",
@@ -64,10 +64,10 @@ def _stand_still(alive: list[Probe], dead: list[Probe]) -> bool:
     return max(moves) < GONE * median(moved)
 
 
-def _rates(probes: list[Probe], count: int, stride: int) -> NDArray[np.float64]:
-    """`(count,)` rate of each loss, between probes along a line."""
-    steps = np.arange(count) * stride + 1.0
-    return np.asarray(np.interp(steps, [p.step for p in probes], [p.rate for p in probes]), np.float64)
+def _rates(seen: Telemetry, count: int) -> NDArray[np.float64]:
+    """`(count,)` rate of each loss, between those that are known along a line."""
+    steps, known = np.arange(count) * seen.stride + 1.0, seen.rates
+    return np.asarray(np.interp(steps, [step for step, _ in known], [rate for _, rate in known]), np.float64)
 
 
 def _fall_at_last(losses: NDArray[np.float64], rates: NDArray[np.float64]) -> float:
