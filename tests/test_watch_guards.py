@@ -278,3 +278,39 @@ def test_dropout_that_drops_nothing_is_none(model: nn.Module, is_dropped: bool) 
     x, optimizer = torch.randn(64, 6), torch.optim.SGD(model.parameters(), 0.1)
     lab = Lab(model, optimizer, nn.CrossEntropyLoss(), x, (x[:, 0] > 0).long(), 16)
     assert ("optim.over_regularised" in [c.id for c in changes(lab)]) == is_dropped
+
+
+class Closed(dict[str, Tensor]):
+    """What a network keeps, and nobody may read once it is closed."""
+
+    is_open = True
+
+    def items(self) -> Any:
+        if not self.is_open:
+            raise RuntimeError("closed")
+        return super().items()
+
+
+@pytest.mark.parametrize("seconds", [20.0, 1e-9])
+def test_a_cheap_rule_that_fails_never_reaches_the_loop_and_asks_for_no_time(seconds: float) -> None:
+    """With and without time for examinations: another such rule still finds what it sees."""
+    model = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 2))
+    model.kept = Closed(scale=torch.ones(1))
+    model[0].requires_grad_(False)
+    optimizer = torch.optim.SGD(model[2].parameters(), 0.1)
+    watch = dressage.watch(model, optimizer, seconds=seconds)
+    for step in range(120):
+        model[0].requires_grad_(step >= 20)
+        x = torch.randn(16, 6)
+        loss = F.cross_entropy(model(x), (x[:, 0] > 0).long())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        watch.step(loss)
+    Closed.is_open = False
+    try:
+        found = watch.diagnose()
+    finally:
+        Closed.is_open = True
+    assert "optim.frozen_params" in [f.id for f in found]
+    assert any("closed" in note for note in watch.notes)

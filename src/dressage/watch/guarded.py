@@ -15,9 +15,15 @@ def guarded(case: Case, rule: Callable[[Case], list[Finding]]) -> list[Finding]:
         return []
     before, began = case.spent, work_seconds()
     try:
+        return noted(case, rule)
+    finally:
+        case.spent = max(case.spent, before + work_seconds() - began)  # of which proofs have counted a part
+
+
+def noted(case: Case, rule: Callable[[Case], list[Finding]]) -> list[Finding]:
+    """What a rule finds that costs nothing worth counting, whatever time is left; what it raises is noted."""
+    try:
         return rule(case)
     except Exception as error:
         case.notes.append(f"one examination failed ({type(error).__name__}: {str(error)[:160]})")
         return []
-    finally:
-        case.spent = max(case.spent, before + work_seconds() - began)  # of which proofs have counted a part

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from torch import nn
+from torch.optim import Optimizer
 
 from dressage.findings import Finding, ranked
 from dressage.watch.answered import answers_with_its_targets
@@ -16,7 +19,7 @@ from dressage.watch.ending import at_the_end
 from dressage.watch.equal import equal_units
 from dressage.watch.examination import examination
 from dressage.watch.explained import explained, joined
-from dressage.watch.guarded import guarded
+from dressage.watch.guarded import guarded, noted
 from dressage.watch.head import wrong_head
 from dressage.watch.mislabelled import mislabelled
 from dressage.watch.modes import train_mode_at_eval, trained_in_eval_mode
@@ -122,9 +125,9 @@ def _ended(case: Case, found: list[Finding]) -> list[Finding]:
     found += guarded(case, renumbered) + guarded(case, answers_with_its_targets)
     if case.start is not None:
         for standing in (thawed_alone, held_in_lists):
-            found = joined(found, standing(case.start[0], case.model, case.optimizer, case.telemetry.step))
+            found = joined(found, noted(case, partial(_standing, standing)))
     if not any(f.id == "optim.frozen_params" for f in found):
-        found += cut_off(case.telemetry, case.model, case.optimizer)
+        found += noted(case, lambda c: cut_off(c.telemetry, c.model, c.optimizer))
     found = guarded(case, lambda c: _settled(c, found)) or found
     found = guarded(case, lambda c: outgrown(c, found)) or found
     if not any(f.is_harmful and not f.is_symptom for f in found):
@@ -142,6 +145,12 @@ def _ended(case: Case, found: list[Finding]) -> list[Finding]:
     found += [] if is_explained else guarded(case, pairs) or guarded(case, added_penalty)
     found = found + guarded(case, lambda c: at_the_end(c, found))
     return guarded(case, lambda c: underfits_for_a_reason(c, found)) or found
+
+
+def _standing(rule: Callable[[nn.Module, nn.Module, Optimizer, int], list[Finding]], case: Case) -> list[Finding]:
+    """What a rule finds that holds the network against what it was when the watch began."""
+    assert case.start is not None
+    return rule(case.start[0], case.model, case.optimizer, case.telemetry.step)
 
 
 def _seen_of_losses(case: Case) -> list[Finding]:
