@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from data_faults import flipped, found_by, pictures, table, trained_on, warned
 from dressage.clock import work_seconds
+from dressage.data.idx import read_idx
 from dressage.preflight.data_labels import imbalance_finding, minority_recall
 from dressage.preflight.data_order import label_run_evidence
 from dressage.preflight.data_shift import _auc
@@ -157,6 +158,21 @@ def test_pictures_inverted_in_validation_and_sorted_splits(shared_data: Path) ->
     found = found_by(trained_on(x[:900], y[:900], (x[900:], y[900:])), "data.split_shift")
     assert warned(found) == {"data.split_shift"}
     assert "no training row" in found[0].evidence
+
+
+@pytest.mark.parametrize("is_right", [False, True])
+def test_a_test_set_that_differs_a_little_by_itself_is_still_seen_to_be_prepared_otherwise(
+    is_right: bool, shared_data: Path
+) -> None:
+    """MNIST's first test pictures are cleaner than its training pictures: no map makes these of one kind."""
+    x, y = pictures(shared_data, "mnist", 2000)
+    read = [
+        read_idx(shared_data / "mnist" / f"t10k-{kind}.gz")[:700] for kind in ("images-idx3-ubyte", "labels-idx1-ubyte")
+    ]
+    held, labels = torch.tensor(read[0]).float()[:, None] / 255, torch.tensor(read[1]).long()
+    x, right = (x - 0.1307) / 0.3081, (held - 0.1307) / 0.3081
+    found = found_by(trained_on(x, y, (right if is_right else held, labels)), "data.split_shift")
+    assert warned(found) == (set() if is_right else {"eval.preprocess_mismatch"})
 
 
 def test_another_population_is_a_shift_and_no_preparation() -> None:
