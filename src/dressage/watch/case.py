@@ -17,7 +17,7 @@ from dressage.preflight.known import baselines_of
 from dressage.preflight.loss_form import asks_for_means
 from dressage.subject import Lab, Rows, Subject, copy_of, judged, labels_of, metric_of, outputs_of
 from dressage.subject.baselines import Baselines
-from dressage.subject.inputs import hooks_standing
+from dressage.subject.inputs import Inputs, hooks_standing
 from dressage.subject.outputs import Pick
 from dressage.subject.subject import Loss
 from dressage.subject.untouched import copy_with
@@ -56,6 +56,8 @@ class Case:
     """Validation rows as they were given, before they were brought into the form of the training inputs."""
     validation_input: Tensor | None = None
     """Inputs of the first pass of the last validation that was seen."""
+    validation_inputs: Inputs | None = None
+    """All that a pass of it was given, where that is more than one tensor."""
     gathered: Gathered | None = None
     """Rows of probed batches, where no data was given or it could not be followed."""
     replayed: Replayed = field(default_factory=Replayed)

@@ -5,8 +5,12 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+import torch
+from torch import Tensor
+
 from dressage.findings import Finding
-from dressage.subject import advance, copy_of, outputs_of
+from dressage.subject import advance, copy_of, generators_kept, outputs_of
+from dressage.subject.subject import first_output
 from dressage.watch.case import Case
 
 POINTS = 0.01
@@ -41,10 +45,9 @@ def _difference(case: Case) -> str:
     """What the two modes give on the same rows, in words; empty where it is the same."""
     rows, metric = case.subject.validation, case.subject.metric
     if rows is None or metric is None:
-        if case.validation_input is None:
+        noisy, still = (_given_out(case, training=mode) for mode in (True, False))
+        if noisy is None or still is None:
             return ""
-        x = case.validation_input
-        noisy, still = (outputs_of(copy_of(case.model), x, training=mode).flatten(1) for mode in (True, False))
         moved = float((noisy - still).norm() / still.norm().clamp_min(1e-12))
         return f"; the outputs of the two modes differ by {moved:.0%}" if moved > 0.1 else ""
     rows = rows.head(1024)
@@ -61,6 +64,18 @@ def _difference(case: Case) -> str:
     return (
         f"; {metric.name} {scores[0]:.3f} instead of {scores[1]:.3f}, loss {losses[0]:.3g} instead of {losses[1]:.3g}"
     )
+
+
+def _given_out(case: Case, *, training: bool) -> Tensor | None:
+    """What a copy gives for the inputs of a validation; None where none were kept."""
+    model = copy_of(case.model)
+    if case.validation_inputs is not None:
+        args, kwargs = case.validation_inputs.make(iter(case.validation_inputs.tensors))
+        with torch.no_grad(), generators_kept():
+            return first_output(model.train(training)(*args, **kwargs)).float().flatten(1)
+    if case.validation_input is None:
+        return None
+    return outputs_of(model, case.validation_input, training=training).flatten(1)
 
 
 def trained_in_eval_mode(case: Case) -> list[Finding]:

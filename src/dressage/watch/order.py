@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import torch
 from torch import Tensor
 
 from dressage.findings import Finding
 from dressage.preflight.data_order import label_run_evidence
 from dressage.watch.aligned import rows_in
 from dressage.watch.case import Case
+from dressage.watch.compared import SAID
 from dressage.watch.tournament import as_it_is
+
+FEW = 0.25
+"""Of the usual share of pairs of unlike classes, below which a batch has hardly any."""
 
 
 def no_shuffle(case: Case) -> list[Finding]:
@@ -45,6 +50,40 @@ def no_shuffle(case: Case) -> list[Finding]:
             confidence=0.9,
         )
     ]
+
+
+def no_pairs(case: Case) -> list[Finding]:
+    """A loss that compares the rows of a batch is served batches of one class: it has hardly a pair to tell apart."""
+    rows = case.subject.train
+    if rows is None or SAID not in case.subject.notes or rows.y.ndim != 1 or not rows.is_whole:
+        return []
+    if rows.order == "shuffled" or rows.batch_size < 2 or not _in_order(rows.x, case.batches):
+        return []
+    unlike = [_unlike(batch) for batch in torch.split(rows.y, rows.batch_size)]
+    share, usual = sum(unlike) / len(unlike), _unlike(rows.y)
+    if not share < FEW * usual:
+        return []
+    return [
+        Finding(
+            "data.no_shuffle",
+            "warning",
+            "training batches",
+            f"batches follow the order of the rows, in which like targets stand together: two rows of a batch are of unlike "
+            f"classes in {share:.0%}, two rows of all in {usual:.0%}, and the loss compares the rows of a batch",
+            "each batch shows one class, and the loss has nothing to keep it apart from",
+            "shuffle the rows anew in each epoch, or draw some of several classes into each batch",
+            step=case.telemetry.step,
+            code="DataLoader(..., shuffle=True)",
+            confidence=0.9,
+            numbers={"share": share, "usual": usual},
+        )
+    ]
+
+
+def _unlike(y: Tensor) -> float:
+    """The probability that two rows are of unlike classes, 1 − Σ p²."""
+    shares = torch.unique(y, return_counts=True)[1].double() / max(1, len(y))
+    return 1 - float(shares.square().sum())
 
 
 def _in_order(x: Tensor, batches: list[Tensor]) -> bool:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from dressage.subject.inputs import Inputs, inputs_of, is_single
 from dressage.watch.wrapped import main_input
+
+VALUES = 1 << 22
+"""Of several inputs, that are kept at most."""
 
 
 class Passes:
@@ -19,6 +24,8 @@ class Passes:
         self.modes: list[tuple[bool, bool]] = []
         """Of each pass: whether it was in training mode, and whether gradients were asked for."""
         self.input: Tensor | None = None
+        self.inputs: Inputs | None = None
+        """All that a pass was given, where that is more than one tensor, and not large."""
         self._handle: Any = None
         self._last, self._period = 0, 0
 
@@ -30,7 +37,7 @@ class Passes:
     def stand(self) -> None:
         """Puts the hook up."""
         self.leave()
-        self.modes, self.input = [], None
+        self.modes, self.input, self.inputs = [], None, None
         self._handle = self.model.register_forward_pre_hook(self._seen, with_kwargs=True)
 
     def leave(self) -> None:
@@ -59,5 +66,13 @@ class Passes:
         if self.input is None or is_first:
             x = main_input(module, args, kwargs)
             self.input = None if x is None else x.detach()[:512].clone()
+            self.inputs = None if is_single(args, kwargs) else _kept(inputs_of(args, kwargs))
         if learns and len(self.modes) > 4096:
             self.leave()
+
+
+def _kept(inputs: Inputs) -> Inputs | None:
+    """A copy that stays as it is; None of what would take much memory."""
+    if sum(t.numel() for t in inputs.tensors) > VALUES:
+        return None
+    return replace(inputs, tensors=[t.clone() for t in inputs.tensors])

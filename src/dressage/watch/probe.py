@@ -41,6 +41,8 @@ class StepProbe:
         self.forward_at: float | None = None
         self.training: bool | None = None
         self.stepped = False
+        self.acts = False
+        """Whether layers ran, without gradients, before the step's first pass: the network makes its data, or is validated."""
         self.batch = 0
         self.input: Tensor | None = None
         self.inputs: Inputs | None = None
@@ -122,6 +124,7 @@ class StepProbe:
 
     def _layer(self, name: str) -> Callable[[nn.Module, Any, Any], None]:
         def hook(module: nn.Module, args: Any, output: Any) -> None:
+            self.acts = self.acts or (self.forward_at is None and not torch.is_grad_enabled())
             if not torch.is_grad_enabled() or not isinstance(output, Tensor) or not output.is_floating_point():
                 return
             if output.ndim == 0:  # of a loss that the network has as a part
@@ -192,6 +195,7 @@ class StepProbe:
             batch=self.batch,
             calls=max(1, self.calls),
             learns_input=self.learned == {True},
+            acts=self.acts,
         )
 
     def _rate(self) -> float:

@@ -68,6 +68,8 @@ class Probe:
     """Calls of the loop up to the update: more than one where gradients of several batches are added up by intent."""
     learns_input: bool = False
     """Whether each input was asked for its gradient: it is what is learned, or comes out of another network that is."""
+    acts: bool = False
+    """Whether layers ran without gradients between the last step and this one: time that is not waited for data."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,10 +21,11 @@ from dressage.watch.examination import examination
 from dressage.watch.explained import explained, joined
 from dressage.watch.guarded import guarded, noted
 from dressage.watch.head import wrong_head
+from dressage.watch.logarithm import log_of_negatives
 from dressage.watch.mislabelled import mislabelled
 from dressage.watch.modes import train_mode_at_eval, trained_in_eval_mode
 from dressage.watch.noise import noise_scale
-from dressage.watch.order import no_shuffle
+from dressage.watch.order import no_pairs, no_shuffle
 from dressage.watch.outgrown import outgrown
 from dressage.watch.oversized import oversized
 from dressage.watch.own_loss import rate_of_own_loss
@@ -34,7 +35,7 @@ from dressage.watch.reason import underfits_for_a_reason
 from dressage.watch.renumbered import renumbered
 from dressage.watch.rules.crept import crept
 from dressage.watch.rules.curves import overfit
-from dressage.watch.rules.cut import cut_off, held_in_lists, thawed_alone
+from dressage.watch.rules.cut import cut_off, held_in_lists, left_out, thawed_alone
 from dressage.watch.rules.layers import dead_units, saturated, standing_first_layers
 from dressage.watch.rules.loop import another_optimizer, data_stall, eval_mode_in_training, is_only_asked, no_zero_grad
 from dressage.watch.rules.runaway import falls_without_end, thrown_out
@@ -64,6 +65,7 @@ def consider(case: Case, *, end: bool) -> list[Finding]:
     found += case.lasting
     found += case.twice if case.lab(start=True) is None else []  # elsewhere it is proven by what a copy reaches
     found += bad_inputs(case)
+    found = joined(found, guarded(case, log_of_negatives))
     found += data_stall(seen, case.step_seconds, case.waited)
     signs = symptoms(seen)
     case.told_nonfinite = seen.nonfinite is not None
@@ -123,8 +125,9 @@ def _ended(case: Case, found: list[Finding]) -> list[Finding]:
     """What only the end tells: harm that did not come, and causes of what is not explained."""
     found = [f for f in found if f.id != "data.class_imbalance"] + guarded(case, unlearned_class)
     found += guarded(case, renumbered) + guarded(case, answers_with_its_targets)
+    found = joined(found, guarded(case, no_pairs))
     if case.start is not None:
-        for standing in (thawed_alone, held_in_lists):
+        for standing in (thawed_alone, left_out, held_in_lists):
             found = joined(found, noted(case, partial(_standing, standing)))
     if not any(f.id == "optim.frozen_params" for f in found):
         found += noted(case, lambda c: cut_off(c.telemetry, c.model, c.optimizer))

@@ -126,6 +126,7 @@ class Watch:
         training = self._passes.validated(self._count, self.case.model.training)
         if self._passes.input is not None:
             self.case.validation_input = self._passes.input
+        self.case.validation_inputs = self._passes.inputs or self.case.validation_inputs
         mean = sum(self._since) / len(self._since) if self._since else math.nan
         self._since.clear()
         told = (_number(loss), _number(metric))

@@ -82,6 +82,28 @@ def thawed_alone(first: nn.Module, model: nn.Module, optimizer: Optimizer, step:
     ]
 
 
+def left_out(first: nn.Module, model: nn.Module, optimizer: Optimizer, step: int) -> list[Finding]:
+    """New layers of the model that get a gradient, are not held by the optimiser, and are what they were at `first`."""
+    before, now = dict(first.named_parameters()), dict(model.named_parameters())
+    found = [name for name in _left_standing(before, now, optimizer) if before[name].requires_grad]
+    if not any(_is_uniform(now[name].detach()) for name in found):
+        return []  # trained before, and kept on purpose
+    return [
+        Finding(
+            "optim.frozen_params",
+            "warning",
+            found[0],
+            f"{len(found)} parameters ({', '.join(found[:4])}{', …' * (len(found) > 4)}) get a gradient and have not moved in "
+            f"{step} steps: the optimiser does not hold them, and they are as they were drawn",
+            "the optimiser was made from a part of the model, and nothing trains the rest",
+            "give the optimiser all that is to be trained; what is kept on purpose, say so by requires_grad_(False)",
+            step=step,
+            code="optimizer = torch.optim.Adam(model.parameters(), lr)",
+            confidence=0.9,
+        )
+    ]
+
+
 def held_in_lists(first: nn.Module, model: nn.Module, optimizer: Optimizer, step: int) -> list[Finding]:
     """Layers of a plain list, dict or attribute: they get a gradient, are in no optimiser, and stand as they did at `first`.
 

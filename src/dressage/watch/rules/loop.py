@@ -100,7 +100,7 @@ def eval_mode_in_training(seen: Telemetry, modal: int) -> list[Finding]:
 def data_stall(seen: Telemetry, step_seconds: float, waited: list[float]) -> list[Finding]:
     """The loop waits for its data more than half of the time, after the first steps."""
     is_timed = len(waited) >= 8
-    seconds = waited[3:] if is_timed else [p.waiting for p in seen.probes[3:]]
+    seconds = waited[3:] if is_timed else [p.waiting for p in seen.probes[3:] if not p.acts]
     if len(seconds) < 3 or step_seconds <= 0:
         return []
     wait = median(seconds)

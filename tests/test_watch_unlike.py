@@ -1,0 +1,184 @@
+"""What programs of unlike kinds showed: embeddings, bags of words, agents, mixtures of densities."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, TensorDataset
+
+import dressage
+from dressage.watch import LoopWatch
+
+
+def harmful(watch: LoopWatch) -> list[str]:
+    return [f.id for f in watch.diagnose() if f.is_harmful and not f.is_symptom]
+
+
+def stepped(watch: LoopWatch, optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    watch.step(loss)
+
+
+def like_and_unlike(z: Tensor, labels: Tensor) -> Tensor:
+    """The supervised contrastive loss."""
+    z = F.normalize(z, dim=1)
+    own = torch.eye(len(z), dtype=torch.bool)
+    likeness = (z @ z.T / 0.2).masked_fill(own, -1e9)
+    same = (labels[:, None] == labels[None]) & ~own
+    shares = likeness - likeness.logsumexp(1, keepdim=True)
+    return -((shares * same).sum(1) / same.sum(1).clamp(min=1)).mean()
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_a_loss_of_pairs_is_served_one_class_a_batch(shuffle: bool) -> None:
+    """And its many outputs are no answers to the classes, in whatever order these come."""
+    torch.manual_seed(0)
+    y = torch.arange(6).repeat_interleave(80)
+    x = torch.randn(6, 12)[y] + 0.7 * torch.randn(480, 12)
+    loader = DataLoader(TensorDataset(x, y), batch_size=32, shuffle=shuffle)
+    model = nn.Sequential(nn.Linear(12, 32), nn.ReLU(), nn.Linear(32, 16))
+    optimizer = torch.optim.Adam(model.parameters(), 3e-3)
+    watch = dressage.watch(model, optimizer, like_and_unlike, train=loader)
+    for _ in range(10):
+        for rows, labels in loader:
+            stepped(watch, optimizer, like_and_unlike(model(rows), labels))
+    assert harmful(watch) == ([] if shuffle else ["data.no_shuffle"])
+    if not shuffle:
+        (found,) = (f for f in watch.findings if f.id == "data.no_shuffle" and f.is_harmful)
+        unlike = [len(set(batch.tolist())) > 1 for batch in y.split(32)]
+        assert found.numbers["usual"] == pytest.approx(1 - 6 * (80 / 480) ** 2)
+        assert found.numbers["share"] == pytest.approx(0.5 * sum(unlike) / len(unlike))  # three batches, half and half
+
+
+class Bag(nn.Module):
+    """Words of all rows in one list, with the place where each row begins."""
+
+    def __init__(self, drop: float) -> None:
+        super().__init__()
+        self.words, self.drop, self.out = nn.EmbeddingBag(50, 16), nn.Dropout(drop), nn.Linear(16, 3)
+
+    def forward(self, ids: Tensor, offsets: Tensor) -> Tensor:
+        return self.out(self.drop(self.words(ids, offsets)))  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize(("drop", "evals", "told"), [(0.6, False, True), (0.6, True, False), (0.0, False, False)])
+def test_a_network_of_several_inputs_is_validated_in_training_mode(drop: float, evals: bool, told: bool) -> None:
+    torch.manual_seed(0)
+    model = Bag(drop)
+    optimizer = torch.optim.Adam(model.parameters(), 5e-3)
+    watch = dressage.watch(model, optimizer)
+    y = torch.randint(3, (64,))
+    ids, offsets = (torch.randint(50, (64, 5)) % 16 + 16 * y[:, None]).flatten(), torch.arange(0, 320, 5)
+    for _ in range(8):
+        model.train()
+        for _ in range(20):
+            stepped(watch, optimizer, F.cross_entropy(model(ids, offsets), y))
+        model.train(not evals)
+        with torch.no_grad():
+            out = model(ids, offsets)
+        watch.validated(loss=F.cross_entropy(out, y), metric=(out.argmax(1) == y).float().mean())
+    assert ("eval.train_mode_at_eval" in harmful(watch)) == told
+
+
+class Agent(nn.Module):
+    """An actor and a critic; the actor is asked between the steps."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.actor = nn.Sequential(nn.Linear(4, 32), nn.Tanh(), nn.Linear(32, 2))
+        self.critic = nn.Sequential(nn.Linear(4, 32), nn.Tanh(), nn.Linear(32, 1))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return self.actor(x), self.critic(x)
+
+
+def acted(held: Callable[[Agent], Any], change: Callable[[Agent], None], seconds: float = 0.0) -> LoopWatch:
+    """A loop in which the agent plays for so many seconds before each step."""
+    torch.manual_seed(0)
+    agent = Agent()
+    change(agent)
+    optimizer = torch.optim.Adam(held(agent), 3e-3)
+    watch = dressage.watch(agent, optimizer)
+    for _ in range(120):
+        x = torch.randn(64, 4)
+        with torch.no_grad():
+            agent.actor(x)
+        time.sleep(seconds)
+        logits, value = agent(x)
+        loss = F.cross_entropy(logits, (x[:, 0] > 0).long()) + (value[:, 0] - x[:, 1]).square().mean()
+        stepped(watch, optimizer, loss)
+    return watch
+
+
+def trained_before(agent: Agent) -> None:
+    for layer in (agent.actor[0], agent.actor[2]):
+        nn.init.normal_(layer.weight)
+
+
+@pytest.mark.parametrize(
+    ("held", "change", "told"),
+    [
+        (lambda agent: agent.critic.parameters(), lambda agent: None, True),
+        (lambda agent: agent.parameters(), lambda agent: None, False),
+        (lambda agent: agent.critic.parameters(), trained_before, False),
+        (lambda agent: agent.critic.parameters(), lambda agent: agent.actor.requires_grad_(False), False),
+    ],
+)
+def test_a_part_that_no_optimiser_holds(held: Any, change: Any, told: bool) -> None:
+    """New and asked for a gradient: not kept on purpose. What was trained before, or asks for none, is."""
+    assert harmful(acted(held, change)) == (["optim.frozen_params"] if told else [])
+
+
+def test_who_plays_between_the_steps_does_not_wait_for_data() -> None:
+    watch = acted(lambda agent: agent.parameters(), lambda agent: None, seconds=0.01)
+    probes = watch.telemetry.probes
+    assert all(p.acts for p in probes[1:]) and max(p.waiting for p in probes) > 0.009
+    assert harmful(watch) == []
+
+
+def mixture(out: Tensor, y: Tensor, shares: Callable[[Tensor], Tensor]) -> Tensor:
+    weights, mean = out.chunk(2, 1)
+    density = torch.exp(-0.5 * (y - mean) ** 2) / math.sqrt(2 * math.pi)
+    return -torch.log((shares(weights) * density).sum(1)).mean()
+
+
+@pytest.mark.parametrize("is_right", [False, True])
+def test_a_loss_takes_the_logarithm_of_plain_outputs(is_right: bool) -> None:
+    def loss_fn(out: Tensor, y: Tensor) -> Tensor:
+        return mixture(out, y, (lambda w: w.softmax(1)) if is_right else (lambda w: w))
+
+    torch.manual_seed(0)
+    x = torch.randn(600, 2)
+    y = x[:, :1] + 0.1 * torch.randn(600, 1)
+    model = nn.Sequential(nn.Linear(2, 24), nn.Tanh(), nn.Linear(24, 8))
+    optimizer = torch.optim.Adam(model.parameters(), 3e-3)
+    watch = dressage.watch(model, optimizer, loss_fn, train=(x, y))
+    for step in range(200):
+        rows = torch.arange(32) + 32 * (step % 18)
+        stepped(watch, optimizer, loss_fn(model(x[rows]), y[rows]))
+    found = {f.id: f for f in watch.diagnose() if f.is_harmful}
+    assert ("loss.logits_as_probs" in found) != is_right
+    if not is_right:
+        torch.manual_seed(0)
+        assert found["loss.logits_as_probs"].step <= 3
+        assert 0 < found["loss.logits_as_probs"].numbers["below"] < 1
+
+
+def test_numbers_that_are_not_finite_for_another_reason_are_no_logarithm() -> None:
+    model = nn.Linear(2, 1)
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    x = torch.randn(100, 2)
+    x[3] = math.nan
+    watch = dressage.watch(model, optimizer, nn.MSELoss(), train=(x, x[:, :1]))
+    for _ in range(20):
+        stepped(watch, optimizer, F.mse_loss(model(x), x[:, :1]))
+    assert "loss.logits_as_probs" not in harmful(watch)
