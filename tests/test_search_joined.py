@@ -116,15 +116,15 @@ def test_what_is_searched_where_nothing_is_asked(tmp_path: Path) -> None:
     usual = {name: value for name, value in ASKED.items() if name not in ("stages", "sampler")}
     for number, (more, wanted) in enumerate(
         [
-            ({}, [(24, 2, 0), (12, 3, 0), (6, 9, 0)]),  # a ninth would be one epoch, of three steps
+            ({}, [(24, 2, 0), (8, 3, 0), (4, 9, 0)]),  # a ninth would be one epoch, of three steps
             ({"trials": 5}, [(5, 2, 0), (2, 3, 0), (1, 9, 0)]),
-            ({"epochs": 2, "subset": 60}, [(24, 2, 60), (12, 6, 60), (6, 9, 0)]),
+            ({"epochs": 2, "subset": 60}, [(24, 2, 60), (8, 6, 60), (4, 9, 0)]),
             ({"trials": 1, "epochs": 20}, [(1, 9, 0)] * 3),
-            ({"recipe": {"train": {"batch_size": 1, "epochs": 9}}}, [(24, 1, 0), (12, 3, 0), (6, 9, 0)]),
+            ({"recipe": {"train": {"batch_size": 1, "epochs": 9}}}, [(24, 1, 0), (8, 3, 0), (4, 9, 0)]),
         ]
     ):
         with pytest.raises(Stopped):
             dressage.search("iris", **{**usual, **more}, out=tmp_path / str(number), on_event=look)
         asked = load_search(tmp_path / str(number)).asked
         assert [(stage.trials, stage.epochs, stage.rows) for stage in asked.plan] == wanted
-        assert asked.is_joined and asked.sampler == "sobol" and asked.halving == "none"
+        assert asked.is_joined and asked.sampler == "gp" and asked.halving == "none"

@@ -32,8 +32,8 @@ class Asked:
 
     space: Annotated[list[str] | None, Parameter(consume_multiple=True, negative="")] = None
     """PATH=RANGE of each setting: log:A:B, uniform:A:B, integer:A:B or choice:A:B:C; rate, decay and dropout without it."""
-    sampler: str = "sobol"
-    """sobol, random, grid or optuna."""
+    sampler: str = "gp"
+    """gp, sobol, random, grid or optuna."""
     trials: int | None = None
     """Trials of the first of three stages, each with half as many as the one before; 24 where nothing is said."""
     epochs: int | None = None

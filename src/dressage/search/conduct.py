@@ -8,27 +8,25 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from dressage.recipe import Recipe
 from dressage.search.asked import Asked, Stage, brackets, joins, planned
-from dressage.search.edits import as_edit, point_of
+from dressage.search.edits import as_edit
 from dressage.search.events import KnownEvent, PlanEvent, SearchEvent, StageEvent, ToldEvent, TrialEvent
 from dressage.search.folder import SearchFolder, Standing
 from dressage.search.found import Search, StageFound
 from dressage.search.judge import judge
+from dressage.search.proposals import drawn, tried_again
 from dressage.search.rungs import promoted
-from dressage.search.samplers import sample
 from dressage.search.space import Space, texts_of
 from dressage.search.stages import at_edges, narrow
-from dressage.search.trial import Result, Trial, ranked, ranked_by_rung
+from dressage.search.trial import Result, Trial, ranked
 from dressage.search.work import Task, at_epoch, reached
 
 CHUNK = 10
 """Trials that a sampler which learns proposes at once."""
-CARRIED, FORMERLY = 0.25, 0.125
-"""Of the trials of a stage: the best of the one before are tried again in it; and in searches that began before it was so."""
 FEWEST = 4
 """Trials that a batch begins whatever the time."""
 
@@ -105,35 +103,18 @@ def _carry_stage(c: Conduct, number: int, stage: Stage, space: Space, first: int
     Those that are there already are trials of earlier stages, which go on.
     """
     left = stage.trials
-    again = _tried(c, stage, number)
+    again = tried_again(c.asked, c.stages, stage)
     while left:
         size = min(left, CHUNK) if c.asked.sampler == "optuna" else left
         own = [r for r in results if r.trial.stage == number]
-        known = [(point_of(space, r.trial.edit), r.score if r.counts else None) for r in own]
         edits = [again.pop(0) for _ in range(min(len(again), size))]
         if size > len(edits):
-            points = sample(space, c.asked.sampler, size - len(edits), c.asked.seed, number, known)
+            points = drawn(c.asked, c.stages, space, size - len(edits), own)
             edits += [as_edit(c.whole, point) for point in points]
         begin = first + stage.trials - left
         trials = [Trial(begin + i, number, edit, c.asked.seed, stage.epochs) for i, edit in enumerate(edits)]
         _by_rungs(c, trials, results)
         left -= size
-
-
-def _tried(c: Conduct, stage: Stage, number: int) -> list[Mapping[str, object]]:
-    """Edits that a stage tries before it draws any: the best of the one before, which a narrower range may have missed.
-
-    A stage of one trial is the best, for longer; not so in searches that began before there were joined stages.
-    """
-    if not c.stages or joins(c.asked, number):
-        return [] if c.stages else [dict(edit) for edit in c.asked.first[: stage.trials]]
-    before = ranked_by_rung(c.stages[-1].results)
-    share = CARRIED if c.asked.is_joined else FORMERLY
-    return (
-        [r.trial.edit for r in before[: math.ceil(share * stage.trials)]]
-        if stage.trials > 1 or c.asked.is_joined
-        else []
-    )
 
 
 def _by_rungs(c: Conduct, trials: Sequence[Trial], results: list[Result]) -> None:

@@ -41,7 +41,7 @@ def search(
     recipe: Recipe | Mapping[str, object] | None = None,
     model: Made | None = None,
     space: Written | None = None,
-    sampler: str = "sobol",
+    sampler: str = "gp",
     trials: int | None = None,
     epochs: int | None = None,
     subset: int | None = None,
@@ -61,7 +61,7 @@ def search(
     """Looks for the settings with which `recipe` validates best on `data`, coarse to fine, and says how sure that is.
 
     `data`, `y`, `recipe` and `model` are those of `train`. `space`: what is searched, `{"optim.lr": "log:1e-5:1e-1"}` or
-    texts `optim.lr=log:1e-5:1e-1`; without it rate, decay and dropout around the usual ones. `sampler`: sobol, random, grid or
+    texts `optim.lr=log:1e-5:1e-1`; without it rate, decay and dropout around the usual ones. `sampler`: gp, sobol, random, grid or
     optuna. `trials`, `epochs` and `subset` (training rows) are those of the first of three stages; `stages` names all of them,
     `["100x5@10000", "20x20"]`. `halving`, within a stage: successive or hyperband; none where no stages are named.
     The `finalists` best of the last stage are repeated with `repeats` other seeds. `first`: edits by path that are tried before

@@ -1,6 +1,7 @@
 """Which points of a space are tried: at random, on a grid, by Sobol's sequence, or as Optuna proposes.
 
-Nothing is streamed: a point is a function of (seed, stage, its number) and, for Optuna, of the results told so far.
+Nothing is streamed: a point is a function of (seed, stage, its number) and, for Optuna, of the results told so far. `gp` draws
+as Sobol's sequence does; which of its points the later stages of a search take, `by_gp` says.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from dressage.search.edits import Point, Told, is_searched
 from dressage.search.ranges import Value
 from dressage.search.space import Space
 
-SAMPLERS = ("random", "grid", "sobol", "optuna")
+SAMPLERS = ("random", "grid", "sobol", "gp", "optuna")
 MOST = 1_000_000
 
 

@@ -19,7 +19,9 @@ from dressage.search.space import Space, as_space, default_space, texts_of
 from dressage.settle import PATHS
 
 TRIALS = 24
-"""Of the first stage where nothing is asked; each of the others has half of the one before."""
+"""Of the first stage where nothing is asked."""
+FEWER = (1, 3, 6)
+"""Trials of the stages: so many times fewer. A stage costs no more than the one before, but for the whole ones."""
 SHORTER = (9, 3, 1)
 """Trials of the stages have so many times fewer epochs than a whole training, and the whole course of its rate: held against
 rungs of longer trainings, whose rate is still high, these rank the rates as they come out in the end. The three best
@@ -139,8 +141,9 @@ def _usual(ground: Ground, whole: Recipe, terms: Terms) -> list[Stage]:
     steps = min(some or rows, _training_rows(ground, whole)) / whole.train.batch_size
     shortest = min(full, 1 if steps >= STEPS else FIRST)
     lengths = [max(shortest, round((epochs * SHORTER[0] if epochs else full) / shorter)) for shorter in SHORTER[:-1]]
-    coarse = [Stage(max(1, count >> i), min(length, full), some) for i, length in enumerate(lengths)]
-    return as_stages([*coarse, Stage(max(1, count >> len(lengths)), full)])
+    counts = [math.ceil(count / fewer) for fewer in FEWER]
+    coarse = [Stage(number, min(length, full), some) for number, length in zip(counts, lengths, strict=False)]
+    return as_stages([*coarse, Stage(counts[-1], full)])
 
 
 def _training_rows(ground: Ground, whole: Recipe) -> int:
