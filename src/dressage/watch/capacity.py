@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from statistics import fmean
 
+import torch
+from torch import nn
+
 from dressage.findings import Finding
 from dressage.subject import Outcome, advance
 from dressage.watch.case import Case
@@ -16,6 +19,10 @@ LAG = 0.1
 """Points behind a simple model that are no accident of when the training ended."""
 FAR, SOME = 0.3, 30
 """Points behind that need no long continuations to be believed, and the steps that these have taken at least."""
+LEVEL = 0.1
+"""Share of the whole fall of the loss that came in the last fifth, of one that has levelled."""
+ROWS, HIGH = 32, 0.3
+"""Rows of a batch from which classes are counted, and the share of log C at which a loss has missed much."""
 LONG = 100
 """Steps from which a training, and the continuations that were tried in its place, can be called settled."""
 
@@ -60,6 +67,40 @@ def _is_narrow_beside_classes(case: Case) -> bool:
     lab = case.lab(start=True)
     narrow = None if lab is None or case.subject.task != "classification" else narrowest(lab)
     return narrow is not None and narrow[1] <= FEW and case.subject.classes >= NARROW * narrow[1]
+
+
+def narrow_alone(case: Case) -> list[Finding]:
+    """Where no copy can be trained: a few units on the way to many classes, and a loss that has levelled while it is high."""
+    seen, pair = case.telemetry, case.pair
+    if pair is None or not isinstance(case.kind, nn.CrossEntropyLoss) or pair[0].ndim != 2 or pair[1].ndim != 1:
+        return []
+    if seen.step < LONG or not seen.probes or still_falling(seen.losses) > LEVEL:
+        return []
+    classes, left = len(torch.unique(pair[1])), fmean(seen.recent())
+    parts = dict(case.model.named_modules())
+    widths = [
+        (m.out_features, layer.name)
+        for layer in seen.probes[-1].layers
+        if isinstance(m := parts[layer.name], nn.Linear)
+    ]
+    width, name = min(widths[:-1], default=(classes, ""))
+    if not (width <= FEW and classes >= NARROW * width and len(pair[1]) >= ROWS and left > HIGH * math.log(classes)):
+        return []
+    return [
+        Finding(
+            "model.bottleneck",
+            "warning",
+            name,
+            f"all that tells {classes} classes apart passes through {width} units; the loss has levelled at "
+            f"{left:.3g} by step {seen.step}, where knowing nothing costs {math.log(classes):.3g}",
+            "a layer is so narrow that what the later ones would need is lost in it",
+            "make the layer wider",
+            step=seen.step,
+            code=f"nn.Linear(..., {max(LEAST_WIDTH, classes)})",
+            confidence=0.7,
+            numbers={"width": float(width), "loss": left},
+        )
+    ]
 
 
 def _has_fallen(losses: list[float]) -> bool:

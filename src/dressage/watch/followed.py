@@ -92,6 +92,7 @@ def _keep(case: Case, seen: Pass) -> None:
         case.parts.append(seen.parts)
     if asked is not None:
         case.pair = asked.outputs[:512].clone(), asked.targets[:512].clone()
+        case.kind = asked.kind if case.kind is None else case.kind
     if case.bad_input is None and inputs.is_floating_point() and not bool(inputs.isfinite().all()):
         case.bad_input = case.telemetry.step
 

@@ -13,6 +13,7 @@ from torch.optim import Optimizer
 from dressage.findings import Finding, ranked
 from dressage.watch.answered import answers_with_its_targets
 from dressage.watch.backwards import asked_for_the_opposite, avoided_as_told, learned_backwards
+from dressage.watch.capacity import narrow_alone
 from dressage.watch.case import Case
 from dressage.watch.distance import distance_for_classes
 from dressage.watch.ending import at_the_end
@@ -159,7 +160,11 @@ def _standing(rule: Callable[[nn.Module, nn.Module, Optimizer, int], list[Findin
 def _seen_of_losses(case: Case) -> list[Finding]:
     """A loss without end, whatever is known of the network; steps of a wrong size where no copy of it can be trained."""
     alone = case.lab(start=True) is None
-    sized = (thrown_out(case.telemetry) or crept(case.telemetry, case.pair, case.kind)) if alone else []
+    sized = (
+        (thrown_out(case.telemetry) or crept(case.telemetry, case.pair, case.kind) or narrow_alone(case))
+        if alone
+        else []
+    )
     return falls_without_end(case.telemetry) or sized
 
 
