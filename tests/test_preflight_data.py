@@ -181,25 +181,30 @@ def test_a_mean_of_targets_by_a_key_leaks_where_each_rows_own_target_went_into_i
     assert [f.where for f in found] == (["column 8"] if its_own else [])
 
 
-@pytest.mark.parametrize(("turned", "its_own"), [(False, True), (True, True), (False, False)])
-def test_a_mean_over_a_few_rows_of_a_key_leaks_though_many_of_its_values_are_of_both_classes(
-    turned: bool, its_own: bool
-) -> None:
+@pytest.mark.parametrize("way", ["plain", "turned", "smoothed", "without its own"])
+def test_a_mean_over_a_few_rows_of_a_key_leaks_though_many_of_its_values_are_of_both_classes(way: str) -> None:
     draw = np.random.default_rng(0)
     x = draw.normal(size=(2400, 6))
     y = (draw.random(2400) < 1 / (1 + np.exp(-2 * x[:, 0] + x[:, 1]))).astype(np.float64)
     keys = draw.integers(0, 1200, 2400)
     sums, counts = np.bincount(keys, y, 1200)[keys], np.bincount(keys, minlength=1200)[keys]
-    means = sums / counts if its_own else (sums - y + 0.5) / counts
-    means = -3 * means + 1 if turned else means
+    means = {
+        "plain": sums / counts,
+        "turned": 1 - 3 * sums / counts,
+        "smoothed": (sums + 0.43) / (counts + 1),
+        "without its own": (sums - y + 0.5) / counts,
+    }[way]
     rows = torch.from_numpy(np.column_stack([x, means])).float()
     found = found_by(trained_on(rows, torch.from_numpy(y).long()), "data.leaking_column")
-    assert [f.where for f in found] == (["column 6"] if its_own else [])
-    votes = torch.from_numpy(
-        draw.integers(0, 5, (2400, 1))
-    ).float()  # a count that speaks of the class, with exceptions
-    labels = torch.from_numpy((draw.random(2400) < 0.05 + 0.9 * votes[:, 0].numpy() / 4).astype(np.int64))
-    assert told_by_values(votes.numpy(), labels.numpy(), 2) is None
+    assert [f.where for f in found] == ([] if way == "without its own" else ["column 6"])
+
+
+def test_a_count_that_comes_near_to_certainty_by_degrees_is_no_mean_of_classes() -> None:
+    draw = np.random.default_rng(0)
+    for steep in (0.6, 1.0, 1.5):
+        grade = draw.integers(0, 17, 2400)
+        labels = (draw.random(2400) < 1 / (1 + np.exp(-steep * (grade - 8)))).astype(np.int64)
+        assert told_by_values(grade[:, None].astype(np.float32), labels, 2) is None
 
 
 def test_values_that_stand_for_a_class() -> None:

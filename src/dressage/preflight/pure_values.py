@@ -8,7 +8,9 @@ from numpy.typing import NDArray
 from dressage.subject.features import Array
 
 HELD = 0.05  # share of the rows that hold a value, from which it is looked at
-END, BETWEEN = 0.1, 0.02  # share of the rows at each end of a mean of classes, and at a value between
+END = 0.1  # share of the rows at each end of a mean of classes
+OFTEN, OFTENER = 0.01, 0.03  # share that holds a value, from which it is looked at: pure ones, and mixed ones
+GAP = 0.12  # from 0 and 1, within which no share of a mean over few rows lies
 COVERED = 0.75  # share of the rows that such values tell, and half of that of each class's
 
 
@@ -20,7 +22,7 @@ def told_by_values(x: Array, y: NDArray[np.generic], classes: int) -> tuple[int,
     best: tuple[int, NDArray[np.bool_]] | None = None
     for column in range(x.shape[1]):
         rows = _told(x[:, column], y, classes)
-        rows = _calibrated(x[:, column], y) if rows is None and classes == 2 else rows
+        rows = _of_few(x[:, column], y) if rows is None and classes == 2 else rows
         if rows is not None and (best is None or rows.sum() > best[1].sum()):
             best = (column, rows)
     return best
@@ -40,23 +42,23 @@ def _told(values: Array, y: NDArray[np.generic], classes: int) -> NDArray[np.boo
     return None if of_class.min() < COVERED / 2 else np.asarray(pure[codes.reshape(-1)])
 
 
-def _calibrated(values: Array, y: NDArray[np.generic]) -> NDArray[np.bool_] | None:
-    """Rows of the two outermost values, if the column is a mean of classes that each row's own class went into.
+def _of_few(values: Array, y: NDArray[np.generic]) -> NDArray[np.bool_] | None:
+    """Rows of values that stand for a class, if the column is a mean over the few rows of a key, with each row's own class in it.
 
-    p(v) = (v − low)/(high − low) at every value that many rows hold: exactly 0 and 1 at the ends, within 3 standard errors between.
+    Of k ones among m rows the share is k/m: exactly 0 at one end and exactly 1 at the other, however the mean is smoothed, and
+    between them nothing near to either. A measured value that speaks of the class comes near to them by degrees.
     """
     kinds, codes, counts = np.unique(values, return_inverse=True, return_counts=True)
-    codes = codes.reshape(-1)
-    if len(kinds) < 3 or min(counts[0], counts[-1]) < END * len(values):
-        return None
+    codes, rows = codes.reshape(-1), len(values)
     shares = np.bincount(codes, y.astype(np.float64)) / counts
-    place = (kinds.astype(np.float64) - kinds[0]) / (kinds[-1] - kinds[0])
-    if shares[0] > shares[-1]:
-        shares = 1 - shares
-    between = (counts >= BETWEEN * len(values)) & (place > 0) & (place < 1)
-    error = np.sqrt(place * (1 - place) / counts)
-    if shares[0] != 0 or shares[-1] != 1 or between.sum() < 2 or counts[between].sum() < HELD * len(values):
+    none, all_ = (part & (counts >= OFTEN * rows) for part in (shares == 0, shares == 1))
+    some = (shares > 0) & (shares < 1) & (counts >= OFTENER * rows)
+    if min(counts[none].sum(), counts[all_].sum()) < END * rows or some.sum() < 2:
         return None
-    if not bool((np.abs(shares - place)[between] <= 3 * error[between]).all()):
+    if counts[some].sum() < HELD * rows or shares[some].min() < GAP or shares[some].max() > 1 - GAP:
         return None
-    return np.asarray((codes == 0) | (codes == len(kinds) - 1))
+    ordered = [kinds[part] for part in (none, some, all_)]
+    ordered = ordered if ordered[0][0] < ordered[1][0] else ordered[::-1]
+    if not (ordered[0].max() < ordered[1].min() and ordered[1].max() < ordered[2].min()):
+        return None
+    return np.asarray((none | all_)[codes])
