@@ -211,3 +211,41 @@ def test_many_classes_through_two_units_where_no_copy_can_be_trained(hidden: int
     assert harmful(watch) == (["model.bottleneck"] if told else [])
     if told:
         assert watch.findings[0].where == "inner" and watch.findings[0].numbers["width"] == 2
+
+
+class Letters(nn.Module):
+    """It gives its loss itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.letters, self.body, self.out = nn.Embedding(20, 16), nn.GRU(16, 32, batch_first=True), nn.Linear(32, 20)
+
+    def forward(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        logits = self.out(self.body(self.letters(x))[0])
+        return logits, F.cross_entropy(logits.flatten(0, 1), y.flatten())
+
+
+@pytest.mark.parametrize(("rate", "told"), [(2.0, ["optim.lr_too_high"]), (3e-3, [])])
+def test_letters_of_which_the_shares_alone_are_learned(rate: float, told: list[str]) -> None:
+    """No simple model is held against places; but the shares of the letters cost something that is known."""
+    torch.manual_seed(0)
+    follows, model = torch.randperm(20), Letters()
+    optimizer = torch.optim.Adam(model.parameters(), rate)
+    watch = dressage.watch(model, optimizer)
+    for _ in range(300):
+        line = [torch.randint(20, (16,))]
+        for _ in range(24):
+            line.append(torch.where(torch.rand(16) < 0.9, follows[line[-1]], torch.randint(20, (16,))))
+        x = torch.stack(line, 1)
+        stepped(watch, optimizer, model(x[:, :-1], x[:, 1:])[1])
+    assert harmful(watch) == told
+
+
+def test_what_the_shares_of_letters_cost() -> None:
+    model = nn.Conv1d(2, 3, 1)
+    y = torch.tensor([[0, 1, 1, -100], [2, 1, 0, 1]]).repeat(20, 1)
+    watch = dressage.watch(
+        model, torch.optim.SGD(model.parameters(), 0.1), nn.CrossEntropyLoss(), train=(torch.randn(40, 2, 4), y)
+    )
+    shares = [2 / 7, 4 / 7, 1 / 7]
+    assert watch.case.naive_loss() == pytest.approx(-sum(p * math.log(p) for p in shares))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -189,11 +190,19 @@ class Case:
 
     def naive_loss(self) -> float:
         """Loss of a guess by class shares, −Σ p log p, in a classification by cross-entropy; NaN elsewhere."""
-        rows, task = self.subject.train, self.subject.task
-        if rows is None or task != "classification" or not isinstance(self.loss_fn, nn.CrossEntropyLoss | nn.NLLLoss):
+        rows, task, kinds = self.subject.train, self.subject.task, nn.CrossEntropyLoss | nn.NLLLoss
+        is_known = isinstance(self.loss_fn, kinds) or (isinstance(self.kind, kinds) and self._begins_at_chance())
+        if rows is None or task != "classification" or not is_known:
             return float("nan")
-        shares = torch.bincount(labels_of(rows.y, task).flatten()).double() / max(1, rows.y.numel())
+        # Whole numbers are classes wherever they stand: of a row, a letter, a pixel; below 0 is what no loss counts.
+        labels = labels_of(rows.y, task) if rows.y.is_floating_point() else rows.y[rows.y >= 0]
+        shares = torch.bincount(labels.flatten()).double() / max(1, labels.numel())
         return float(-(shares * shares.clamp_min(1e-300).log()).sum())
+
+    def _begins_at_chance(self) -> bool:
+        """Whether the first loss is about log C: of one class a row, and in no other units."""
+        first = next(iter(self.telemetry.losses), math.nan)  # the next may be those of a rate that is far too high
+        return 1 / 3 < first / math.log(max(2, self.subject.classes)) < 3
 
     def proven(self, key: str, proof: Callable[[], object]) -> object:
         """What `proof` gives, found once."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from statistics import fmean
 
 from dressage.findings import Finding
 from dressage.preflight.data_scale import OFFSET, scale_of
@@ -31,6 +32,8 @@ from dressage.watch.tournament import (
     repeated,
 )
 
+SHARES = 0.95
+"""Of what a guess by the shares of the classes costs, above which a loss has learned nothing else."""
 SETTLED = 200
 """Steps before which a training that does not get better by the step is not taken for one that has settled."""
 
@@ -69,7 +72,16 @@ def struggles(case: Case, symptoms: list[Finding], *, end: bool) -> str:
     ):
         return f"training metric {metric:.3f}, where {known.best.name} reaches {known.best.score:.3f} on rows not seen"
     each = (_behind(case, name, subject) for name, subject in case.subject.each.items())
-    return gives_nothing_back(case) or next(filter(None, each), "")
+    return gives_nothing_back(case) or next(filter(None, each), "") or (knows_shares_alone(case) if end else "")
+
+
+def knows_shares_alone(case: Case) -> str:
+    """Whether a network that no simple model is held against has learned the shares of the classes and no more, in words."""
+    seen, told = case.telemetry, case.naive_loss()
+    if case.baselines is not None or len(seen.losses) < SETTLED or not fmean(seen.recent()) > SHARES * told > 0:
+        return ""
+    now = f"the loss is {fmean(seen.recent()):.4g} after {seen.step} steps"
+    return f"{now}, where the shares of the classes alone cost {told:.4g}"
 
 
 def gives_nothing_back(case: Case) -> str:
