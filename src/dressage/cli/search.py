@@ -35,7 +35,7 @@ class Asked:
     sampler: str = "gp"
     """gp, sobol, random, grid or optuna."""
     trials: int | None = None
-    """Trials of the first of three stages, each with half as many as the one before; 24 where nothing is said."""
+    """Trials of the first of three stages, of which the others have a third and a sixth; 24 where nothing is said."""
     epochs: int | None = None
     """Epochs of a trial of the first stage; a ninth of a whole training where nothing is said, then a third, then all."""
     subset: int | None = None
