@@ -95,10 +95,11 @@ def test_no_hook_stands_between_probes_nor_after_the_end() -> None:
     job = prepare(x, merged(SHORT, {"train": {"epochs": 8}}), y=y)
     watch = JobWatch(job)
     watch.begin(Stop(), None)
-    standing = []
+    standing, rates = [], {}
     for event in fit(job.state, job.batches, job.plan, job.parts["validation"]):
         watch(event)
         if isinstance(event, StepEvent):
+            rates[job.state.step] = event.lr
             standing.append(sum(len(m._forward_hooks) + len(m._forward_pre_hooks) for m in job.state.model.modules()))
     watch.close()
     assert max(standing[:3]) > 0 and standing.count(0) > 0.8 * len(standing)
@@ -108,6 +109,7 @@ def test_no_hook_stands_between_probes_nor_after_the_end() -> None:
     assert [p.step for p in seen.probes[:5]] == [1, 2, 3, 6, 12]
     used = seen.probes[3].weights
     assert all(w.gradient > 0 and w.update > 0 for w in used) and 0 < seen.probes[0].rate < seen.probes[3].rate
+    assert seen.rates == [(step, rates[step]) for step, _ in seen.rates] and len(seen.rates_read) > 4
 
 
 def test_gradients_and_updates_of_a_probed_step_are_those_of_the_step() -> None:

@@ -85,6 +85,7 @@ class JobWatch:
             self.case,
             on_finding=self._announce,
             probe=lambda: StepProbe(self.job.state.model, None, rate=lambda: self._rate),
+            rate=lambda: self._rate,
             during=self._breakable,
             step=step,
             quiet=_quiet(self.job),

@@ -48,14 +48,15 @@ class Watch:
         *,
         on_finding: Callable[[Finding], None] | None = None,
         probe: Callable[[], StepProbe] | None = None,
+        rate: Callable[[], object] | None = None,
         during: Callable[[], AbstractContextManager[None]] = nullcontext,
         step: int = 0,
         quiet: int = 0,
         passes: bool = True,
     ) -> None:
-        """`probe` makes what stands in a probed step, `during` is entered for each judgement, `step` steps are done already;
-        before step `quiet` nothing but numbers that are not finite is judged; without `passes` the mode and the inputs of
-        validations are not looked at."""
+        """`probe` makes what stands in a probed step, `rate` gives the last step's, `during` is entered for each judgement,
+        `step` steps are done already; before step `quiet` nothing but numbers that are not finite is judged; without
+        `passes` the mode and the inputs of validations are not looked at."""
         self.case = case
         self.telemetry: Telemetry = case.telemetry
         self._findings: list[Finding] = []
@@ -71,6 +72,7 @@ class Watch:
         self._since: deque[float] = deque(maxlen=4096)
         self._left_at, self._left_step = time.perf_counter(), step
         self._ended = self._considering = False
+        self._rate = rate or (lambda: case.optimizer.param_groups[0].get("lr"))
         self._new_probe = probe or (lambda: StepProbe(case.model, case.optimizer, case.loss_given))
         self._probe: StepProbe | None = self._new_probe()
         self._next = self._planned = step + 1
@@ -271,7 +273,7 @@ class Watch:
         self._losses.clear()
         self.telemetry.step = self._count
         self.telemetry.add_losses(values)
-        rate = self.case.optimizer.param_groups[0].get("lr")
+        rate = self._rate()
         if isinstance(rate, int | float):  # one that lies on a device would have to be waited for
             self.telemetry.add_rate(float(rate))
         self._since.extend(values)
