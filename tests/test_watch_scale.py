@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import sys
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -54,3 +58,14 @@ def test_a_recurrent_network_that_is_given_waves(factor: float, offset: float, c
 def test_units_at_their_ends_follow_from_inputs_on_one_side() -> None:
     found = [Finding(i, "warning", "", "", "", "") for i in ("data.all_positive_inputs", "model.saturated_activation")]
     assert [f.severity for f in explained(found)] == ["warning", "info"]
+
+
+def test_one_slow_start_is_not_taken_for_the_pace_of_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first steps of a copy may take a hundred times as long; the comparison is run all the same."""
+    data_scale = sys.modules["dressage.preflight.data_scale"]
+    paces, asked = iter([0.5, 0.002]), list[int]()
+    monkeypatch.setattr(data_scale, "_pace", lambda lab, deadline: next(paces))
+    monkeypatch.setattr(data_scale, "compare", lambda lab, other, steps, **more: asked.append(steps))
+    lab: Any = None
+    data_scale._compared(lab, lab, math.inf)
+    assert asked and asked[0] >= 30

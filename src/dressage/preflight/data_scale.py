@@ -206,10 +206,16 @@ def _tried(lab: Lab, other: Lab, deadline: float) -> Comparison | None:
 
 def _compared(lab: Lab, other: Lab, deadline: float) -> Comparison | None:
     began = work_seconds()
-    advance(lab, 5, deadline=deadline)
-    pace = (work_seconds() - began) / 5
+    pace = min(_pace(lab, deadline) for _ in range(2))  # the first may be slow for what every first time takes
     steps = int(min(STEPS, min(SECONDS, (deadline - began) / 2) / (4 * max(pace, 1e-5))))
     return compare(lab, other, steps, seeds=(0, 1), deadline=deadline) if steps >= 30 else None
+
+
+def _pace(lab: Lab, deadline: float) -> float:
+    """Seconds of a step, copying included."""
+    began = work_seconds()
+    advance(lab, 5, deadline=deadline)
+    return (work_seconds() - began) / 5
 
 
 def _harmed(got: Comparison, best: float, gain: float) -> bool:
