@@ -43,7 +43,7 @@ def test_a_recurrent_network_that_is_given_waves(factor: float, offset: float, c
     (x, y), model, loss_fn = waves(), Recurrent(), nn.CrossEntropyLoss()
     x = factor * x + offset
     optimizer = torch.optim.Adam(model.parameters(), lr=0.02)
-    watch = dressage.watch(model, optimizer, loss_fn, train=(x, y), seconds=12)  # beside other work 6 are too few
+    watch = dressage.watch(model, optimizer, loss_fn, train=(x, y), seconds=6)
     for _ in range(150):
         rows = torch.randint(0, 300, (32,))
         loss = loss_fn(model(x[rows]), y[rows])
