@@ -13,6 +13,7 @@ from dressage.subject import Lab, Outcome, advance, metric_of, outputs_of
 from dressage.watch.by_heart import by_heart
 from dressage.watch.capacity import bottleneck, too_small
 from dressage.watch.case import ALL_SUSPECTS, Case
+from dressage.watch.changes import Edit
 from dressage.watch.few_passes import few_passes, stopped
 from dressage.watch.gap import begun_badly
 from dressage.watch.guarded import guarded
@@ -212,6 +213,18 @@ def _gone_on(case: Case, key: str, rate: float, steps: int = 0) -> Outcome | Non
 
 def _judged_on(case: Case, lab: Lab, steps: int) -> Outcome:
     return _on_validation(case, lab, advance(lab, steps, deadline=case.deadline(5)))
+
+
+def gone_on_with(case: Case, key: str, edit: Edit, steps: int) -> Outcome | None:
+    """So many steps from where the training stands with a change; None where there are no validation rows to judge it by."""
+    lab, validation = case.lab(start=False), case.subject.validation
+    if lab is None or lab.metric is None or validation is None or len(validation) < ENOUGH:
+        return None
+    changed = edit(lab)
+    if changed is None:
+        return None
+    found = case.proven(f"{key} {case.telemetry.step}", lambda: _judged_on(case, changed, steps))
+    return found if isinstance(found, Outcome) else None
 
 
 def _on_validation(case: Case, lab: Lab, outcome: Outcome) -> Outcome:

@@ -64,7 +64,7 @@ def follow(case: Case, seen: Pass, told: float) -> None:
     if asked is not None and case.is_faithful and placed(seen.outputs, asked) is None:
         asked = None  # of another pass of the step: its targets are not those of these inputs
     _say_what_is_not_seen(case)
-    if case.gathered is not None and seen.inputs is not None and not (asked is not None and seen.is_single):
+    if case.gathered is not None and seen.inputs is not None and not (seen.is_single and _one_a_row(seen.input, asked)):
         _replay(case, seen, asked if case.is_faithful else None, told)
     if case.gathered is not None and asked is not None and not case.replayed.batches:
         case.gathered.add(seen.input, asked.targets)
@@ -72,6 +72,11 @@ def follow(case: Case, seen: Pass, told: float) -> None:
             _stand_in(case, rows)
     if not case.is_aligned and case.subject.train is not None:
         _align(case, seen, told)
+
+
+def _one_a_row(inputs: Tensor, asked: Asked | None) -> bool:
+    """Whether the loss was given a target for each row, and not one for each of its places."""
+    return asked is not None and len(asked.targets) == len(inputs)
 
 
 def batches_missing(case: Case) -> int:

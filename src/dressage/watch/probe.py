@@ -92,9 +92,8 @@ class StepProbe:
         self.learned.add(any(isinstance(a, Tensor) and a.requires_grad for a in (*args, *kwargs.values())))
         x = main_input(module, args, kwargs)
         self.is_single = is_single(args, kwargs)
-        if self.owns_loss or not self.is_single:
-            self.inputs = inputs_of(args, kwargs)
-            x = x if x is not None else next((t for t in self.inputs.tensors if t.ndim), None)
+        self.inputs = inputs_of(args, kwargs)
+        x = x if x is not None else next((t for t in self.inputs.tensors if t.ndim), None)
         if x is not None:
             self.input, self.batch = x.detach(), len(x)
         if self.owns_loss:

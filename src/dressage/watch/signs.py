@@ -26,7 +26,13 @@ LONG = 60
 
 def signs_at_the_end(case: Case, why: str) -> list[Finding]:
     """What is seen of the network as it is; `why` says that it does badly, without which a plateau is where it should be."""
-    return [*(_constant(case) + _plateau(case) if why else []), *_between_splits(case)]
+    standing = plateau(case) if why else ""
+    cause = "the loss has stopped falling above what is possible"
+    return [
+        *(_constant(case) if why else []),
+        *([_sign(case, "sym.plateau", "loss", standing, cause)] if standing else []),
+        *_between_splits(case),
+    ]
 
 
 def _constant(case: Case) -> list[Finding]:
@@ -44,16 +50,16 @@ def _constant(case: Case) -> list[Finding]:
     return [_sign(case, "sym.constant_output", "outputs", told, "every row gets the same answer")]
 
 
-def _plateau(case: Case) -> list[Finding]:
+def plateau(case: Case) -> str:
+    """Whether the loss has stopped falling, in words; empty where it has not."""
     losses = [x for x in case.telemetry.losses if math.isfinite(x)]
     if len(losses) < LONG or still_falling(losses) > 0:
-        return []
+        return ""
     quarter = len(losses) // 4
     first, before, last = fmean(losses[:3]), fmean(losses[2 * quarter : 3 * quarter]), fmean(losses[-quarter:])
     if not first > 1.1 * last > 0 or abs(before - last) > SETTLED * abs(first - last):
-        return []
-    told = f"the loss fell from {first:.4g} to {before:.4g} in the first half, and is {last:.4g} at the end"
-    return [_sign(case, "sym.plateau", "loss", told, "the loss has stopped falling above what is possible")]
+        return ""
+    return f"the loss fell from {first:.4g} to {before:.4g} in the first half, and is {last:.4g} at the end"
 
 
 def _between_splits(case: Case) -> list[Finding]:

@@ -121,8 +121,8 @@ def supported(case: Case, why: str, *, end: bool) -> list[Finding]:
     found = race(case, steps)
     if found is None:
         return []
-    loss, metric = _actual(case)
-    helped = [(c, r, _gain(r, found, loss, metric)) for c, r in found.tried]
+    loss, metric = actual(case)
+    helped = [(c, r, gain_of(r, found, loss, metric)) for c, r in found.tried]
     helped = [h for h in helped if h[2] > 0 and _is_believable(h[0], h[1], found, case, end=end)]
     if not helped:
         return []
@@ -142,7 +142,7 @@ def suspected(case: Case, *, end: bool) -> list[Finding]:
     found = race(case, min(200, max(60, case.telemetry.step)), only=only)
     if found is None or case.telemetry.nonfinite is not None:
         return []
-    loss, metric = _actual(case)
+    loss, metric = actual(case)
     reached = [found.control.loss, loss]
     for change, run in found.tried:
         fallen = (min(reached) - run.loss) / max(abs(min(reached)), 1e-12)
@@ -160,14 +160,15 @@ def suspected(case: Case, *, end: bool) -> list[Finding]:
     return []
 
 
-def _actual(case: Case) -> tuple[float, float]:
+def actual(case: Case) -> tuple[float, float]:
+    """Loss and metric that the training has come to; without end where its numbers are not finite."""
     loss, metric = case.now()
     if case.telemetry.nonfinite is not None or not math.isfinite(loss):
         return math.inf, -math.inf
     return loss, metric
 
 
-def _gain(run: Run, found: Race, loss: float, metric: float) -> float:
+def gain_of(run: Run, found: Race, loss: float, metric: float) -> float:
     """By how much a change beats both the control and the training itself, in points or share of the loss; 0 if not."""
     if run.diverged or (found.control.diverged and run.loss > run.before):
         return 0.0  # that it has not overflowed yet is no proof

@@ -22,6 +22,7 @@ from dressage.watch.examination import examination
 from dressage.watch.explained import explained, joined
 from dressage.watch.guarded import guarded, noted
 from dressage.watch.head import wrong_head
+from dressage.watch.held_back import held_back
 from dressage.watch.logarithm import log_of_negatives
 from dressage.watch.mislabelled import mislabelled
 from dressage.watch.modes import train_mode_at_eval, trained_in_eval_mode
@@ -146,7 +147,7 @@ def _ended(case: Case, found: list[Finding]) -> list[Finding]:
     if not any(f.is_harmful and f.id != "eval.overfit" for f in found):
         found = [*found, *guarded(case, mislabelled)]
     is_explained = any(f.is_harmful and not f.is_symptom for f in found)
-    found += [] if is_explained else guarded(case, pairs) or guarded(case, added_penalty)
+    found += [] if is_explained else guarded(case, pairs) or guarded(case, added_penalty) or guarded(case, held_back)
     found = found + guarded(case, lambda c: at_the_end(c, found))
     return guarded(case, lambda c: underfits_for_a_reason(c, found)) or found
 

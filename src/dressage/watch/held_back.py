@@ -1,0 +1,83 @@
+"""A loss that stands still, where nothing else was found: what holds the training back is taken away from a copy."""
+
+from __future__ import annotations
+
+import math
+
+from dressage.findings import Finding
+from dressage.watch.case import Case
+from dressage.watch.changes import CHANGES
+from dressage.watch.ending import gone_on_with
+from dressage.watch.signs import plateau
+from dressage.watch.struggle import actual, finding_of, gain_of
+from dressage.watch.tournament import POINTS, Race, Run, race
+
+STEPS = 200
+REGULARISED = "optim.over_regularised"
+FREED = 100
+"""Steps that a training without its regularisation goes on for: soon enough it learns the rows by heart, as it should not."""
+TOO_FAST = ("optim.lr_too_high", "optim.momentum_too_high")
+AHEAD, FALLEN = 2 * POINTS, 0.1
+"""Points and share of the loss by which a short copy has to be ahead of the whole training, and of itself as it is."""
+
+
+def held_back(case: Case) -> list[Finding]:
+    """What holds a training back whose loss stands still: regularisation, or steps that are too large."""
+    standing = plateau(case)
+    if not standing or case.telemetry.nonfinite is not None:
+        return []
+    return _by_regularisation(case, standing) or _by_steps(case, standing)
+
+
+def _by_regularisation(case: Case, standing: str) -> list[Finding]:
+    """Told where validation rows are answered better soon after it is taken away, and not by going on with it."""
+    change = next(c for c in CHANGES if c.id == REGULARISED)
+    freed = gone_on_with(case, change.name, change.edit, FREED)
+    if freed is None or freed.diverged or not freed.metric > freed.metric_before + POINTS:
+        return []
+    as_it_is = gone_on_with(case, "as it is", lambda lab: lab, freed.steps)
+    if as_it_is is None or not freed.metric > as_it_is.metric + POINTS:
+        return []
+    told = (
+        f"{standing}; {freed.steps} more steps without regularisation bring the validation metric from {freed.metric_before:.3f} "
+        f"to {freed.metric:.3f}, with it to {as_it_is.metric:.3f}"
+    )
+    return [
+        Finding(
+            change.id,
+            "warning",
+            change.where,
+            told,
+            "weight decay, dropout or a penalty holds the network back from what validation rows too bear out",
+            change.remedy,
+            dict(change.recipe),
+            step=case.telemetry.step,
+            code=change.code,
+            confidence=0.85,
+            numbers={"before": freed.metric_before, "without": freed.metric, "with": as_it_is.metric},
+        )
+    ]
+
+
+def _by_steps(case: Case, standing: str) -> list[Finding]:
+    """Told where no simple model says how far the loss could fall, and a short copy with smaller steps comes further than all."""
+    if case.baselines is not None and case.baselines.tells:
+        return []
+    found = race(case, min(STEPS, case.telemetry.step), only=TOO_FAST)
+    if found is None:
+        return []
+    gain, change, run = max(((_ahead(case, r, found), c, r) for c, r in found.tried), key=lambda tried: tried[0])
+    return [finding_of(case, change, run, found, standing, gain)] if gain > 0 else []
+
+
+def _ahead(case: Case, run: Run, found: Race) -> float:
+    """Points, or share of the loss, by which a copy is ahead of the whole training and of the copy as it is; 0 where too few."""
+    loss, metric = actual(case)
+    if run.diverged or found.control.diverged:
+        return 0.0
+    reached, best = min(found.control.loss, loss), max(found.control.metric, metric)
+    if math.isnan(best):  # of the way that the loss has come, since its zero may lie anywhere
+        gain = gain_of(run, found, loss, metric)
+        return gain if reached - run.loss > gain * (found.control.before - reached) else 0.0
+    points = run.metric - best
+    return points if points > AHEAD and reached - run.loss > FALLEN * abs(reached) else 0.0
