@@ -14,7 +14,7 @@ from dressage.subject import Subject, Task
 from dressage.subject.baselines import Fit, crossed, models_for, row_targets, scored
 from dressage.subject.features import Array, flat_of, is_tokens, reader_of
 from dressage.subject.groups import groups_of
-from dressage.subject.inputs import target_columns
+from dressage.subject.inputs import untold_columns
 from dressage.subject.rows import spread
 
 ALONE = 0.99  # accuracy of a column alone; the best of iris reaches 0.95, of breast_cancer 0.92
@@ -44,7 +44,7 @@ def leaking_column(subject: Subject, deadline: float) -> list[Finding]:
     if len(chosen) < 50 or groups_of(train.x[chosen]) is not None:
         return []  # rows that hang together tell each other's target
     x, y = flat_of(train.x[chosen]), target[chosen.numpy()]
-    x[:, target_columns(subject.model)] = 0  # given on purpose; whether it is answered with is seen once it is trained
+    x[:, untold_columns(subject.model)] = 0  # given on purpose; whether it is answered with is seen once it is trained
     classes = len(np.unique(y)) if task != "regression" else 0
     y = np.unique(y, return_inverse=True)[1].reshape(-1) if classes else y
     if classes == 1 or classes > 50:

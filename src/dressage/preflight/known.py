@@ -12,7 +12,7 @@ from torch.utils.weak import WeakTensorKeyDictionary
 
 from dressage.subject import Rows, Subject
 from dressage.subject.baselines import Baselines, baselines
-from dressage.subject.inputs import target_columns
+from dressage.subject.inputs import untold_columns
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -38,8 +38,8 @@ def baselines_of(subject: Subject, deadline: float) -> Baselines | None:
 
 
 def _untold(rows: Rows, model: nn.Module) -> Rows:
-    """The rows without targets that the network is given as an input: a simple model would only hand them back."""
-    columns = target_columns(model)
+    """The rows without targets that the network is given, and without numbers of nodes: no simple model may use them."""
+    columns = untold_columns(model)
     if not columns:
         return rows
     x = rows.x.clone()

@@ -90,6 +90,9 @@ class Part:
     is_target: bool = False
     """Whether it is the targets themselves, given on purpose: for a margin, or as what is to be made."""
 
+    names_output: bool = False
+    """Whether it is the number of a row of the output, of which nothing is to be learned."""
+
     @property
     def is_folded(self) -> bool:
         """Whether it has columns in the matrix of rows."""
@@ -112,7 +115,10 @@ class Unfold:
     parts: list[Part]
     own_loss: int | None = None
     """Which of the numbers that the network gives is its loss: then it stands for each row's output."""
+    names_outputs: bool = False
+    """Whether the first part is the number of a row of the output, of a pass that is otherwise always the same."""
     rows: int = field(default=0, init=False)
+    named: Tensor | None = field(default=None, init=False)
 
     @property
     def width(self) -> int:
@@ -157,6 +163,8 @@ class Unfold:
         handles: list[Any] = [model.register_forward_pre_hook(self, with_kwargs=True)]
         if self.own_loss is not None:
             handles.append(model.register_forward_hook(self._loss))
+        if self.names_outputs:
+            handles.append(model.register_forward_hook(self._of_named))
         return handles
 
     def __call__(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -169,7 +177,13 @@ class Unfold:
             next(flat).reshape(-1, *p.shape).to(p.dtype).contiguous() if p.is_folded else p.rows(len(x), x.device)
             for p in self.parts
         ]
+        if self.names_outputs:
+            self.named, *tensors = tensors
         return self.make(iter(tensors))
+
+    def _of_named(self, module: nn.Module, args: Any, output: Any) -> Any:
+        named, self.named = self.named, None
+        return None if named is None or not isinstance(output, Tensor) else output[named]
 
     def _loss(self, module: nn.Module, args: Any, output: Any) -> Any:
         losses = losses_of(output)
@@ -179,13 +193,33 @@ class Unfold:
 @contextmanager
 def hooks_standing(model: nn.Module, unfold: Unfold | None, pick: Pick | None) -> Iterator[None]:
     """The hooks stand meanwhile, and copies that are made of the network keep them."""
-    handles = [] if unfold is None else unfold.stand(model)
-    handles += [] if pick is None else [model.register_forward_hook(pick)]
+    handles: list[Any] = [] if pick is None else [model.register_forward_hook(pick)]
+    handles += [] if unfold is None else unfold.stand(model)
     try:
         yield
     finally:
         for handle in handles:
             handle.remove()
+
+
+def bytes_of(tensor: Tensor) -> int:
+    """Of a tensor's numbers, of a sparse one with their places."""
+    return sum(t.nbytes for t in _strided(tensor))
+
+
+def are_equal(a: Tensor, b: Tensor) -> bool:
+    """Whether two tensors hold the same numbers in the same places; sparse ones too."""
+    if a.shape != b.shape or a.layout != b.layout or a.dtype != b.dtype:
+        return False
+    return all(torch.equal(x, y) for x, y in zip(_strided(a), _strided(b), strict=True))
+
+
+def _strided(tensor: Tensor) -> list[Tensor]:
+    """The dense tensors by which a tensor is kept."""
+    if tensor.layout == torch.sparse_coo:
+        whole = tensor.coalesce()
+        return [whole.indices(), whole.values()]
+    return [tensor] if tensor.layout == torch.strided else _strided(tensor.to_sparse_coo())  # type: ignore[no-untyped-call]
 
 
 def unfold_of(batches: list[Inputs], sizes: list[int]) -> Unfold | None:
@@ -197,7 +231,9 @@ def unfold_of(batches: list[Inputs], sizes: list[int]) -> Unfold | None:
     for tensors in zip(*(b.tensors for b in batches), strict=True):
         first = tensors[0]
         same = _are_same(tensors)
-        are_rows = all(t.ndim and len(t) == size for t, size in zip(tensors, sizes, strict=True))
+        are_rows = all(
+            t.ndim and t.layout == torch.strided and len(t) == size for t, size in zip(tensors, sizes, strict=True)
+        )
         if are_rows and (again or not same or bool((first == first[:1]).all())):
             shape = torch.Size(max(sizes) for sizes in zip(*(t.shape[1:] for t in tensors), strict=True))
             parts.append(Part(shape, first.dtype))
@@ -208,8 +244,14 @@ def unfold_of(batches: list[Inputs], sizes: list[int]) -> Unfold | None:
     return Unfold(batches[0].make, parts) if any(p.fixed is None for p in parts) else None
 
 
+def unfold_of_nodes(inputs: Inputs) -> Unfold:
+    """Rows `(N, 1)` are numbers of rows of the output: the pass is the same each time, and theirs are picked."""
+    number = Part(torch.Size(()), torch.int64, names_output=True)
+    return Unfold(inputs.make, [number, *(Part(t.shape, t.dtype, t) for t in inputs.tensors)], names_outputs=True)
+
+
 def _are_same(tensors: Sequence[Tensor]) -> bool:
-    return all(t.shape == tensors[0].shape and torch.equal(t, tensors[0]) for t in tensors)
+    return all(are_equal(t, tensors[0]) for t in tensors)
 
 
 def keeps_numbers(model: nn.Module) -> bool:
@@ -219,11 +261,20 @@ def keeps_numbers(model: nn.Module) -> bool:
 
 def target_columns(model: nn.Module) -> list[int]:
     """Columns of the rows of a network that are its targets, which it was given as an input of their own."""
+    return _marked(model, lambda part: part.is_target)
+
+
+def untold_columns(model: nn.Module) -> list[int]:
+    """Columns that no simple model may learn from: targets, and numbers of outputs."""
+    return _marked(model, lambda part: part.is_target or part.names_output)
+
+
+def _marked(model: nn.Module, which: Callable[[Part], bool]) -> list[int]:
     unfold = next((hook for hook in model._forward_pre_hooks.values() if isinstance(hook, Unfold)), None)
     if unfold is None:
         return []
     folded = [p for p in unfold.parts if p.is_folded]
-    marked = [[p.is_target] * p.shape.numel() for p in folded]
+    marked = [[which(p)] * p.shape.numel() for p in folded]
     return [c for c, is_target in enumerate(m for part in marked for m in part) if is_target]
 
 

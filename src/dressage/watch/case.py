@@ -25,6 +25,7 @@ from dressage.subject.untouched import copy_with
 from dressage.watch.calls import as_module
 from dressage.watch.compared import without_classes
 from dressage.watch.gathered import Gathered
+from dressage.watch.nodes import Nodes
 from dressage.watch.parted import LOOKED_AT, Parts
 from dressage.watch.replayed import Replayed
 from dressage.watch.rules.twice import taken_twice
@@ -63,6 +64,8 @@ class Case:
     """Rows of probed batches, where no data was given or it could not be followed."""
     replayed: Replayed = field(default_factory=Replayed)
     """The same of a network that takes several inputs, or gives its loss itself."""
+    nodes: Nodes = field(default_factory=Nodes)
+    """The same of a network that answers for all nodes of a graph at once, where the loss takes some."""
     batches: list[Tensor] = field(default_factory=list)
     """Inputs of the first probed steps."""
     pair: tuple[Tensor, Tensor] | None = None

@@ -48,10 +48,11 @@ def at_the_end(case: Case, known: list[Finding]) -> list[Finding]:
     causes = [f for f in known if f.is_harmful and not f.id.startswith(("eval.", "data.leak", "pipe."))]
     if causes:
         return []
-    is_alone = case.replayed.unfold is not None or case.lab(start=False) is None
+    is_of_few = case.replayed.unfold is not None and case.nodes.index is None
+    is_alone = is_of_few or case.lab(start=False) is None
     if is_alone and (gone := rate_gone(case.telemetry)):
         return gone
-    if case.replayed.unfold is not None:  # whatever goes on learns a few rows by heart
+    if is_of_few:  # whatever goes on learns a few rows by heart
         case.notes.append("length and size of the training: for its data stand a few rows of the batches")
         return []
     if collapsed := guarded(case, schedule_collapsed):

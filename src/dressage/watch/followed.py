@@ -61,12 +61,16 @@ def follow(case: Case, seen: Pass, told: float) -> None:
     if seen.asked is not None and not case.is_formed:
         _take_loss(case, seen.outputs, seen.asked, told)
     asked = seen.asked if case.loss_fn is not None else None
-    if asked is not None and case.is_faithful and placed(seen.outputs, asked) is None:
+    place = None if asked is None or not case.is_faithful else placed(seen.outputs, asked)
+    if case.is_faithful and place is None:
         asked = None  # of another pass of the step: its targets are not those of these inputs
     _say_what_is_not_seen(case)
+    if place is not None and place.nodes is not None:
+        _take_nodes(case, seen, place.nodes)
+        return
     if case.gathered is not None and seen.inputs is not None and not (seen.is_single and _one_a_row(seen.input, asked)):
         _replay(case, seen, asked if case.is_faithful else None, told)
-    if case.gathered is not None and asked is not None and not case.replayed.batches:
+    if case.gathered is not None and asked is not None and not (case.replayed.batches or case.replayed.said):
         case.gathered.add(seen.input, asked.targets)
         if (rows := case.gathered.rows()) is not None:
             _stand_in(case, rows)
@@ -114,7 +118,12 @@ def _take_loss(case: Case, outputs: list[Output], asked: Asked, told: float) -> 
     if case.loss_given is None:
         name = type(asked.kind).__name__
         case.notes.append(f"no loss was given: for it stands {name}, which was seen to give what step was told")
-    pick, form = found
+    if (
+        found.nodes is not None and case.gathered is None
+    ):  # rows that were given cannot be held against those of a graph
+        _take_form(case, case.loss_fn, None)
+        return
+    pick, form = found.pick, found.form
     if pick is not None and case.start is not None:
         case.pick = pick
         case.start[0].register_forward_hook(pick)
@@ -160,6 +169,17 @@ def _replay(case: Case, seen: Pass, asked: Asked | None, told: float) -> None:
         _stand_in(case, rows)
         if case.replayed.own_loss is not None:
             case.subject = replace(case.subject, loss_fn=lambda z, y: z, task=None, classes=0, metric=None)
+
+
+def _take_nodes(case: Case, seen: Pass, nodes: Tensor) -> None:
+    """Nodes that the loss takes stand for the data, as soon as the same pass was seen twice."""
+    if case.start is None or seen.inputs is None or seen.asked is None or case.is_aligned:
+        return
+    found = case.nodes.take(seen.inputs, nodes, seen.asked.targets)
+    if found is not None:
+        case.replayed.unfold, rows = found
+        case.replayed.unfold.stand(case.start[0])
+        _stand_in(case, rows)
 
 
 def _stand_in(case: Case, rows: Rows) -> None:

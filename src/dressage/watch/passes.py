@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from dressage.subject.inputs import Inputs, inputs_of, is_single
+from dressage.watch.harmless import harmless
 from dressage.watch.wrapped import main_input
 
 VALUES = 1 << 22
@@ -38,7 +39,7 @@ class Passes:
         """Puts the hook up."""
         self.leave()
         self.modes, self.input, self.inputs = [], None, None
-        self._handle = self.model.register_forward_pre_hook(self._seen, with_kwargs=True)
+        self._handle = self.model.register_forward_pre_hook(harmless(self._seen, []), with_kwargs=True)
 
     def leave(self) -> None:
         """Takes the hook away."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ from dressage.clock import own_seconds
 from dressage.subject.inputs import Inputs, inputs_of, is_single
 from dressage.subject.outputs import Output, losses_of, tensors_in, tensors_of
 from dressage.watch.calls import Call, LossCalls, pair_of
+from dressage.watch.harmless import harmless
 from dressage.watch.telemetry import LayerNumbers, Probe, WeightNumbers
 from dressage.watch.wrapped import main_input
 
@@ -65,25 +67,28 @@ class StepProbe:
         self.left = _gradient(self.traced)  # what the last step has left there
         self.fresh: list[Tensor] = []
         self.used: Tensor | None = None
+        self.failed: list[Exception] = []
+        """What hooks have raised: no pass of the loop's ends by it, and reading does."""
+        self.entered = harmless(self._entered, self.failed)
         self.handles: list[Any] = [model.register_forward_pre_hook(self.entered, with_kwargs=True)]
         if optimizer is not None:
-            self.handles.append(optimizer.register_step_pre_hook(self._step))
-            self.handles.append(optimizer.register_step_post_hook(self._stepped))
+            self.handles.append(optimizer.register_step_pre_hook(harmless(self._step, self.failed)))
+            self.handles.append(optimizer.register_step_post_hook(harmless(self._stepped, self.failed)))
         if isinstance(loss_fn, nn.Module):
-            self.handles.append(loss_fn.register_forward_hook(self._loss, with_kwargs=True))
+            self.handles.append(loss_fn.register_forward_hook(harmless(self._loss, self.failed), with_kwargs=True))
         self.owns_loss = loss_fn is None and optimizer is not None
         """Whether the network itself may give the loss."""
         self.loss_calls = LossCalls(loss_fn)
         if optimizer is not None:
-            self.handles.append(model.register_forward_hook(self._left))
+            self.handles.append(model.register_forward_hook(harmless(self._left, self.failed)))
         for name, module in model.named_modules():
             if not any(True for _ in module.children()):
                 self.handles.append(module.register_forward_hook(self._layer(name)))
         if self.traced is not None:
-            self.handles.append(self.traced.register_hook(self._fresh))  # type: ignore[no-untyped-call]
+            self.handles.append(self.traced.register_hook(harmless(self._fresh, self.failed)))  # type: ignore[no-untyped-call]
         self.stands = own_seconds()
 
-    def entered(self, module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+    def _entered(self, module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         """A forward pass of the network begins."""
         if not torch.is_grad_enabled():
             return
@@ -93,7 +98,7 @@ class StepProbe:
         x = main_input(module, args, kwargs)
         self.is_single = is_single(args, kwargs)
         self.inputs = inputs_of(args, kwargs)
-        x = x if x is not None else next((t for t in self.inputs.tensors if t.ndim), None)
+        x = x if x is not None else next((t for t in self.inputs.tensors if t.ndim and t.layout == torch.strided), None)
         if x is not None:
             self.input, self.batch = x.detach(), len(x)
         if self.owns_loss:
@@ -128,8 +133,8 @@ class StepProbe:
                 return
             if output.ndim == 0:  # of a loss that the network has as a part
                 return
-            with torch.no_grad():
-                given = args[0] if args and isinstance(args[0], Tensor) else None
+            with torch.no_grad(), suppress(Exception):  # a layer of whose outputs no numbers can be taken is left out
+                given = args[0] if args and isinstance(args[0], Tensor) and args[0].layout == torch.strided else None
                 kind = type(module).__name__
                 self.layers[name] = (kind, _layer_sums(kind, given, output.detach()))
 
@@ -169,6 +174,8 @@ class StepProbe:
     def read(self, step: int) -> Probe:
         """The numbers of the step that has just been taken."""
         self.remove()
+        if self.failed:
+            raise self.failed[0]
         if self.optimizer is None:
             self._take_gradients()
         after = [_sample(p.detach()) for _, p in self.named]

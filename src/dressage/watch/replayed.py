@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from dressage.subject import Rows, copy_of, first_output, generators_kept
-from dressage.subject.inputs import Inputs, Unfold, unfold_of
+from dressage.subject.inputs import Inputs, Unfold, are_equal, bytes_of, unfold_of
 from dressage.watch.gathered import ENOUGH, LIMIT_BYTES, LIMIT_ROWS, each_once
 from dressage.watch.labels import without_labels
 
@@ -68,8 +68,8 @@ class Replayed:
                 return
         if self.unfold is not None and not _fits(self.unfold, inputs, len(y)):
             return
-        held = sum(t.nbytes for b, _ in self.batches for t in b.tensors)
-        if held + sum(t.nbytes for t in inputs.tensors) > LIMIT_BYTES:
+        held = sum(bytes_of(t) for b, _ in self.batches for t in b.tensors)
+        if held + sum(bytes_of(t) for t in inputs.tensors) > LIMIT_BYTES:
             return
         self.own_loss = own_loss
         kept = [t.cpu().clone() for t in inputs.tensors]
@@ -123,7 +123,7 @@ def _fits(unfold: Unfold, inputs: Inputs, size: int) -> bool:
     if any(p.fixed is None and len(t) != size for t, p in pairs if t.ndim):
         return False
     fixed = [(t, p.fixed) for t, p in zip(inputs.tensors, unfold.parts, strict=True) if p.fixed is not None]
-    return unfold.takes(inputs.tensors) and all(torch.equal(t.cpu(), f) for t, f in fixed)
+    return unfold.takes(inputs.tensors) and all(are_equal(t.cpu(), f) for t, f in fixed)
 
 
 def _refused(model: nn.Module, unfold: Unfold, x: Tensor) -> str:

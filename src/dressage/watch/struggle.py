@@ -47,6 +47,8 @@ SUSPECTS = (MOMENTUM, SMALL)
 MENDS = ("model.init_too_large", "optim.vanishing_gradients", "data.unscaled_inputs", "optim.lr_too_high")
 """Changes that bring dead or saturated units back."""
 SUSPECT_POINTS = 0.02
+ALIKE = 0.9
+"""Share of the best gain, with which a rate does as well."""
 SLOWER = 0.1
 """Points by which inputs of a sound size must do better standardised: a few are gained sooner by any of them."""
 
@@ -128,7 +130,9 @@ def supported(case: Case, why: str, *, end: bool) -> list[Finding]:
         return []
     most = max(gain for _, _, gain in helped)
     near = [h for h in helped if h[2] >= 0.75 * most]
-    change, run, gain = max(near, key=lambda h: (h[0].prior, h[2]))
+    first = max(near, key=lambda h: (h[0].prior, h[2]))
+    alike = [h for h in near if h[0].id == first[0].id and h[2] >= ALIKE * first[2]]
+    change, run, gain = min(alike, key=lambda h: _size(h[0]))
     return [finding_of(case, change, run, found, why, gain)]
 
 
@@ -222,6 +226,11 @@ def _by_statistics(case: Case, run: Run) -> bool:
     if not isinstance(found, Run) or found.diverged:
         return isinstance(found, Run)
     return run.metric - found.metric > SUSPECT_POINTS and run.loss < (1 - LOSS) * found.loss
+
+
+def _size(change: Change) -> float:
+    """How far a change goes: of rates that do as well the nearest to the loop's own is told."""
+    return abs(math.log(factor_of(change))) if change.id.startswith("optim.lr_") else 0.0
 
 
 def finding_of(case: Case, change: Change, run: Run, found: Race, why: str, gain: float) -> Finding:

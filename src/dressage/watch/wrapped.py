@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DataParallel, DistributedDataParallel
 from torch.optim import Optimizer
@@ -25,7 +26,7 @@ def optimizer_in(optimizer: Optimizer) -> Optimizer:
 
 
 def main_input(module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Tensor | None:
-    """The input of a forward pass: what transformers' networks call their main one, else the first that is no label."""
+    """The input of a forward pass: what transformers' networks call their main one, else the first dense one that is no label."""
     named = kwargs.get(str(getattr(module, "main_input_name", "")))
     given = (named, *args, *(value for name, value in kwargs.items() if name != "labels"))
-    return next((a for a in given if isinstance(a, Tensor) and a.ndim), None)
+    return next((a for a in given if isinstance(a, Tensor) and a.ndim and a.layout == torch.strided), None)

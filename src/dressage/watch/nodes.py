@@ -1,0 +1,52 @@
+"""A network that answers for all its nodes at once, of which the loss takes some, as of a graph: each of these is a row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from dressage.subject import Rows
+from dressage.subject.inputs import Inputs, Unfold, are_equal, bytes_of, unfold_of_nodes
+from dressage.watch.gathered import ENOUGH, LIMIT_BYTES
+
+MOST = 1 << 22
+"""Numbers of an output, up to which its rows are looked for among those that the loss was given."""
+
+
+def nodes_among(output: Tensor, given: Tensor) -> Tensor | None:
+    """`(n,)` int64: which rows of an output `(N, …)` the loss was given, n < N; None where they are not all among them."""
+    if output.ndim < 1 or not 0 < len(given) < len(output) or output.numel() > MOST:
+        return None
+    if output.shape[1:] != given.shape[1:] or output.dtype != given.dtype:
+        return None
+    rows = torch.cat([output, given]).reshape(len(output) + len(given), -1)
+    codes: Tensor = torch.unique(rows, dim=0, return_inverse=True)[1]
+    at = torch.full((len(rows),), -1, device=codes.device)
+    at[codes[: len(output)]] = torch.arange(len(output), device=codes.device)
+    found = at[codes[len(output) :]]
+    return None if bool((found < 0).any()) or len(torch.unique(found)) < len(found) else found
+
+
+@dataclass
+class Nodes:
+    """A pass that was seen: once it is seen again as it was, the nodes that the loss takes can be run as rows."""
+
+    inputs: Inputs | None = None
+    index: Tensor | None = None
+
+    def take(self, inputs: Inputs, index: Tensor, targets: Tensor) -> tuple[Unfold, Rows] | None:
+        """How a copy is given the pass, and its rows; None while it was seen only once, or where it is another each time."""
+        before, known = self.inputs, self.index
+        if len(index) < ENOUGH or len(targets) != len(index) or sum(map(bytes_of, inputs.tensors)) > LIMIT_BYTES:
+            return None
+        self.index = index.cpu()
+        self.inputs = replace(inputs, tensors=[t.cpu().clone() for t in inputs.tensors])
+        if before is None or known is None or not torch.equal(known, self.index) or before.around != inputs.around:
+            return None
+        if not all(are_equal(a, b) for a, b in zip(before.tensors, self.inputs.tensors, strict=True)):
+            return None
+        n = len(index)
+        rows = Rows(self.index[:, None], targets.cpu().clone(), n, torch.arange(n), "unknown", n)
+        return unfold_of_nodes(self.inputs), rows
