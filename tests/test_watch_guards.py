@@ -314,3 +314,56 @@ def test_a_cheap_rule_that_fails_never_reaches_the_loop_and_asks_for_no_time(sec
         Closed.is_open = True
     assert "optim.frozen_params" in [f.id for f in found]
     assert any("closed" in note for note in watch.notes)
+
+
+class Odd(dict[str, Tensor]):
+    """A mapping that cannot be gone through, as some that are read from a file as they are needed."""
+
+    def items(self) -> Any:
+        raise RuntimeError("only by name")
+
+
+class Named(nn.Module):
+    """Takes its input by name."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(3, 1)
+
+    def forward(self, given: Any) -> Tensor:
+        outputs: Tensor = self.layer(given["x"])
+        return outputs
+
+
+def test_an_input_that_cannot_be_looked_at_ends_no_loop() -> None:
+    torch.manual_seed(0)
+    net = Named()
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    watch = dressage.watch(net, optimizer, nn.MSELoss())
+    for _ in range(12):
+        optimizer.zero_grad()
+        loss = F.mse_loss(net(Odd(x=torch.randn(8, 3))), torch.zeros(8, 1))
+        loss.backward()
+        optimizer.step()
+        watch.step(loss)
+        watch.validated(loss=loss.detach())
+    watch.diagnose()
+    assert loss.item() < 1
+    assert any("watched no longer" in note and "only by name" in note for note in watch.notes)
+
+
+def test_an_optimiser_without_groups_ends_no_validation() -> None:
+    torch.manual_seed(0)
+    net = nn.Linear(3, 1)
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    watch = dressage.watch(net, optimizer, nn.MSELoss())
+    for step in range(6):
+        loss = F.mse_loss(net(torch.randn(8, 3)), torch.zeros(8, 1))
+        loss.backward()
+        optimizer.step()
+        watch.step(loss)
+        if step == 2:
+            optimizer.param_groups.clear()  # as of an optimiser that keeps its own
+        watch.validated(metric=0.5)
+    watch.diagnose()
+    assert len(watch._watch.telemetry.validations if hasattr(watch, "_watch") else watch.telemetry.validations) == 6

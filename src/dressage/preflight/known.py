@@ -20,8 +20,13 @@ _found: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
 
 
 def baselines_of(subject: Subject, deadline: float) -> Baselines | None:
-    """The baselines of the subject's rows; None without data, for a task without them, or where the rows defeat them."""
+    """The baselines of the subject's rows; None without data, for a task without them, or where the rows defeat them.
+
+    Nor where the rows are numbers of nodes and no more.
+    """
     if subject.train is None or subject.task is None:
+        return None
+    if subject.train.x.shape[1:] == (len(untold_columns(subject.model)),):
         return None
     held = (None, None) if subject.validation is None else (subject.validation.x, subject.validation.y)
     given = (subject.train.y, *held, subject.task)

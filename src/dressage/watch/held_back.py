@@ -1,8 +1,9 @@
-"""A loss that stands still, where nothing else was found: what holds the training back is taken away from a copy."""
+"""A loss that stands still or is high, where nothing else was found: what may hold the training back is taken away from a copy."""
 
 from __future__ import annotations
 
 import math
+from statistics import fmean
 
 from dressage.findings import Finding
 from dressage.watch.case import Case
@@ -12,6 +13,8 @@ from dressage.watch.signs import plateau
 from dressage.watch.struggle import actual, finding_of, gain_of
 from dressage.watch.tournament import POINTS, Race, Run, race
 
+HIGH, LONG = 0.5, 60
+"""Share of the first loss that is much, and losses from which that is told."""
 STEPS = 200
 REGULARISED = "optim.over_regularised"
 FREED = 100
@@ -22,11 +25,20 @@ AHEAD, FALLEN = 2 * POINTS, 0.1
 
 
 def held_back(case: Case) -> list[Finding]:
-    """What holds a training back whose loss stands still: regularisation, or steps that are too large."""
-    standing = plateau(case)
-    if not standing or case.telemetry.nonfinite is not None:
+    """What holds a training back whose loss stands still, or is high: regularisation, or steps that are too large."""
+    standing = "" if case.telemetry.nonfinite is not None else plateau(case) or _high(case)
+    if not standing:
         return []
     return _by_regularisation(case, standing) or _by_steps(case, standing)
+
+
+def _high(case: Case) -> str:
+    """Whether much of the first loss is left, in words."""
+    losses = case.telemetry.losses
+    first, last = case.telemetry.first(), fmean(losses[-max(3, len(losses) // 10) :]) if losses else math.nan
+    if len(losses) < LONG or not first > 0 or not last > HIGH * first:
+        return ""
+    return f"of the first loss of {first:.4g} there is {last:.4g} left after {case.telemetry.step} steps"
 
 
 def _by_regularisation(case: Case, standing: str) -> list[Finding]:

@@ -13,20 +13,30 @@ from dressage.watch.gathered import ENOUGH, LIMIT_BYTES
 
 MOST = 1 << 22
 """Numbers of an output, up to which its rows are looked for among those that the loss was given."""
+ALIKE = 0.1
+"""Share of the rows that were given, of which each may be one of several: narrow networks give some nodes the same."""
 
 
 def nodes_among(output: Tensor, given: Tensor) -> Tensor | None:
-    """`(n,)` int64: which rows of an output `(N, …)` the loss was given, n < N; None where they are not all among them."""
+    """`(n,)` int64: which rows of an output `(N, …)` the loss was given, n < N; None where they are not all among them.
+
+    Of rows that are alike each is taken once; None where more than a few are.
+    """
     if output.ndim < 1 or not 0 < len(given) < len(output) or output.numel() > MOST:
         return None
     if output.shape[1:] != given.shape[1:] or output.dtype != given.dtype:
         return None
     rows = torch.cat([output, given]).reshape(len(output) + len(given), -1)
-    codes: Tensor = torch.unique(rows, dim=0, return_inverse=True)[1]
-    at = torch.full((len(rows),), -1, device=codes.device)
-    at[codes[: len(output)]] = torch.arange(len(output), device=codes.device)
-    found = at[codes[len(output) :]]
-    return None if bool((found < 0).any()) or len(torch.unique(found)) < len(found) else found
+    _, codes = torch.unique(rows, dim=0, return_inverse=True)
+    there, asked = (torch.bincount(part, minlength=len(rows)) for part in (codes[: len(output)], codes[len(output) :]))
+    if bool((asked > there).any()) or float(there[asked > 0].gt(1).float().mean()) > ALIKE:
+        return None
+    by_code = codes[len(output) :].argsort(stable=True)
+    first = (there.cumsum(0) - there).repeat_interleave(asked)
+    nth = torch.arange(len(given), device=codes.device) - (asked.cumsum(0) - asked).repeat_interleave(asked)
+    found = torch.empty_like(by_code)
+    found[by_code] = codes[: len(output)].argsort(stable=True)[first + nth]
+    return found
 
 
 @dataclass

@@ -14,7 +14,6 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-import torch
 from torch import Tensor
 
 from dressage.findings import Finding, ranked
@@ -27,6 +26,7 @@ from dressage.watch.passes import Passes
 from dressage.watch.probe import StepProbe
 from dressage.watch.shown import line_of, said_once
 from dressage.watch.telemetry import Telemetry, Validation
+from dressage.watch.told import number_of, numbers_of
 from dressage.watch.verdict import consider
 
 T = TypeVar("T")
@@ -72,7 +72,7 @@ class Watch:
         self._since: deque[float] = deque(maxlen=4096)
         self._left_at, self._left_step = time.perf_counter(), step
         self._ended = self._considering = False
-        self._rate = rate or (lambda: case.optimizer.param_groups[0].get("lr"))
+        self._rate = rate or (lambda: next(iter(case.optimizer.param_groups), {}).get("lr"))
         self._new_probe = probe or (lambda: StepProbe(case.model, case.optimizer, case.loss_given))
         self._probe: StepProbe | None = self._new_probe()
         self._next = self._planned = step + 1
@@ -124,6 +124,9 @@ class Watch:
 
     def validated(self, loss: Tensor | float | None = None, metric: Tensor | float | None = None) -> None:
         """Tells the watch what a validation said: its loss and its metric, whichever there is."""
+        self._safely(partial(self._validated, number_of(loss), number_of(metric)))
+
+    def _validated(self, loss: float | None, metric: float | None) -> None:
         self._flush()
         training = self._passes.validated(self._count, self.case.model.training)
         if self._passes.input is not None:
@@ -131,8 +134,7 @@ class Watch:
         self.case.validation_inputs = self._passes.inputs or self.case.validation_inputs
         mean = sum(self._since) / len(self._since) if self._since else math.nan
         self._since.clear()
-        told = (_number(loss), _number(metric))
-        self.telemetry.validations.append(Validation(self._count, *told, training, mean))
+        self.telemetry.validations.append(Validation(self._count, loss, metric, training, mean))
         if time.perf_counter() - self._judged_at >= DEAR * self._price:
             self._consider(end=False)
         self._plan()
@@ -153,9 +155,9 @@ class Watch:
         """Judges the whole training, now that it is over; the findings, the best supported first."""
         if not self._ended:
             self._ended = True
-            self._flush()
+            self._safely(self._flush)
             self.close()
-            self._consider(end=True)
+            self._safely(partial(self._consider, end=True))
         return self.findings
 
     def stopped(self, step: int, at: int, where: str) -> None:
@@ -268,7 +270,7 @@ class Watch:
     def _flush(self) -> None:
         if not self._losses:
             return
-        values = _numbers(self._losses)
+        values = numbers_of(self._losses)
         first = self._count - len(values) + 1
         self._losses.clear()
         self.telemetry.step = self._count
@@ -286,19 +288,3 @@ class Watch:
 def judged_after(step: int) -> int:
     """The step of the next judgement after one at `step`."""
     return next((s for s in CONSIDERED if s > step), 2 * step)
-
-
-def _number(value: Tensor | float | None) -> float | None:
-    return None if value is None else float(value.detach() if isinstance(value, Tensor) else value)
-
-
-def _numbers(losses: Iterable[Tensor | float]) -> list[float]:
-    """Each loss as a number; a device is waited for once."""
-    losses = list(losses)
-    if not any(isinstance(x, Tensor) for x in losses):
-        return [float(x) for x in losses]
-    scalars = [x if isinstance(x, Tensor) and x.ndim == 0 else torch.as_tensor(x).float().mean() for x in losses]
-    if all(x.device.type == "cpu" for x in scalars):
-        return [x.item() for x in scalars]  # half the time of a stack
-    values: list[float] = torch.stack(scalars).tolist()
-    return values

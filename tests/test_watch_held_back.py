@@ -1,0 +1,110 @@
+"""What holds a training back whose loss stands still, where no simple model tells how far it could fall."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+import dressage
+
+READERS, BOOKS, RATINGS = 120, 80, 6000
+
+
+class Factors(nn.Module):
+    """What a reader gives a book: means and a product of factors."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reader, self.book = nn.Embedding(READERS, 4), nn.Embedding(BOOKS, 4)
+        self.means = nn.ModuleList([nn.Embedding(READERS, 1), nn.Embedding(BOOKS, 1)])
+        for part, sd in ((self.reader, 0.3), (self.book, 0.3), (self.means[0], 0.0), (self.means[1], 0.0)):
+            nn.init.normal_(part.weight, 0, sd)  # type: ignore[arg-type]
+
+    def forward(self, pair: Tensor) -> Tensor:
+        r, b = pair[:, 0], pair[:, 1]
+        means: Tensor = self.means[0](r)[:, 0] + self.means[1](b)[:, 0]
+        return (self.reader(r) * self.book(b)).sum(1) + means
+
+
+def recommended(decay: float) -> list[str]:
+    draw = torch.Generator().manual_seed(3)
+    taste, style = torch.randn(READERS, 3, generator=draw), torch.randn(BOOKS, 3, generator=draw)
+    pairs = torch.randperm(READERS * BOOKS, generator=draw)[:RATINGS]
+    ids = torch.stack([pairs // BOOKS, pairs % BOOKS], 1)
+    y = 0.6 * (taste[ids[:, 0]] * style[ids[:, 1]]).sum(1) + 0.3 * torch.randn(RATINGS, generator=draw)
+    cut = 4800
+    torch.manual_seed(0)
+    net, loss_fn = Factors(), nn.MSELoss()
+    optimizer = torch.optim.Adam(net.parameters(), lr=1e-2, weight_decay=decay)
+    watch = dressage.watch(net, optimizer, loss_fn, train=(ids[:cut], y[:cut]), val=(ids[cut:], y[cut:]), seconds=8)
+    for _ in range(20):
+        order = torch.randperm(cut)
+        for rows in order.split(64):
+            optimizer.zero_grad()
+            loss = loss_fn(net(ids[rows]), y[rows])
+            loss.backward()
+            optimizer.step()
+            watch.step(loss)
+    watch.diagnose()
+    return [f.id for f in watch.findings if f.is_harmful]
+
+
+def test_decay_that_holds_numbers_of_things_back_is_told_by_validation_rows() -> None:
+    assert recommended(3e-3) == ["optim.over_regularised"]
+
+
+def test_a_mild_decay_is_not() -> None:
+    assert not recommended(1e-5)
+
+
+LETTERS = 12
+
+
+class Speaking(nn.Module):
+    """The next letter from all before it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.letters, self.places = nn.Embedding(LETTERS, 32), nn.Parameter(0.02 * torch.randn(16, 32))
+        layer = nn.TransformerEncoderLayer(32, 2, 64, dropout=0.0, batch_first=True)
+        self.body = nn.TransformerEncoder(layer, 1, enable_nested_tensor=False)
+        self.head = nn.Linear(32, LETTERS)
+        self.register_buffer("mask", nn.Transformer.generate_square_subsequent_mask(16))
+
+    def forward(self, x: Tensor) -> Any:
+        return self.head(self.body(self.letters(x) + self.places, mask=self.mask))
+
+
+def spoken(rate: float) -> tuple[list[str], list[str]]:
+    """Each letter follows from the two before it, mostly; the loss takes all places in one row."""
+    draw = torch.Generator().manual_seed(0)
+    follows = torch.randint(LETTERS, (LETTERS, LETTERS), generator=draw)
+    text = [0, 1]
+    for noise in torch.rand(8000, generator=draw).tolist():
+        text.append(int(follows[text[-2], text[-1]]) if noise < 0.9 else int(noise * 1000) % LETTERS)
+    letters = torch.tensor(text)
+    torch.manual_seed(0)
+    net = Speaking()
+    optimizer = torch.optim.AdamW(net.parameters(), lr=rate)
+    watch = dressage.watch(net, optimizer, seconds=12)
+    for _ in range(400):
+        at = torch.randint(len(letters) - 17, (32, 1)) + torch.arange(17)
+        chunk = letters[at]
+        loss = F.cross_entropy(net(chunk[:, :-1]).flatten(0, 1), chunk[:, 1:].flatten())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        watch.step(loss)
+    watch.diagnose()
+    return [f.id for f in watch.findings if f.is_harmful], watch.notes
+
+
+@pytest.mark.parametrize(("rate", "told"), [(0.1, ["optim.lr_too_high"]), (3e-3, [])])
+def test_letters_whose_places_the_loss_takes_in_one_row(rate: float, told: list[str]) -> None:
+    found, notes = spoken(rate)
+    assert found == told
+    assert any("for it stand" in note and "rows of the batches" in note for note in notes)
