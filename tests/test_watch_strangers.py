@@ -276,7 +276,7 @@ class Piled(nn.Module):
 
 @pytest.mark.parametrize(("known", "trained"), [(False, False), (True, False), (False, True)])
 def test_layers_in_a_plain_list_where_no_loss_was_given(known: bool, trained: bool) -> None:
-    """Of the rows only some are in the loss, others in each step, so nothing is computed again; a body that was trained may be kept there."""
+    """Some rows are in the loss, others in each step, so nothing is computed again; a body that was trained may be kept there."""
     x, y = digits()
     torch.manual_seed(0)
     layers: list[nn.Module] = [nn.Linear(64, 32), nn.Linear(32, 32)]
