@@ -10,8 +10,8 @@ from dressage.watch.case import Case
 from dressage.watch.changes import CHANGES
 from dressage.watch.ending import gone_on_with
 from dressage.watch.signs import plateau
-from dressage.watch.struggle import actual, finding_of, gain_of
-from dressage.watch.tournament import POINTS, Race, Run, race
+from dressage.watch.struggle import actual, finding_of
+from dressage.watch.tournament import LOSS, POINTS, Race, Run, race
 
 HIGH, LONG = 0.5, 60
 """Share of the first loss that is much, and losses from which that is told."""
@@ -35,8 +35,10 @@ def held_back(case: Case) -> list[Finding]:
 def _high(case: Case) -> str:
     """Whether much of the first loss is left, in words."""
     losses = case.telemetry.losses
-    first, last = case.telemetry.first(), fmean(losses[-max(3, len(losses) // 10) :]) if losses else math.nan
-    if len(losses) < LONG or not first > 0 or not last > HIGH * first:
+    if len(losses) < LONG:
+        return ""
+    first, last = losses[0], fmean(losses[-len(losses) // 10 :])  # the next may be those of steps that are far too large
+    if not first > 0 or not last > HIGH * first:
         return ""
     return f"of the first loss of {first:.4g} there is {last:.4g} left after {case.telemetry.step} steps"
 
@@ -73,7 +75,8 @@ def _by_regularisation(case: Case, standing: str) -> list[Finding]:
 
 def _by_steps(case: Case, standing: str) -> list[Finding]:
     """Told where no simple model says how far the loss could fall, and a short copy with smaller steps comes further than all."""
-    if case.baselines is not None and case.baselines.tells:
+    known, (_, metric) = case.baselines, case.now()
+    if known is not None and known.tells and not math.isnan(metric):
         return []
     found = race(case, min(STEPS, case.telemetry.step), only=TOO_FAST)
     if found is None:
@@ -88,8 +91,9 @@ def _ahead(case: Case, run: Run, found: Race) -> float:
     if run.diverged or found.control.diverged:
         return 0.0
     reached, best = min(found.control.loss, loss), max(found.control.metric, metric)
+    fallen = reached - run.loss
+    if not fallen > FALLEN * abs(reached):
+        return 0.0
     if math.isnan(best):  # of the way that the loss has come, since its zero may lie anywhere
-        gain = gain_of(run, found, loss, metric)
-        return gain if reached - run.loss > gain * (found.control.before - reached) else 0.0
-    points = run.metric - best
-    return points if points > AHEAD and reached - run.loss > FALLEN * abs(reached) else 0.0
+        return min(1.0, fallen) if fallen > LOSS * abs(found.control.before - reached) else 0.0
+    return run.metric - best if run.metric - best > AHEAD else 0.0
