@@ -283,3 +283,28 @@ def test_what_the_loss_is_given_speaks_for_a_network_of_two_inputs(wrong: bool) 
     assert in_two_parts(Two(5, shares=wrong), nn.CrossEntropyLoss(), x, y) == ["loss.double_softmax"] * wrong
     prices = x[:, :1] + (5000.0 if wrong else 0.0)
     assert in_two_parts(Two(1), nn.MSELoss(), x, prices) == ["data.target_unscaled"] * wrong
+
+
+def test_passes_of_copies_are_no_validation() -> None:
+    """Another network is validated (an average of the weights), at a step after which copies are judged: not told as its passes."""
+    torch.manual_seed(0)
+    x = torch.randn(300, 4)
+    y = (x[:, 0] > 0).long()
+    net = nn.Sequential(nn.Linear(4, 16), nn.ReLU(), nn.Dropout(0.2), nn.Linear(16, 2))
+    average = torch.optim.swa_utils.AveragedModel(net)
+    optimizer = torch.optim.Adam(net.parameters(), 1e-3)
+    watch = dressage.watch(net, optimizer, nn.CrossEntropyLoss(), train=(x, y), val=(x[:100], y[:100]))
+    for step in range(300):
+        rows = torch.randint(300, (20,))
+        optimizer.zero_grad()
+        loss = nn.functional.cross_entropy(net(x[rows]), y[rows])
+        loss.backward()
+        optimizer.step()
+        average.update_parameters(net)
+        watch.step(loss)
+        if step % 10 == 9:
+            average.eval()
+            with torch.no_grad():
+                watch.validated(loss=nn.functional.cross_entropy(average(x[:100]), y[:100]))
+    assert "eval.train_mode_at_eval" not in [f.id for f in watch.diagnose() if f.is_harmful]
+    assert all(v.training is None for v in watch.telemetry.validations)

@@ -61,6 +61,8 @@ class Passes:
         return None if training else False
 
     def _seen(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        if module is not self.model:  # a copy, which carries the hook
+            return
         learns = torch.is_grad_enabled()
         is_first = not self.modes or (not learns and all(before for _, before in self.modes))
         self.modes.append((module.training, learns))
