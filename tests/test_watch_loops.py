@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 
 import pytest
@@ -308,3 +309,16 @@ def test_passes_of_copies_are_no_validation() -> None:
                 watch.validated(loss=nn.functional.cross_entropy(average(x[:100]), y[:100]))
     assert "eval.train_mode_at_eval" not in [f.id for f in watch.diagnose() if f.is_harmful]
     assert all(v.training is None for v in watch.telemetry.validations)
+
+
+def test_a_copy_made_while_hooks_stand_is_not_taken_for_the_network() -> None:
+    """An average of the weights that is copied from the watched network right away carries the hooks of the first step."""
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
+    watch = dressage.watch(net, torch.optim.SGD(net.parameters(), 0.1), nn.CrossEntropyLoss())
+    probe = watch._probe
+    assert probe is not None
+    copy.deepcopy(net)(torch.randn(7, 4))
+    assert probe.forward_at is None and not probe.layers and not probe.outputs
+    net(torch.randn(5, 4))
+    assert probe.batch == 5 and probe.layers and probe.outputs

@@ -37,7 +37,10 @@ def _high(case: Case) -> str:
     losses = case.telemetry.losses
     if len(losses) < LONG:
         return ""
-    first, last = losses[0], fmean(losses[-len(losses) // 10 :])  # the next may be those of steps that are far too large
+    first, last = (
+        losses[0],
+        fmean(losses[-len(losses) // 10 :]),
+    )  # the next may be those of steps that are far too large
     if not first > 0 or not last > HIGH * first:
         return ""
     return f"of the first loss of {first:.4g} there is {last:.4g} left after {case.telemetry.step} steps"

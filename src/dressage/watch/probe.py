@@ -83,14 +83,14 @@ class StepProbe:
             self.handles.append(model.register_forward_hook(harmless(self._left, self.failed)))
         for name, module in model.named_modules():
             if not any(True for _ in module.children()):
-                self.handles.append(module.register_forward_hook(self._layer(name)))
+                self.handles.append(module.register_forward_hook(self._layer(name, module)))
         if self.traced is not None:
             self.handles.append(self.traced.register_hook(harmless(self._fresh, self.failed)))  # type: ignore[no-untyped-call]
         self.stands = own_seconds()
 
     def _entered(self, module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
-        """A forward pass of the network begins."""
-        if not torch.is_grad_enabled():
+        """A forward pass of the network begins; one of a copy, which carries the hooks, is none."""
+        if not torch.is_grad_enabled() or module is not self.model:
             return
         if self.forward_at is None:
             self.forward_at, self.training = own_seconds(), module.training
@@ -105,7 +105,7 @@ class StepProbe:
             self.loss_calls.begin()
 
     def _left(self, module: nn.Module, args: Any, output: Any) -> None:
-        if torch.is_grad_enabled() and not self.stepped:
+        if torch.is_grad_enabled() and not self.stepped and module is self.model:
             self.own_losses = [loss.detach() for loss in losses_of(output)]
             self.outputs = [(path, tensor.detach()) for path, tensor in tensors_in(output)]
             self.loss_calls.begin()
@@ -126,8 +126,10 @@ class StepProbe:
         waits = self.optimizer is not None and not self.stepped
         return waits and self.forward_at is not None and self.calls < 64
 
-    def _layer(self, name: str) -> Callable[[nn.Module, Any, Any], None]:
+    def _layer(self, name: str, layer: nn.Module) -> Callable[[nn.Module, Any, Any], None]:
         def hook(module: nn.Module, args: Any, output: Any) -> None:
+            if module is not layer:
+                return
             self.acts = self.acts or (self.forward_at is None and not torch.is_grad_enabled())
             if not torch.is_grad_enabled() or not isinstance(output, Tensor) or not output.is_floating_point():
                 return
