@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import dressage
+from dressage.errors import UsageError
 from dressage.findings import Finding
 from dressage.preflight import signals
 from dressage.preflight.calls import brought_to_size
@@ -367,3 +369,64 @@ def test_an_optimiser_without_groups_ends_no_validation() -> None:
         watch.validated(metric=0.5)
     watch.diagnose()
     assert len(watch._watch.telemetry.validations if hasattr(watch, "_watch") else watch.telemetry.validations) == 6
+
+
+def went_on(net: nn.Module, x: Tensor, y: Tensor, steps: int = 60) -> LoopWatch:
+    """A plain loop to its end, with an optimiser that steps along gradients of any layout."""
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    watch = dressage.watch(net, optimizer, F.cross_entropy)
+    for _ in range(steps):
+        rows = torch.randint(len(x), (32,))
+        optimizer.zero_grad()
+        loss = F.cross_entropy(net(x[rows]), y[rows])
+        loss.backward()
+        optimizer.step()
+        watch.step(loss)
+    watch.diagnose()
+    return watch
+
+
+def test_parameters_that_get_their_shape_in_the_first_pass() -> None:
+    torch.manual_seed(0)
+    x = torch.randn(256, 8)
+    watch = went_on(nn.Sequential(nn.LazyLinear(16), nn.ReLU(), nn.LazyLinear(2)), x, (x[:, 0] > 0).long())
+    assert watch.telemetry.probes and not any("longer" in note for note in watch.notes)
+
+
+def test_embeddings_with_sparse_gradients_are_trained_on_copies() -> None:
+    torch.manual_seed(0)
+    ids = torch.randint(50, (256, 5))
+    net = nn.Sequential(nn.EmbeddingBag(50, 8, sparse=True), nn.Linear(8, 2))
+    watch = went_on(net, ids, (ids[:, 0] > 25).long())
+    assert not [note for note in watch.notes if "failed" in note or "cannot be continued" in note]
+
+
+def test_half_precision_inputs_are_standardised_on_copies() -> None:
+    torch.manual_seed(0)
+    x = torch.randn(256, 8)
+    net = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 2)).bfloat16()
+    watch = went_on(net, (50 * x).bfloat16(), (x[:, 0] > 0).long())
+    assert not [note for note in watch.notes if "failed" in note or "cannot be continued" in note]
+
+
+def test_copies_of_a_compiled_network_are_not_compiled() -> None:
+    torch.manual_seed(0)
+    x = torch.randn(256, 8)
+    for_a_copy: list[bool] = []
+
+    def backend(graph: Any, inputs: list[Tensor]) -> Any:
+        for_a_copy.append(any("/dressage/" in frame.filename for frame in traceback.extract_stack()))
+        return graph.forward
+
+    torch._dynamo.reset()
+    net = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 2))
+    watch = went_on(torch.compile(net, backend=backend), x, (x[:, 0] > 0).long())  # type: ignore[arg-type]
+    assert for_a_copy and not any(for_a_copy)
+    assert not any("longer" in note for note in watch.notes)
+
+
+def test_a_scripted_network_is_refused() -> None:
+    with pytest.warns(DeprecationWarning):
+        net = torch.jit.script(nn.Linear(3, 1))
+    with pytest.raises(UsageError, match=r"made by torch.jit.script.*expected.*script it afterwards"):
+        dressage.watch(net, torch.optim.SGD(net.parameters(), 0.1))

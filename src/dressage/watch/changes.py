@@ -56,6 +56,7 @@ def _standardized(lab: Lab) -> Lab | None:
         return None
     channels_first = any(isinstance(m, nn.Conv1d) and m.in_channels == x.shape[1] for m in lab.model.modules())
     dims = (0, 2, 3) if x.ndim == 4 else ((0, 2) if channels_first else (0, 1)) if x.ndim == 3 else (0,)
+    x = x if x.dtype == torch.float64 else x.float()
     mean, sd = x.mean(dims, keepdim=True), x.std(dims, keepdim=True)
     whole, columns = float(x.std()), sd[sd > 0]
     far = float(x.mean().abs()) > 3 * whole or not 0.05 < whole < 5
@@ -67,7 +68,7 @@ def _standardized(lab: Lab) -> Lab | None:
     )
     if not (far or uneven):
         return None
-    return replace(lab, x=(x - mean) / sd.clamp_min(1e-6 * float(sd.max().clamp_min(1e-12))))
+    return replace(lab, x=((x - mean) / sd.clamp_min(1e-6 * float(sd.max().clamp_min(1e-12)))).to(lab.x.dtype))
 
 
 def _unregularized(lab: Lab) -> Lab | None:
@@ -114,7 +115,8 @@ def _momentum(group: Mapping[str, object]) -> float:
 
 
 def _clipped(lab: Lab) -> Lab | None:
-    return None if lab.clip_norm else replace(lab, clip_norm=1.0)
+    has_sparse = any(getattr(m, "sparse", False) for m in lab.model.modules())  # gradients that torch does not clip
+    return None if lab.clip_norm or has_sparse else replace(lab, clip_norm=1.0)
 
 
 def _initialized(larger: bool) -> Edit:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 from torch import Tensor, nn
+from torch.jit._script import RecursiveScriptModule
 from torch.optim import Optimizer
 
+from dressage.errors import UsageError
 from dressage.findings import Finding
 from dressage.subject import generators_kept, subject_of
 from dressage.subject.subject import Loss
@@ -31,8 +34,8 @@ class LoopWatch(Watch):
         """
         since, self._asked_at = self._count - self._asked_at, self._count
         if not self._ended and not self._considering and since >= max(SELDOM, self._count // 5):
-            self._flush()
-            self._consider(end=True)
+            self._safely(self._flush)
+            self._safely(partial(self._consider, end=True))
         return self._findings
 
     @findings.setter
@@ -58,7 +61,13 @@ def watch(
     `train`, `val`: a DataLoader, a Dataset of pairs or `(x, y)`; `metric(outputs, targets) -> number`; `names` of the
     columns; `penalty(model)` what the loop adds to the loss. Examinations take at most `seconds`, or 5 % of the run if
     that is more; they run on copies. Weights and generators are left bit for bit as they would be without it.
+    Raises UsageError for a network that torch.jit.script has made: nothing can be seen of its passes.
     """
+    if isinstance(network_in(model), RecursiveScriptModule):
+        expected = "expected a module as it was written, whose passes hooks can see"
+        raise UsageError.of(
+            "model", "made by torch.jit.script", expected, "train it as it is, and script it afterwards"
+        )
     with generators_kept():
         subject = subject_of(
             network_in(model),

@@ -55,4 +55,5 @@ def _added(lab: Lab, model: nn.Module, parameters: list[nn.Parameter], rows: Ten
 
 def _square(tensors: list[Tensor]) -> float:
     """Σ|t|²."""
-    return float(sum(torch.linalg.vector_norm(t).double() ** 2 for t in tensors))
+    dense = (t.coalesce().values() if t.is_sparse else t for t in tensors)
+    return float(sum(torch.linalg.vector_norm(t).double() ** 2 for t in dense))

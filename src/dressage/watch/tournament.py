@@ -138,11 +138,20 @@ def _race(case: Case, lab: Lab, wanted: int, only: tuple[str, ...]) -> Race | No
         if key not in case.memory and work_seconds() + control.seconds > end:
             untried.append(change.id)
             continue
-        run = case.proven(key, lambda change=change: _changed(ground, change))  # type: ignore[misc]
-        if isinstance(run, Run):
+        run = _tried(case, key, ground, change)
+        if run is not None:
             last[change.id] = run.loss if run.loss <= before else math.inf
             tried.append((change, run))
     return Race(control, tried, tuple(dict.fromkeys(untried)))
+
+
+def _tried(case: Case, key: str, ground: _Ground, change: Change) -> Run | None:
+    """A run of one change, found once; None where it does not apply, or cannot be run as the training itself can."""
+    try:
+        run = case.proven(key, lambda: _changed(ground, change))
+    except Exception:
+        run = case.memory[key] = None
+    return run if isinstance(run, Run) else None
 
 
 def _can_wait(case: Case, wanted: int, seconds: float) -> bool:

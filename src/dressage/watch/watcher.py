@@ -14,7 +14,8 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.parameter import UninitializedParameter
 
 from dressage.findings import Finding, ranked
 from dressage.subject import generators_kept
@@ -27,6 +28,7 @@ from dressage.watch.probe import StepProbe
 from dressage.watch.shown import line_of, said_once
 from dressage.watch.telemetry import Telemetry, Validation
 from dressage.watch.told import number_of, numbers_of
+from dressage.watch.uncompiled import uncompiled
 from dressage.watch.verdict import consider
 
 T = TypeVar("T")
@@ -74,7 +76,7 @@ class Watch:
         self._ended = self._considering = False
         self._rate = rate or (lambda: next(iter(case.optimizer.param_groups), {}).get("lr"))
         self._new_probe = probe or (lambda: StepProbe(case.model, case.optimizer, case.loss_given))
-        self._probe: StepProbe | None = self._new_probe()
+        self._probe: StepProbe | None = None if _is_unmade(case.model) else self._new_probe()
         self._next = self._planned = step + 1
 
     @property
@@ -249,7 +251,7 @@ class Watch:
             self._probe.remove()  # a copy of the model would carry its hooks
         self._considering = True
         try:
-            with self._during(), self.case.standing(), generators_kept(), warnings.catch_warnings():
+            with self._during(), self.case.standing(), generators_kept(), uncompiled(), warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of the user's loss and metric: their own loop gives them
                 self._settle(consider(self.case, end=end))
         finally:
@@ -283,6 +285,11 @@ class Watch:
             bad = next((i for i, value in enumerate(values) if not math.isfinite(value)), None)
             if bad is not None:
                 self.telemetry.nonfinite, self._is_finite = (first + bad, "loss"), False
+
+
+def _is_unmade(model: nn.Module) -> bool:
+    """Whether there are parameters that get their shape in the first pass."""
+    return any(isinstance(p, UninitializedParameter) for p in model.parameters())
 
 
 def judged_after(step: int) -> int:
