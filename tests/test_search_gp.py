@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,11 @@ from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 
 import dressage
 from dressage.search import choice, go_on, load_search, log, sample, uniform
+from dressage.search.account import Stage
 from dressage.search.by_gp import OF, Seen, _evidence, _fitted, _mean, _normal_scores, promising
 from dressage.search.edits import Point
 from dressage.search.events import TrialEvent
+from dressage.search.page import stage_words
 from dressage.search.space import Space
 
 SPACE: Space = {"optim.lr": log(1e-5, 1.0), "regularize.weight_decay": log(1e-6, 1.0)}
@@ -145,3 +148,10 @@ def test_stopped_anywhere_a_search_takes_the_same_course(tmp_path: Path) -> None
     for other in (found, load_search(tmp_path / "again")):
         assert [dict(r.trial.edit) for r in other.results] == drawn
         assert [r.score for r in other.results] == [r.score for r in whole.results] and other.verdict == whole.verdict
+
+
+def test_the_page_says_how_points_were_drawn() -> None:
+    """The first points are Sobol's, since there is nothing to learn from yet."""
+    first = Stage(0, SPACE, "gp", 24, 3)
+    assert stage_words(first) == "24 trials by sobol sampling, 3 epochs each"
+    assert stage_words(replace(first, number=1, trials=8, epochs=1)) == "8 trials by gp sampling, 1 epoch each"

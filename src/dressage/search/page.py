@@ -112,8 +112,9 @@ def best_rows(account: Account) -> list[tuple[str, str]]:
 
 def stage_words(stage: Stage) -> str:
     """`32 trials by random sampling, 5 epochs each, on 10,000 training rows`."""
+    sampler = "sobol" if stage.sampler == "gp" and not stage.number else stage.sampler  # there is nothing to learn from yet
     parts = [
-        f"{stage.trials} trials by {stage.sampler} sampling",
+        f"{stage.trials} trials by {sampler} sampling",
         f"{stage.epochs} epoch{'s' * (stage.epochs != 1)} each",
     ]
     if stage.rows:
