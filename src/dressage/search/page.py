@@ -112,7 +112,8 @@ def best_rows(account: Account) -> list[tuple[str, str]]:
 
 def stage_words(stage: Stage) -> str:
     """`32 trials by random sampling, 5 epochs each, on 10,000 training rows`."""
-    sampler = "sobol" if stage.sampler == "gp" and not stage.number else stage.sampler  # there is nothing to learn from yet
+    is_first_of_gp = stage.sampler == "gp" and not stage.number  # there is nothing to learn from yet
+    sampler = "sobol" if is_first_of_gp else stage.sampler
     parts = [
         f"{stage.trials} trials by {sampler} sampling",
         f"{stage.epochs} epoch{'s' * (stage.epochs != 1)} each",
