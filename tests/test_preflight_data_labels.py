@@ -84,6 +84,23 @@ def test_shuffled_targets_are_named_in_either_split(name: str) -> None:
     assert found.where == "validation targets"
 
 
+@pytest.mark.parametrize("pairs", [True, False])
+def test_validation_rows_tell_of_torn_pairs_under_any_loss(pairs: bool) -> None:
+    """Pinball loss asks for no mean, so that R² at chance proves little: unless validation rows by themselves are at none."""
+    random = torch.Generator().manual_seed(0)
+    x = torch.randn(1200, 6, generator=random)
+    y = x[:, :1] + 0.7 * torch.randn(1200, 1, generator=random)
+    torn = y[:800].sort(0).values
+    held = (x[800:], y[800:] if pairs else y[800:].sort(0).values)
+
+    class Pinball(nn.Module):
+        def forward(self, z: Tensor, y: Tensor) -> Tensor:
+            return torch.maximum(0.9 * (y - z), 0.1 * (z - y)).mean()
+
+    (found,) = found_by(trained_on(x[:800], torn, held, outputs=1, loss=Pinball()), "data.shuffled_labels")
+    assert found.severity == ("warning" if pairs else "info")
+
+
 def test_a_weak_law_is_not_shuffled() -> None:
     random = torch.Generator().manual_seed(0)
     x = torch.randn(1000, 6, generator=random)

@@ -108,3 +108,31 @@ def test_letters_whose_places_the_loss_takes_in_one_row(rate: float, told: list[
     found, notes = spoken(rate)
     assert found == told
     assert any("for it stand" in note and "rows of the batches" in note for note in notes)
+
+
+@pytest.mark.parametrize(
+    ("stepped", "told"), [(False, ["optim.exploding_gradients"]), (True, [])], ids=["by the optimiser", "by the scaler"]
+)
+def test_a_loss_that_is_scaled_and_gradients_that_are_not_brought_back(stepped: bool, told: list[str]) -> None:
+    torch.manual_seed(0)
+    x = torch.randn(600, 10)
+    y = (x[:, 0] * x[:, 1] > 0).long()
+    net = nn.Sequential(nn.Linear(10, 32), nn.ReLU(), nn.Dropout(0.1), nn.Linear(32, 2))
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.2, momentum=0.9)
+    scaler = torch.amp.GradScaler("cpu", init_scale=2.0**12)
+    watch = dressage.watch(net, optimizer, nn.CrossEntropyLoss(), train=(x, y), seconds=6)
+    for _ in range(300):
+        rows = torch.randint(600, (32,))
+        optimizer.zero_grad()
+        loss = F.cross_entropy(net(x[rows]), y[rows])
+        scaler.scale(loss).backward()
+        if stepped:
+            scaler.step(optimizer)
+            scaler.update()
+        else:
+            optimizer.step()
+        watch.step(loss)
+    watch.diagnose()
+    assert [f.id for f in watch.findings if f.is_harmful and not f.is_symptom] == told
+    if told:
+        assert watch.findings[0].numbers["times"] == pytest.approx(2**12, rel=0.3)

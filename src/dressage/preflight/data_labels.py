@@ -25,7 +25,7 @@ from dressage.preflight.wrong_labels import (
     surest_told,
 )
 from dressage.subject import Subject, Task, advance, decided, lab_of, labels_of, outputs_of
-from dressage.subject.baselines import Baselines, row_targets
+from dressage.subject.baselines import Baselines, baselines, row_targets
 from dressage.subject.features import is_tokens
 from dressage.subject.task import default_metric
 
@@ -33,6 +33,7 @@ UNEQUAL = 10.0  # times as many rows of the largest class as of the smallest
 NOT_LEARNED = 0.1  # recall of the smallest class below which it is as good as never named
 ENOUGH = 150  # rows below which "at chance" cannot be told from "weak"
 SIGNAL = 2.6  # standard deviations above permuted targets (p = 0.005) that are a signal, for any of three models
+CLEAR = 0.1  # of the score, by which validation rows by themselves have to be told better than training rows
 
 
 def class_imbalance(subject: Subject, deadline: float) -> list[Finding]:
@@ -105,6 +106,8 @@ def shuffled_labels(subject: Subject, deadline: float) -> list[Finding]:
         f"{best.name}, the best of three simple models, reach {best.score:.3f} ± {best.error:.3f} by cross-validation"
     )
     seen += f" on {len(found.targets)} training rows; knowing nothing reaches {chance:.3f}"
+    if told := _told_by_validation(subject, best.score, deadline):
+        return [_unpaired("training targets", f"{seen}; {told}", best.score - chance, 0.9)]
     if subject.task == "regression" and not asks_for_means(subject):
         seen += "; the loss asks for something else than R² judges"
         return [replace(_unpaired("training targets", seen, best.score - chance, 0.3), severity="info")]
@@ -209,6 +212,17 @@ def _network_learns(subject: Subject, deadline: float) -> bool:
         return metric(outputs, y) > float(np.mean(chance) + 4 * np.std(chance))
     except (RuntimeError, ValueError, TypeError, IndexError):
         return False
+
+
+def _told_by_validation(subject: Subject, reached: float, deadline: float) -> str:
+    """Whether validation rows by themselves speak of their targets as training rows do not, in words, whatever the loss asks."""
+    rows = subject.validation
+    if rows is None or subject.task is None or len(rows) < ENOUGH:
+        return ""
+    found = quietly(baselines, rows, subject.task, deadline)
+    if found is None or not found.tells or found.best.score < reached + max(CLEAR, 3 * found.best.error):
+        return ""
+    return f"of {len(found.targets)} validation rows by themselves {found.best.name} reach {found.best.score:.3f}"
 
 
 def _held_alone(subject: Subject, found: Baselines) -> list[Finding]:

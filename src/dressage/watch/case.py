@@ -72,6 +72,8 @@ class Case:
     """What the loss was given in the last probed step."""
     parts: deque[Parts] = field(default_factory=lambda: deque(maxlen=LOOKED_AT))
     """What the parts of the loss cost in the last probed steps, where the loop adds several."""
+    first: tuple[Tensor, Tensor] | None = None
+    """Inputs and targets of the first step, where it was one batch of one tensor, and not large."""
     bad_input: int | None = None
     """Step whose inputs held a number that is not finite."""
     waited: list[float] = field(default_factory=list)

@@ -26,6 +26,8 @@ from dressage.watch.probe import StepProbe
 STAND_IN = "no train data"
 SEEN = 3
 """Probed steps by which a loss would have been seen."""
+FIRST = 512
+"""Rows of a first batch that is kept, at most."""
 LOOKS = 60
 """Probed steps after which none is looked at only for its rows."""
 
@@ -99,6 +101,9 @@ def _keep(case: Case, seen: Pass) -> None:
         case.batches.append(inputs[:512].clone())
     if seen.parts is not None:
         case.parts.append(seen.parts)
+    probe = case.telemetry.probes[-1]
+    if asked is not None and probe.step == probe.calls == 1 and seen.is_single and len(inputs) <= FIRST:
+        case.first = inputs.clone(), asked.targets.clone()
     if asked is not None:
         case.pair = asked.outputs[:512].clone(), asked.targets[:512].clone()
         case.kind = asked.kind if case.kind is None else case.kind

@@ -42,6 +42,7 @@ from dressage.watch.rules.layers import dead_units, saturated, standing_first_la
 from dressage.watch.rules.loop import another_optimizer, data_stall, eval_mode_in_training, is_only_asked, no_zero_grad
 from dressage.watch.rules.runaway import falls_without_end, thrown_out
 from dressage.watch.rules.symptoms import symptoms
+from dressage.watch.scaled import scaled_gradients
 from dressage.watch.signs import signs_at_the_end
 from dressage.watch.struggle import struggles, supported, suspected
 from dressage.watch.validation import noise_does_harm, prepared_otherwise, unlearned_class
@@ -80,7 +81,8 @@ def consider(case: Case, *, end: bool) -> list[Finding]:
         )
         found = joined(
             found,
-            guarded(case, learned_backwards)
+            guarded(case, scaled_gradients)
+            or guarded(case, learned_backwards)
             or guarded(case, no_shuffle)
             or guarded(case, added_penalty)
             or guarded(case, head)
