@@ -46,7 +46,8 @@ def _times(case: Case) -> float:
     (x, y), model = case.first, copy_of(case.start[0]).train()
     with generators_kept():
         torch.autograd.backward(case.loss_fn(first_output(model(x)), y).mean())
-    own = {n: p.grad.float().square().mean().sqrt().item() for n, p in model.named_parameters() if p.grad is not None}
+    dense = [(n, p.grad.float()) for n, p in model.named_parameters() if p.grad is not None and not p.grad.is_sparse]
+    own = {name: gradient.square().mean().sqrt().item() for name, gradient in dense}
     seen = {w.name: w.gradient for w in case.telemetry.probes[0].weights}
     matrices = [n for n, p in model.named_parameters() if p.ndim > 1 and own.get(n, 0.0) > LEAST]
     ratios = [seen[n] / own[n] for n in matrices if seen.get(n, -1.0) > LEAST]
