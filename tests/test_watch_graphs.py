@@ -102,8 +102,9 @@ def test_other_nodes_in_each_step_are_not_taken_for_the_data() -> None:
 def test_which_rows_of_an_output_the_loss_was_given() -> None:
     output = torch.randn(50, 3, generator=torch.Generator().manual_seed(1))
     chosen = torch.tensor([7, 3, 41])
-    found = nodes_among(output, output[chosen])
-    assert found is not None and found.tolist() == chosen.tolist()
+    for values in (output, output[:, 0]):  # of classes, and of one number a node
+        found = nodes_among(values, values[chosen])
+        assert found is not None and found.tolist() == chosen.tolist()
     assert nodes_among(output, output[chosen] + 1e-3) is None
     assert nodes_among(output, output) is None
     assert nodes_among(output.zero_(), output[chosen]) is None  # any of them

@@ -123,10 +123,8 @@ def _take_loss(case: Case, outputs: list[Output], asked: Asked, told: float) -> 
     if case.loss_given is None:
         name = type(asked.kind).__name__
         case.notes.append(f"no loss was given: for it stands {name}, which was seen to give what step was told")
-    if (
-        found.nodes is not None and case.gathered is None
-    ):  # rows that were given cannot be held against those of a graph
-        _take_form(case, case.loss_fn, None)
+    if found.nodes is not None and case.gathered is None:
+        _take_form(case, case.loss_fn, None)  # rows that were given cannot be held against those of a graph
         return
     pick, form = found.pick, found.form
     if pick is not None and case.start is not None:

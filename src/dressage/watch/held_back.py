@@ -37,11 +37,8 @@ def _high(case: Case) -> str:
     losses = case.telemetry.losses
     if len(losses) < LONG:
         return ""
-    first, last = (
-        losses[0],
-        fmean(losses[-len(losses) // 10 :]),
-    )  # the next may be those of steps that are far too large
-    if not first > 0 or not last > HIGH * first:
+    first, last = losses[0], fmean(losses[-len(losses) // 10 :])
+    if not first > 0 or not last > HIGH * first:  # the second loss may be that of a step that was far too large
         return ""
     return f"of the first loss of {first:.4g} there is {last:.4g} left after {case.telemetry.step} steps"
 
@@ -82,7 +79,7 @@ def _by_steps(case: Case, standing: str) -> list[Finding]:
     if known is not None and known.tells and not math.isnan(metric):
         return []
     found = race(case, min(STEPS, case.telemetry.step), only=TOO_FAST)
-    if found is None:
+    if found is None or not found.tried:
         return []
     gain, change, run = max(((_ahead(case, r, found), c, r) for c, r in found.tried), key=lambda tried: tried[0])
     return [finding_of(case, change, run, found, standing, gain)] if gain > 0 else []

@@ -18,14 +18,14 @@ ALIKE = 0.1
 
 
 def nodes_among(output: Tensor, given: Tensor) -> Tensor | None:
-    """`(n,)` int64: which rows of an output `(N, …)` the loss was given, n < N; None where they are not all among them.
+    """`(n,)` int64: which rows of an output `(N, …)` the loss was given, `(n, …)`, n < N; None where not all are among them.
 
     Of rows that are alike each is taken once; None where more than a few are.
     """
-    if output.ndim < 1 or not 0 < len(given) < len(output) or output.numel() > MOST:
+    if not 0 < len(given) < len(output) or output.numel() > MOST or output.dtype != given.dtype:
         return None
-    if output.shape[1:] != given.shape[1:] or output.dtype != given.dtype:
-        return None
+    if not bool((output == given[:1]).reshape(len(output), -1).all(1).any()):
+        return None  # at little cost, where it is another output
     rows = torch.cat([output, given]).reshape(len(output) + len(given), -1)
     _, codes = torch.unique(rows, dim=0, return_inverse=True)
     there, asked = (torch.bincount(part, minlength=len(rows)) for part in (codes[: len(output)], codes[len(output) :]))

@@ -56,9 +56,12 @@ def placed(outputs: list[Output], asked: Asked) -> Placed | None:
 
 def _of_some(outputs: list[Output], asked: Asked) -> Placed | None:
     """The output of which the loss was given some rows, as those of the nodes of a graph whose class is known."""
+    given = asked.outputs
     for place, output in outputs:
+        if not output.ndim or output.shape[1:] != given.shape[1:] or len(output) <= len(given):
+            continue
         for change in ON_THE_WAY:
-            nodes = nodes_among(change(output), asked.outputs) if output.ndim else None
+            nodes = nodes_among(change(output), given)
             if nodes is not None and (form := form_seen(output[nodes], asked.outputs, asked.targets)):
                 return Placed(Pick(place, _whole) if place else None, form, nodes)
     return None
