@@ -253,3 +253,34 @@ def test_flipped_labels_of_pictures(shared_data: Path, share: float) -> None:
     x, y = pictures(shared_data, "mnist", 1500)
     (found,) = found_by(trained_on(x, flipped(y, share, 10)[0]), "data.label_noise")
     assert found.numbers["share"] == pytest.approx(share, abs=0.06)
+
+
+def test_labels_of_other_rows_where_each_row_has_several() -> None:
+    x, y = table("digits")
+    tags = torch.stack([y % 2 == 0, y > 4, (y == 0) | (y == 6) | (y == 8)], 1).float()
+    other = tags[torch.randperm(len(tags), generator=torch.Generator().manual_seed(0))]
+    loss = nn.BCEWithLogitsLoss()
+    (found,) = found_by(trained_on(x, other, outputs=3, loss=loss), "data.shuffled_labels")
+    assert (found.severity, found.where) == ("warning", "training targets")
+    assert not found_by(trained_on(x, tags, outputs=3, loss=loss), "data.shuffled_labels")
+
+
+@pytest.mark.parametrize(("wrong", "told"), [(0.03, True), (0.1, False)])
+def test_a_count_that_is_0_until_the_target_has_happened(wrong: float, told: bool) -> None:
+    """Letters that are sent to those who have left: of those without one nobody has."""
+    random = np.random.default_rng(0)
+    others = random.normal(size=(1000, 6))
+    left = (others[:, 0] + others[:, 1] * others[:, 2] + random.logistic(size=1000) > 0).astype(np.int64)
+    letters = np.where(left == 1, 1 + random.poisson(2.5, 1000), random.random(1000) < wrong)
+    x = torch.from_numpy(np.column_stack([others, letters])).float()
+    found = found_by(trained_on(x, torch.from_numpy(left), outputs=2), "data.leaking_column")
+    assert [f.id for f in found] == ["data.leakage"] * told
+
+
+def test_a_steep_law_of_a_measured_value_is_no_leak() -> None:
+    """It tells 97 of 100 rows too, and no value of it is held by many rows."""
+    random = np.random.default_rng(0)
+    others = random.normal(size=(1000, 6))
+    y = (others[:, 0] + 0.3 * others[:, 1] + 0.05 * random.normal(size=1000) > 0).astype(np.int64)
+    x = torch.from_numpy(np.column_stack([others[:, 1:], others[:, 0] + 0.3 * others[:, 1]])).float()
+    assert not found_by(trained_on(x, torch.from_numpy(y), outputs=2), "data.leaking_column")

@@ -250,3 +250,51 @@ def test_what_the_shares_of_letters_cost() -> None:
     )
     shares = [2 / 7, 4 / 7, 1 / 7]
     assert watch.case.naive_loss() == pytest.approx(-sum(p * math.log(p) for p in shares))
+
+
+class Told(nn.Module):
+    """Words in one row, and where each text begins in another: no copy can be run on rows."""
+
+    def __init__(self, outputs: int) -> None:
+        super().__init__()
+        self.words, self.head = nn.EmbeddingBag(60, 8), nn.Linear(8, outputs)
+
+    def forward(self, ids: Tensor, begins: Tensor) -> Tensor:
+        return self.head(self.words(ids, begins)).squeeze(1)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_numbers_of_classes_as_probabilities_where_no_copy_can_be_trained(classes: int) -> None:
+    torch.manual_seed(0)
+    model = Told(1)
+    optimizer = torch.optim.Adam(model.parameters(), 1e-2)
+    watch = dressage.watch(model, optimizer)
+    for _ in range(60):
+        y = torch.randint(classes, (32,))
+        lengths = torch.randint(3, 9, (32,))
+        ids = torch.cat(
+            [
+                torch.randint(60 // classes, (int(n),)) + int(k) * (60 // classes)
+                for k, n in zip(y, lengths, strict=True)
+            ]
+        )
+        begins = torch.cat([torch.zeros(1, dtype=torch.long), lengths.cumsum(0)[:-1]])
+        stepped(watch, optimizer, F.binary_cross_entropy_with_logits(model(ids, begins), y.float()))
+    assert harmful(watch) == (["model.wrong_output_size"] if classes > 2 else [])
+
+
+@pytest.mark.parametrize("relu", [False, True])
+def test_counts_are_no_classes_and_their_loss_judges_what_activations_bring(relu: bool) -> None:
+    torch.manual_seed(0)
+    x = torch.randn(1500, 6)
+    y = torch.poisson(torch.exp(1 + x[:, 0].abs() - x[:, 1].abs()))
+    between: list[nn.Module] = [nn.ReLU()] if relu else []
+    model = nn.Sequential(nn.Linear(6, 64), *between, nn.Linear(64, 64), *between, nn.Linear(64, 1), nn.Flatten(0))
+    optimizer = torch.optim.Adam(model.parameters(), 3e-3)
+    loss_fn = nn.PoissonNLLLoss()
+    watch = dressage.watch(model, optimizer, loss_fn, train=(x, y), seconds=8)
+    for _ in range(400):
+        rows = torch.randint(1500, (64,))
+        stepped(watch, optimizer, loss_fn(model(x[rows]), y[rows]))
+    assert watch.case.subject.task == "regression"
+    assert harmful(watch) == ([] if relu else ["model.missing_nonlinearity"])

@@ -89,8 +89,11 @@ def shuffled_labels(subject: Subject, deadline: float) -> list[Finding]:
     """
     if torn := torn_places(subject):
         return torn
+    has_labels = subject.task == "multilabel"
+    if has_labels:  # of rare ones accuracy says little
+        subject = replace(subject, task="regression", metric=None)
     found = baselines_of(subject, deadline)
-    if found is None or subject.task == "multilabel" or len(found.targets) < ENOUGH or len(found.scores) < 4:
+    if found is None or len(found.targets) < ENOUGH or len(found.scores) < 4:
         return []
     if found.groups and found.groups < ENOUGH:
         return []  # as few as the groups are rows that say anything of their own
@@ -108,7 +111,7 @@ def shuffled_labels(subject: Subject, deadline: float) -> list[Finding]:
     seen += f" on {len(found.targets)} training rows; knowing nothing reaches {chance:.3f}"
     if told := _told_by_validation(subject, best.score, deadline):
         return [_unpaired("training targets", f"{seen}; {told}", best.score - chance, 0.9)]
-    if subject.task == "regression" and not asks_for_means(subject):
+    if subject.task == "regression" and not has_labels and not asks_for_means(subject):
         seen += "; the loss asks for something else than R² judges"
         return [replace(_unpaired("training targets", seen, best.score - chance, 0.3), severity="info")]
     if _beyond_simple_models(subject.train.x):

@@ -11,11 +11,13 @@ from dressage.findings import Finding
 from dressage.preflight.calls import ACTIVATIONS, LINEAR, Call, Rewired, calls_of, relu_after
 from dressage.preflight.equal_units import bare_matrices
 from dressage.preflight.given import given, lab_given, unseen_gain
+from dressage.preflight.loss_form import asks_for_means
 from dressage.preflight.reinit import linear_layers
 from dressage.preflight.result import NotChecked, Seen
-from dressage.subject import Subject, first_output
+from dressage.subject import Metric, Subject, first_output
 
 FEW = 0.02  # points of the metric that ReLUs must bring
+SHARE = 0.1  # of what the loss falls by without them, by which it must fall further where it is the judge
 EXACT = 1e-5  # of the changes of the outputs, to which a network is a line
 
 
@@ -37,19 +39,23 @@ def nonlinearity(subject: Subject, deadline: float) -> list[Finding]:
     unused = bool(between) and error < EXACT  # what they give is thrown away, or all of it lies where they are a line
     if (between and not unused) or (error > 1e-3 and (multiplied or not _has_pool_only(found.model, calls))):
         return Seen(said=said)
-    lab = lab_given(subject)
+    lab, few, unit = lab_given(subject), FEW, "metric"
+    if judged_by_loss := not asks_for_means(subject):  # then R² is no judge
+        lab, unit = replace(lab, metric=Metric("loss", lambda z, y: float(found.loss_fn(z, y)), False)), "loss"
     numbers = frozenset(c.number for c in layers[:-1])
     least, was, after = unseen_gain(
         lab, replace(lab, model=Rewired(lab.model, relu_after(numbers))), deadline, steps=200
     )
-    if unused and not least > FEW:
+    if judged_by_loss:
+        few = SHARE * abs(float(found.loss_fn(first_output(found.model(found.x)), found.y)) - was)
+    if unused and not least > few:
         return Seen(said=said)
     finding = Finding(
         "model.missing_nonlinearity",
-        "warning" if least > FEW else "info",
+        "warning" if least > few else "info",
         layers[0].where,
         f"{len(layers)} linear layers with no activation {'that is used ' if unused else ''}between them; "
-        f"after 200 steps the metric on unseen rows is {was:.3g}, with ReLU between them {after:.3g}",
+        f"after 200 steps the {unit} on unseen rows is {was:.3g}, with ReLU between them {after:.3g}",
         "linear layers in a row are one linear layer",
         "put an activation after each hidden layer",
         code="h = torch.relu(self.fc1(x))",

@@ -11,6 +11,7 @@ HELD = 0.05  # share of the rows that hold a value, from which it is looked at
 END = 0.1  # share of the rows at each end of a mean of classes
 OFTEN, OFTENER = 0.01, 0.03  # share that holds a value, from which it is looked at: pure ones, and mixed ones
 GAP = 0.12  # from 0 and 1, within which no share of a mean over few rows lies
+MANY = 0.2  # share of the rows that hold one value
 COVERED = 0.75  # share of the rows that such values tell, and half of that of each class's
 
 
@@ -26,6 +27,18 @@ def told_by_values(x: Array, y: NDArray[np.generic], classes: int) -> tuple[int,
         if rows is not None and (best is None or rows.sum() > best[1].sum()):
             best = (column, rows)
     return best
+
+
+def has_pure_value(values: Array, y: NDArray[np.generic]) -> bool:
+    """Whether one value of a column is held by many rows of one class of two or more, and by none of another.
+
+    So it is with a count that is 0 until what is to be told has happened.
+    """
+    if y.ndim != 1 or not np.issubdtype(y.dtype, np.integer):
+        return False
+    kinds, codes, counts = np.unique(values, return_inverse=True, return_counts=True)
+    often = np.flatnonzero(counts >= MANY * len(values))
+    return len(kinds) > 1 and any(len(np.unique(y[codes.reshape(-1) == k])) == 1 for k in often)
 
 
 def _told(values: Array, y: NDArray[np.generic], classes: int) -> NDArray[np.bool_] | None:

@@ -17,6 +17,7 @@ Task = Literal["classification", "binary", "multilabel", "regression"]
 ROWS, STEP = 256, 0.1  # on which a loss is tried, and how far from the targets, in their standard deviations
 BY_CLASS = (F.cross_entropy, F.nll_loss)
 BY_LABEL = (F.binary_cross_entropy, F.binary_cross_entropy_with_logits)
+BY_VALUE = (F.poisson_nll_loss, F.gaussian_nll_loss)
 FEW = 50  # distinct whole numbers up to which a target is taken for a class
 
 
@@ -38,6 +39,8 @@ def task_of(y: Tensor, loss_fn: object = None) -> tuple[Task, int]:
     if (isinstance(loss_fn, nn.CrossEntropyLoss | nn.NLLLoss) or loss_fn in BY_CLASS) and not y.is_floating_point():
         return "classification", int(y.max()) + 1
     if y.is_floating_point() and not bool((y == y.round()).all()):
+        return "regression", 0
+    if isinstance(loss_fn, nn.PoissonNLLLoss | nn.GaussianNLLLoss) or loss_fn in BY_VALUE:  # counts are no classes
         return "regression", 0
     if y.ndim > 1 and y.shape[1] > 1:
         if _is_one_hot(y):

@@ -42,6 +42,7 @@ from dressage.watch.rules.layers import dead_units, saturated, standing_first_la
 from dressage.watch.rules.loop import another_optimizer, data_stall, eval_mode_in_training, is_only_asked, no_zero_grad
 from dressage.watch.rules.runaway import falls_without_end, thrown_out
 from dressage.watch.rules.symptoms import symptoms
+from dressage.watch.rules.targets import classes_for_probabilities
 from dressage.watch.scaled import scaled_gradients
 from dressage.watch.signs import signs_at_the_end
 from dressage.watch.struggle import struggles, supported, suspected
@@ -69,6 +70,8 @@ def consider(case: Case, *, end: bool) -> list[Finding]:
     found += case.twice if case.lab(start=True) is None else []  # elsewhere it is proven by what a copy reaches
     found += bad_inputs(case)
     found = joined(found, guarded(case, log_of_negatives))
+    if case.lab(start=True) is None:  # elsewhere the outputs were held against the targets
+        found = joined(found, classes_for_probabilities(case.pair, case.kind, seen.step))
     found += data_stall(seen, case.step_seconds, case.waited)
     signs = symptoms(seen)
     case.told_nonfinite = seen.nonfinite is not None
