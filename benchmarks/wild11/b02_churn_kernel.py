@@ -45,7 +45,9 @@ sc = StandardScaler().fit(X_tr)
 X_tr, X_va, X_next = [torch.tensor(sc.transform(a), dtype=torch.float32) for a in (X_tr, X_va, X_next)]
 y_tr, y_va = torch.tensor(y_tr).float(), torch.tensor(y_va).float()
 
-net = nn.Sequential(nn.Linear(len(names), 32), nn.ReLU(), nn.Dropout(0.2), nn.Linear(32, 16), nn.ReLU(), nn.Linear(16, 1))
+net = nn.Sequential(
+    nn.Linear(len(names), 32), nn.ReLU(), nn.Dropout(0.2), nn.Linear(32, 16), nn.ReLU(), nn.Linear(16, 1)
+)
 opt = torch.optim.AdamW(net.parameters(), lr=2e-3, weight_decay=1e-2)
 bce = nn.BCEWithLogitsLoss()
 

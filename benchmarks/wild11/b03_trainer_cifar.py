@@ -66,7 +66,9 @@ class Trainer:
         self.valid_loader = DataLoader(valid_set, 200)
         self.optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3, weight_decay=5e-2)
         self.scheduler = torch.optim.lr_scheduler.OneCycleLR(self.optimizer, 6e-3, epochs * len(self.train_loader))
-        self.watch = dressage.watch(model, self.optimizer, F.cross_entropy, train=self.train_loader, val=self.valid_loader)
+        self.watch = dressage.watch(
+            model, self.optimizer, F.cross_entropy, train=self.train_loader, val=self.valid_loader
+        )
 
     def fit(self):
         for _ in range(self.epochs):

@@ -15,7 +15,11 @@ noise = np.zeros(3200)
 for i in range(1, 3200):
     noise[i] = 0.9 * noise[i - 1] + 0.12 * r.randn()
 weekday = (hours // 24) % 7
-load = np.sin(2 * np.pi * hours / 24) * np.where(weekday < 5, 1.0, 0.4) + 0.5 * np.sin(4 * np.pi * hours / 24 + 1) * (weekday < 5) + noise
+load = (
+    np.sin(2 * np.pi * hours / 24) * np.where(weekday < 5, 1.0, 0.4)
+    + 0.5 * np.sin(4 * np.pi * hours / 24 + 1) * (weekday < 5)
+    + noise
+)
 split = 2500
 load = (load - load[:split].mean()) / load[:split].std()
 

@@ -11,7 +11,9 @@ from sklearn.model_selection import train_test_split
 from kit import FIX, SEED, done, dressage
 
 data = load_digits()
-X_train, X_test, y_train, y_test = train_test_split(data.data / 8.0 - 1.0, data.target, test_size=0.25, random_state=SEED)
+X_train, X_test, y_train, y_test = train_test_split(
+    data.data / 8.0 - 1.0, data.target, test_size=0.25, random_state=SEED
+)
 X_train = torch.FloatTensor(X_train)
 X_test = torch.FloatTensor(X_test)
 if FIX:

@@ -20,7 +20,7 @@ def words(text):
 rows = sentences(3000)
 train_rows, test_rows = rows[:2400], rows[2400:]
 counts = Counter(w for text, _ in train_rows for w in words(text))
-vocab = {w: i + 1 for i, (w, c) in enumerate(counts.most_common(6000)) }
+vocab = {w: i + 1 for i, (w, c) in enumerate(counts.most_common(6000))}
 
 
 def collate(batch):

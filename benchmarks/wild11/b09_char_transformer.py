@@ -26,7 +26,9 @@ max_iters, eval_interval = 500, 100
 
 def get_batch(source):
     ix = torch.randint(len(source) - block_size - 1, (batch_size,))
-    return torch.stack([source[i : i + block_size] for i in ix]), torch.stack([source[i + 1 : i + block_size + 1] for i in ix])
+    return torch.stack([source[i : i + block_size] for i in ix]), torch.stack(
+        [source[i + 1 : i + block_size + 1] for i in ix]
+    )
 
 
 class Block(nn.Module):

@@ -16,7 +16,13 @@ genre = gen.randint(0, n_genres, n_films)
 p = gen.randn(n_users, 6)
 q = 0.7 * gen.randn(n_genres, 6)[genre] + 0.7 * gen.randn(n_films, 6)
 u, f = gen.randint(0, n_users, 30000), gen.randint(0, n_films, 30000)
-raw = 3.4 + 0.4 * gen.randn(n_users)[u] + 0.4 * gen.randn(n_films)[f] + 0.45 * (p[u] * q[f]).sum(1) + 0.35 * gen.randn(30000)
+raw = (
+    3.4
+    + 0.4 * gen.randn(n_users)[u]
+    + 0.4 * gen.randn(n_films)[f]
+    + 0.45 * (p[u] * q[f]).sum(1)
+    + 0.35 * gen.randn(30000)
+)
 stars = np.clip((raw * 2).round() / 2, 0.5, 5)
 
 full = TensorDataset(torch.tensor(u), torch.tensor(f), torch.tensor(genre[f]), torch.tensor(stars).float())

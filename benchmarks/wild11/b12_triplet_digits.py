@@ -23,7 +23,12 @@ class Embedder(nn.Module):
     def __init__(self, dim=32):
         super().__init__()
         self.features = nn.Sequential(
-            nn.Conv2d(1, 12, 5, stride=2), nn.ReLU(), nn.Conv2d(12, 24, 3, stride=2), nn.ReLU(), nn.Flatten(), nn.Linear(600, dim)
+            nn.Conv2d(1, 12, 5, stride=2),
+            nn.ReLU(),
+            nn.Conv2d(12, 24, 3, stride=2),
+            nn.ReLU(),
+            nn.Flatten(),
+            nn.Linear(600, dim),
         )
 
     def forward(self, img):

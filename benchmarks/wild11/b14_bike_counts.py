@@ -22,7 +22,9 @@ log_rate = 1.0 + np.where(work, rush, leisure) - 0.003 * (temp - 21) ** 2 - 0.5 
 count = rng.poisson(np.exp(log_rate))
 
 clock, week = 2 * np.pi * hour / 24, 2 * np.pi * weekday / 7
-X = np.column_stack([np.sin(clock), np.cos(clock), np.sin(week), np.cos(week), work, (temp - 14) / 8, rain, (wind - 4.5) / 2.6])
+X = np.column_stack(
+    [np.sin(clock), np.cos(clock), np.sin(week), np.cos(week), work, (temp - 14) / 8, rain, (wind - 4.5) / 2.6]
+)
 X, Y = torch.tensor(X).float(), torch.tensor(count).float()
 train, val, test = slice(0, 2800), slice(2800, 3300), slice(3300, n)
 

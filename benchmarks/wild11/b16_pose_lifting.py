@@ -10,7 +10,18 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from kit import FIX, SEED, done, dressage
 
-BONES = [(0, 1, 0.5), (1, 2, 0.3), (1, 3, 0.35), (3, 4, 0.3), (1, 5, 0.35), (5, 6, 0.3), (0, 7, 0.45), (7, 8, 0.45), (0, 9, 0.45), (9, 10, 0.45)]
+BONES = [
+    (0, 1, 0.5),
+    (1, 2, 0.3),
+    (1, 3, 0.35),
+    (3, 4, 0.3),
+    (1, 5, 0.35),
+    (5, 6, 0.3),
+    (0, 7, 0.45),
+    (7, 8, 0.45),
+    (0, 9, 0.45),
+    (9, 10, 0.45),
+]
 REST = np.array([np.pi / 2, np.pi / 2, -0.3, -1.2, -2.8, -1.9, -1.3, -1.5, -1.8, -1.6])
 
 
@@ -41,7 +52,14 @@ class Lifter(nn.Module):
         super().__init__()
         self.inp = nn.Sequential(nn.Linear(20, width), nn.BatchNorm1d(width), nn.ReLU())
         self.blocks = nn.ModuleList(
-            nn.Sequential(nn.Linear(width, width), nn.BatchNorm1d(width), nn.ReLU(), nn.Linear(width, width), nn.BatchNorm1d(width), nn.ReLU())
+            nn.Sequential(
+                nn.Linear(width, width),
+                nn.BatchNorm1d(width),
+                nn.ReLU(),
+                nn.Linear(width, width),
+                nn.BatchNorm1d(width),
+                nn.ReLU(),
+            )
             for _ in range(2)
         )
         self.out = nn.Linear(width, 10)

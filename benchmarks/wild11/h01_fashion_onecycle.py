@@ -26,7 +26,15 @@ def conv(i, o):
     return nn.Sequential(nn.Conv2d(i, o, 3, 2, 1, bias=False), nn.BatchNorm2d(o), nn.ReLU())
 
 
-model = nn.Sequential(conv(1, 24), conv(24, 48), nn.Conv2d(48, 48, 3, 1, 1), nn.ReLU(), nn.Flatten(), nn.Dropout(0.4), nn.Linear(48 * 49, 10))
+model = nn.Sequential(
+    conv(1, 24),
+    conv(24, 48),
+    nn.Conv2d(48, 48, 3, 1, 1),
+    nn.ReLU(),
+    nn.Flatten(),
+    nn.Dropout(0.4),
+    nn.Linear(48 * 49, 10),
+)
 optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.02)
 EPOCHS = 9
 scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=4e-3, total_steps=EPOCHS * len(train_loader))

@@ -21,7 +21,9 @@ night = np.cos(2 * np.pi * (hour - 3) / 24)
 z = 1.3 * (np.log(amount) - 3) * online + 1.2 * night + 0.07 * distance * ~online + 0.5 * recent + 0.8 * other[:, 0]
 fraud = z + 0.35 * rng.logistic(0, 1, n) > np.quantile(z, 0.965)
 clock = 2 * np.pi * hour / 24
-X = np.column_stack([np.log(amount), np.sin(clock), np.cos(clock), np.log1p(distance), recent, online, other]).astype(np.float32)
+X = np.column_stack([np.log(amount), np.sin(clock), np.cos(clock), np.log1p(distance), recent, online, other]).astype(
+    np.float32
+)
 Xa, Xb, ya, yb = train_test_split(X, fraud.astype(np.float32), test_size=0.35, stratify=fraud, random_state=SEED)
 mu, sd = Xa.mean(0), Xa.std(0)
 Xa, Xb, ya, yb = map(torch.from_numpy, ((Xa - mu) / sd, (Xb - mu) / sd, ya, yb))

@@ -20,7 +20,12 @@ class Painter(nn.Module):
     def __init__(self, width=384):
         super().__init__()
         self.body = nn.Sequential(
-            nn.Flatten(), nn.Linear(2 * 196, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU(), nn.Linear(width, 196)
+            nn.Flatten(),
+            nn.Linear(2 * 196, width),
+            nn.ReLU(),
+            nn.Linear(width, width),
+            nn.ReLU(),
+            nn.Linear(width, 196),
         )
 
     def forward(self, x):

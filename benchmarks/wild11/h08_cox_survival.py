@@ -29,7 +29,9 @@ def concordance(score, time, event):
     return ((score[:, None] > score[None]) & earlier).sum().item() / earlier.sum().item()
 
 
-model = nn.Sequential(nn.Linear(8, 48), nn.ELU(), nn.Dropout(0.1), nn.Linear(48, 24), nn.ELU(), nn.Linear(24, 1), nn.Flatten(0))
+model = nn.Sequential(
+    nn.Linear(8, 48), nn.ELU(), nn.Dropout(0.1), nn.Linear(48, 24), nn.ELU(), nn.Linear(24, 1), nn.Flatten(0)
+)
 optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3, weight_decay=0.1)
 EPOCHS = 25
 scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, EPOCHS)
