@@ -110,6 +110,14 @@ def test_which_rows_of_an_output_the_loss_was_given() -> None:
     assert nodes_among(output.zero_(), output[chosen]) is None  # any of them
 
 
+def test_of_two_rows_that_are_alike_each_is_taken_once() -> None:
+    output = torch.randn(60, 3, generator=torch.Generator().manual_seed(1))
+    output[31] = output[4]
+    chosen = torch.arange(3, 40)
+    found = nodes_among(output, output[chosen])
+    assert found is not None and found.tolist() == chosen.tolist()
+
+
 @pytest.mark.parametrize("sparse", [False, True])
 def test_a_sparse_input_ends_neither_loop_nor_watch(sparse: bool) -> None:
     watch = trained(known=torch.ones(NODES, dtype=torch.bool), sparse=sparse)

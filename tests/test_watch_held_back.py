@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,7 +12,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import dressage
+from dressage.subject import Outcome
+from dressage.watch.changes import CHANGES
+from dressage.watch.scaled import scaled_gradients
+from dressage.watch.telemetry import Telemetry
+from dressage.watch.tournament import Race, Run
 
+held_back = importlib.import_module("dressage.watch.held_back")
 READERS, BOOKS, RATINGS = 120, 80, 6000
 
 
@@ -136,3 +144,53 @@ def test_a_loss_that_is_scaled_and_gradients_that_are_not_brought_back(stepped: 
     assert [f.id for f in watch.findings if f.is_harmful and not f.is_symptom] == told
     if told:
         assert watch.findings[0].numbers["times"] == pytest.approx(2**12, rel=0.3)
+
+
+@pytest.mark.parametrize(("metric", "loss", "told"), [(0.65, 0.7, True), (0.58, 0.7, False), (0.65, 0.95, False)])
+def test_a_lower_rate_has_to_come_clearly_further(
+    metric: float, loss: float, told: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    change = next(c for c in CHANGES if c.id == "optim.lr_too_high")
+    race = Race(Run(1.0, 0.5, 2.0, False, 200), [(change, Run(loss, metric, 2.0, False, 200))])
+    monkeypatch.setattr(held_back, "race", lambda *given, **named: race)
+    monkeypatch.setattr(held_back, "actual", lambda case: (1.1, 0.45))
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], 0.1)
+    case: Any = SimpleNamespace(
+        baselines=None,
+        now=lambda: (1.1, 0.45),
+        telemetry=Telemetry(step=300),
+        optimizer=optimizer,
+        subject=SimpleNamespace(metric=None, train=None),
+    )
+    assert [f.id for f in held_back._by_steps(case, "it stands")] == ["optim.lr_too_high"] * told
+
+
+@pytest.mark.parametrize(("without", "as_it_is", "told"), [(0.7, 0.6, True), (0.7, 0.68, False), (0.62, 0.6, False)])
+def test_what_is_freed_has_to_do_better_than_what_goes_on_as_it_is(
+    without: float, as_it_is: float, told: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone_on(case: Any, key: str, edit: Any, steps: int) -> Outcome:
+        return Outcome([1.0], 1.0, 0.9, 0.6, as_it_is if key == "as it is" else without, steps)
+
+    monkeypatch.setattr(held_back, "gone_on_with", gone_on)
+    case: Any = SimpleNamespace(telemetry=Telemetry(step=300))
+    assert [f.id for f in held_back._by_regularisation(case, "it stands")] == ["optim.over_regularised"] * told
+
+
+def test_one_layer_whose_gradients_are_larger_is_no_scaled_loss() -> None:
+    torch.manual_seed(0)
+    x = torch.randn(200, 10)
+    y = (x[:, 0] > 0).long()
+    net = nn.Sequential(nn.Linear(10, 32), nn.ReLU(), nn.Linear(32, 32), nn.ReLU(), nn.Linear(32, 2))
+    for layer in (net[2], net[4]):
+        layer.weight.register_hook(lambda gradient: 100 * gradient)
+    optimizer = torch.optim.Adam(net.parameters(), lr=1e-3)
+    watch = dressage.watch(net, optimizer, nn.CrossEntropyLoss(), train=(x, y))
+    for _ in range(5):
+        optimizer.zero_grad()
+        loss = F.cross_entropy(net(x[:32]), y[:32])
+        loss.backward()
+        optimizer.step()
+        watch.step(loss)
+    assert watch.case.first is not None
+    assert not scaled_gradients(watch.case)
