@@ -10,7 +10,7 @@ from torch import Tensor
 from dressage.findings import Finding
 from dressage.preflight.calls import ACTIVATIONS, LINEAR, Call, Rewired, calls_of, relu_after
 from dressage.preflight.equal_units import bare_matrices
-from dressage.preflight.given import given, lab_given, unseen_gain
+from dressage.preflight.given import given, lab_given, outputs_given, unseen_gain
 from dressage.preflight.loss_form import asks_for_means
 from dressage.preflight.reinit import linear_layers
 from dressage.preflight.result import NotChecked, Seen
@@ -47,7 +47,7 @@ def nonlinearity(subject: Subject, deadline: float) -> list[Finding]:
         lab, replace(lab, model=Rewired(lab.model, relu_after(numbers))), deadline, steps=200
     )
     if judged_by_loss:
-        few = SHARE * abs(float(found.loss_fn(first_output(found.model(found.x)), found.y)) - was)
+        few = SHARE * abs(float(found.loss_fn(outputs_given(found), found.y)) - was)
     if unused and not least > few:
         return Seen(said=said)
     finding = Finding(

@@ -124,7 +124,7 @@ def supported(case: Case, why: str, *, end: bool) -> list[Finding]:
     if found is None:
         return []
     loss, metric = actual(case)
-    helped = [(c, r, gain_of(r, found, loss, metric)) for c, r in found.tried]
+    helped = [(c, r, _gain(r, found, loss, metric)) for c, r in found.tried]
     helped = [h for h in helped if h[2] > 0 and _is_believable(h[0], h[1], found, case, end=end)]
     if not helped:
         return []
@@ -172,7 +172,7 @@ def actual(case: Case) -> tuple[float, float]:
     return loss, metric
 
 
-def gain_of(run: Run, found: Race, loss: float, metric: float) -> float:
+def _gain(run: Run, found: Race, loss: float, metric: float) -> float:
     """By how much a change beats both the control and the training itself, in points or share of the loss; 0 if not."""
     if run.diverged or (found.control.diverged and run.loss > run.before):
         return 0.0  # that it has not overflowed yet is no proof
