@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
-from dressage.subject.outputs import Pick, losses_of
+from dressage.subject.outputs import Join, Pick, losses_of
 
 Make = Callable[[Iterator[Tensor]], Any]
 """What puts tensors back into the places of a tree that they were taken from."""
@@ -191,7 +191,7 @@ class Unfold:
 
 
 @contextmanager
-def hooks_standing(model: nn.Module, unfold: Unfold | None, pick: Pick | None) -> Iterator[None]:
+def hooks_standing(model: nn.Module, unfold: Unfold | None, pick: Pick | Join | None) -> Iterator[None]:
     """The hooks stand meanwhile, and copies that are made of the network keep them."""
     handles: list[Any] = [] if pick is None else [model.register_forward_hook(pick)]
     handles += [] if unfold is None else unfold.stand(model)

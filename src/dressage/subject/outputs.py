@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 Place = tuple[str | int, ...]
@@ -47,6 +48,27 @@ class Pick:
         if found is None and isinstance(output, Tensor):  # in eval mode some give less
             found = output
         return None if found is None else self.cut(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """Gives several outputs, of rows of these shapes, as the columns `(N, D)` of one: a forward hook, which copies carry."""
+
+    places: tuple[Place, ...]
+    shapes: tuple[torch.Size, ...]
+
+    def __call__(self, module: nn.Module, args: Any, output: Any) -> Tensor | None:
+        found = dict(tensors_in(output))
+        return self.joined([found[place] for place in self.places]) if all(p in found for p in self.places) else None
+
+    def joined(self, outputs: Sequence[Tensor]) -> Tensor:
+        """`(N, D)` of outputs `(N, …)`."""
+        return torch.cat([z.reshape(len(z), -1) for z in outputs], 1)
+
+    def parted(self, joined: Tensor) -> list[Tensor]:
+        """The outputs again."""
+        parts = torch.split(joined, [shape.numel() for shape in self.shapes], 1)
+        return [z.reshape(-1, *shape) for z, shape in zip(parts, self.shapes, strict=True)]
 
 
 def _parts(output: Any) -> list[tuple[str | int, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from types import CodeType, FrameType
@@ -14,7 +14,8 @@ from typing import Any
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dressage.subject.outputs import tensors_of
+from dressage.subject.outputs import Output, tensors_of
+from dressage.watch.tape import Tape
 
 KEPT = 8
 """Calls that are kept: the last ones of a step."""
@@ -82,8 +83,10 @@ def module_of(function: object, options: Mapping[str, Any]) -> nn.Module | None:
 class LossCalls:
     """The calls of the loss that was given, and of torch's own, between `begin` and `end`."""
 
-    def __init__(self, loss_fn: object) -> None:
+    def __init__(self, loss_fn: object, tape: Tape | None = None) -> None:
+        """`tape` sees meanwhile what is done to the outputs."""
         self.calls: list[Call] = []
+        self._tape = tape
         self._wanted = {f.__code__: f for f, _ in TORCHS if isinstance(getattr(f, "__code__", None), CodeType)}
         if loss_fn is not None and not isinstance(loss_fn, nn.Module) and (code := _code_of(loss_fn)) is not None:
             self._wanted[code] = loss_fn  # type: ignore[assignment]
@@ -91,21 +94,28 @@ class LossCalls:
         self._left, self._stands = EVENTS, False
         self._hook = self._seen  # one object, by which it is known again
 
-    def begin(self) -> None:
-        """From now on; not where a profiler of the user's is at work."""
+    def begin(self, outputs: Sequence[Output] = ()) -> None:
+        """From now on, and the tape where there are outputs; not where a profiler of the user's is at work."""
         if sys.getprofile() is None:
             self._stands = True
             sys.setprofile(self._hook)
+        if self._tape is not None and self._stands and outputs:
+            self._tape.begin(outputs)
 
     def end(self) -> None:
         """No longer."""
         self._stands = False
         self._open = {}
+        if self._tape is not None:
+            self._tape.end()
         if sys.getprofile() is self._hook:
             sys.setprofile(None)
 
     def _seen(self, frame: FrameType, event: str, result: Any) -> None:
         self._left -= 1
+        if self._tape is not None:
+            with suppress(Exception):
+                self._tape.passed(frame, event)
         if not self._stands or self._left < 0:
             self.end()
         elif event == "call" and frame.f_code in self._wanted:

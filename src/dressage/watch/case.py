@@ -19,11 +19,12 @@ from dressage.preflight.loss_form import asks_for_means
 from dressage.subject import Lab, Rows, Subject, copy_of, judged, labels_of, metric_of, outputs_of
 from dressage.subject.baselines import Baselines
 from dressage.subject.inputs import Inputs, hooks_standing
-from dressage.subject.outputs import Pick
+from dressage.subject.outputs import Join, Pick
 from dressage.subject.subject import Loss
 from dressage.subject.untouched import copy_with
 from dressage.watch.calls import as_module
 from dressage.watch.compared import without_classes
+from dressage.watch.composed import Own
 from dressage.watch.gathered import Gathered
 from dressage.watch.nodes import Nodes
 from dressage.watch.parted import LOOKED_AT, Parts
@@ -49,7 +50,7 @@ class Case:
     """The loss as it was given."""
     kind: object = None
     """The loss by whose type its meaning is known: what was given, or torch's own that it was seen to be."""
-    pick: Pick | None = None
+    pick: Pick | Join | None = None
     """Which of several outputs the loss takes."""
     telemetry: Telemetry = field(default_factory=Telemetry)
     start: tuple[nn.Module, Optimizer] | None = None
@@ -64,6 +65,8 @@ class Case:
     """Rows of probed batches, where no data was given or it could not be followed."""
     replayed: Replayed = field(default_factory=Replayed)
     """The same of a network that takes several inputs, or gives its loss itself."""
+    own: Own = field(default_factory=Own)
+    """A loss that is none of torch's and was not given, of rows that were not given either."""
     nodes: Nodes = field(default_factory=Nodes)
     """The same of a network that answers for all nodes of a graph at once, where the loss takes some."""
     batches: list[Tensor] = field(default_factory=list)
@@ -139,6 +142,17 @@ class Case:
     def loss_fn(self) -> Loss | None:
         """The loss, if it was given."""
         return self.subject.loss_fn
+
+    @property
+    def follows_loss(self) -> bool:
+        """Whether it is still to be seen what the loop does to outputs: neither loss nor data is known otherwise."""
+        is_unknown = not self.is_formed or self.own.loss is not None
+        return self.gathered is not None and self.replayed.own_loss is None and is_unknown and self.own.is_wanted
+
+    @property
+    def tells_by_loss_alone(self) -> bool:
+        """Whether the rows have no targets by which a score could be told."""
+        return self.replayed.own_loss is not None or (self.own.loss is not None and not self.own.loss.is_plain)
 
     def trace(self, loss: Tensor) -> None:
         """Looks at the operations that led to the first loss."""

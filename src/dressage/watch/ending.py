@@ -244,9 +244,7 @@ def _set_rate(optimizer: Optimizer, rate: float) -> None:
 
 def _gains(case: Case, outcome: Outcome) -> bool:
     """Whether going on brings much: of the metric, or, where there is none, of what the loss was at first."""
-    if (
-        outcome.diverged or case.replayed.own_loss is not None
-    ):  # of a few rows: their loss falls as they are learned by heart
+    if outcome.diverged or case.tells_by_loss_alone:  # of a few rows: their loss falls as they are learned by heart
         return False
     fallen = (outcome.before - outcome.after) / max(abs(outcome.before), 1e-12)
     if math.isnan(outcome.metric) or math.isnan(outcome.metric_before):

@@ -10,20 +10,24 @@ from torch import Tensor, nn
 from dressage.subject import Rows
 from dressage.subject.inputs import Inputs
 from dressage.subject.outputs import Output
-from dressage.subject.subject import Loss
-from dressage.subject.task import default_metric, task_of
+from dressage.subject.subject import Loss, Subject
+from dressage.subject.task import asks_for_values, default_metric, task_of
 from dressage.watch.aligned import align_targets, rows_in, way
 from dressage.watch.asked import Asked
 from dressage.watch.case import Case
 from dressage.watch.compared import without_classes
+from dressage.watch.composed import taken_of
 from dressage.watch.faithful import Form, added_to, find_form, formed, hidden_penalty, looks_at_weights
 from dressage.watch.gathered import ENOUGH, Gathered
 from dressage.watch.guessed import guessed
 from dressage.watch.parted import Parts, parts_of
 from dressage.watch.placed import placed
 from dressage.watch.probe import StepProbe
+from dressage.watch.replayed import told_among
+from dressage.watch.tape import Tape
 
 STAND_IN = "no train data"
+NOT_SEEN = "no loss was given, and none of torch's own"
 SEEN = 3
 """Probed steps by which a loss would have been seen."""
 FIRST = 512
@@ -49,17 +53,21 @@ class Pass:
     """Whether the network was given one tensor and nothing else."""
     parts: Parts | None = None
     """What the parts of a loss cost that the loop adds up itself."""
+    tape: Tape | None = None
+    """What the loop was seen to do to the outputs."""
 
 
 def pass_of(probe: StepProbe, inputs: Tensor, found: Asked | None) -> Pass:
     """What a probed step has seen, with the call of its loss."""
     parts = None if found is not None else parts_of(probe.losses_seen)
-    return Pass(inputs, probe.inputs, probe.outputs, probe.own_losses, found, probe.is_single, parts)
+    tape = None if probe.acts else probe.tape  # of a game the next batch is another, and its loss no cost
+    return Pass(inputs, probe.inputs, probe.outputs, probe.own_losses, found, probe.is_single, parts, tape)
 
 
 def follow(case: Case, seen: Pass, told: float) -> None:
     """Brings the data into the form in which the loop gives it to the network, and the loss into that of the loop's."""
     _keep(case, seen)
+    seen = _with_own_loss(case, seen, told)
     if seen.asked is not None and not case.is_formed:
         _take_loss(case, seen.outputs, seen.asked, told)
     asked = seen.asked if case.loss_fn is not None else None
@@ -78,6 +86,24 @@ def follow(case: Case, seen: Pass, told: float) -> None:
             _stand_in(case, rows)
     if not case.is_aligned and case.subject.train is not None:
         _align(case, seen, told)
+
+
+def _with_own_loss(case: Case, seen: Pass, told: float) -> Pass:
+    """The pass with outputs and targets of the loop's own loss, where it is none of torch's."""
+    is_known = seen.asked is not None and seen.asked.loss is not None
+    if is_known or seen.tape is None or not case.follows_loss or told_among(seen.numbers, told) is not None:
+        return seen
+    stands = case.own.loss is not None
+    asked = case.own.take(taken_of(seen.tape, seen.outputs, seen.input, told))
+    if asked is None or case.own.loss is None:
+        return seen if not case.own.is_wanted else replace(seen, asked=None)
+    join = case.own.loss.join
+    if not stands:
+        case.notes = [n for n in case.notes if not n.startswith(NOT_SEEN)]
+        if join is not None and case.start is not None:
+            case.pick = join
+            case.start[0].register_forward_hook(join)
+    return replace(seen, asked=asked, outputs=seen.outputs if join is None else [((), asked.outputs)])
 
 
 def _one_a_row(inputs: Tensor, asked: Asked | None) -> bool:
@@ -122,7 +148,8 @@ def _take_loss(case: Case, outputs: list[Output], asked: Asked, told: float) -> 
     case.kind = asked.kind
     if case.loss_given is None:
         name = type(asked.kind).__name__
-        case.notes.append(f"no loss was given: for it stands {name}, which was seen to give what step was told")
+        what = "what the loop does to the outputs" if case.own.loss is not None else name
+        case.notes.append(f"no loss was given: for it stands {what}, which was seen to give what step was told")
     if found.nodes is not None and case.gathered is None:
         _take_form(case, case.loss_fn, None)  # rows that were given cannot be held against those of a graph
         return
@@ -150,7 +177,7 @@ def _say_what_is_not_seen(case: Case) -> None:
         return
     if case.loss_given is None and case.loss_fn is None:
         case.notes.append(
-            "no loss was given, and none of torch's own was seen to give what step was told: no copy could be trained, "
+            f"{NOT_SEEN} was seen to give what step was told: no copy could be trained, "
             "and what needs the loss was not checked; give dressage.watch the function of outputs and targets"
         )
     elif case.loss_given is not None and case.subject.train is None:
@@ -171,7 +198,7 @@ def _replay(case: Case, seen: Pass, asked: Asked | None, told: float) -> None:
     if rows is not None:
         _stand_in(case, rows)
         if case.replayed.own_loss is not None:
-            case.subject = replace(case.subject, loss_fn=lambda z, y: z, task=None, classes=0, metric=None)
+            case.subject = replace(case.subject, loss_fn=lambda z, y: z)
 
 
 def _take_nodes(case: Case, seen: Pass, nodes: Tensor) -> None:
@@ -187,12 +214,21 @@ def _take_nodes(case: Case, seen: Pass, nodes: Tensor) -> None:
 
 def _stand_in(case: Case, rows: Rows) -> None:
     """Takes rows of probed batches for the data."""
-    task, classes = task_of(rows.y, case.kind)
-    judged = replace(case.subject, train=rows, task=task, classes=classes, metric=default_metric(task))
-    case.subject = without_classes(judged)
+    case.subject = _with_task(case, replace(case.subject, train=rows))
     case.is_aligned = True
     case.notes = [n for n in case.notes if not n.startswith(STAND_IN)]
     case.notes.append(f"{STAND_IN}: for it stand {len(rows)} rows of the batches that were looked at")
+
+
+def _with_task(case: Case, subject: Subject) -> Subject:
+    """What is asked of the rows; nothing where no score can be told."""
+    if subject.train is None or case.tells_by_loss_alone:
+        return replace(subject, task=None, classes=0, metric=None)
+    task, classes = task_of(subject.train.y, case.kind)
+    metric = default_metric(task)
+    if case.own.loss is not None and task == "regression" and not asks_for_values(case.own.loss, subject.train.y):
+        return replace(subject, task=None, classes=0, metric=None)
+    return without_classes(replace(subject, task=task, classes=classes, metric=metric))
 
 
 def _align(case: Case, seen: Pass, told: float) -> None:

@@ -15,7 +15,7 @@ OF_THE_FIRST = 0.1
 
 def rate_of_own_loss(case: Case) -> list[Finding]:
     """A lower rate from the first weights comes to a far smaller loss than this one does, and than the training has come to."""
-    if case.replayed.own_loss is None or case.telemetry.nonfinite is not None:
+    if not case.tells_by_loss_alone or case.telemetry.nonfinite is not None:
         return []
     found = race(case, min(200, max(60, case.telemetry.step)), only=("optim.lr_too_high",))
     if found is None or not found.tried:

@@ -16,6 +16,7 @@ from dressage.subject.inputs import Inputs, inputs_of, is_single
 from dressage.subject.outputs import Output, losses_of, tensors_in, tensors_of
 from dressage.watch.calls import Call, LossCalls, pair_of
 from dressage.watch.harmless import harmless
+from dressage.watch.tape import Tape
 from dressage.watch.telemetry import LayerNumbers, Probe, WeightNumbers
 from dressage.watch.wrapped import main_input
 
@@ -35,8 +36,12 @@ class StepProbe:
         loss_fn: object = None,
         *,
         rate: Callable[[], float] | None = None,
+        follows_loss: bool = False,
     ) -> None:
-        """Without an optimiser the gradients are those that stand in the parameters when it is read; `rate` gives its rate."""
+        """Without an optimiser the gradients are those that stand in the parameters when it is read; `rate` gives its rate.
+
+        With `follows_loss` it is taken down what is done to the outputs until there is a loss.
+        """
         self.model, self.optimizer = model, optimizer
         self.rate = rate
         self.began = time.perf_counter()
@@ -78,7 +83,8 @@ class StepProbe:
             self.handles.append(loss_fn.register_forward_hook(harmless(self._loss, self.failed), with_kwargs=True))
         self.owns_loss = loss_fn is None and optimizer is not None
         """Whether the network itself may give the loss."""
-        self.loss_calls = LossCalls(loss_fn)
+        self.tape = Tape() if follows_loss else None
+        self.loss_calls = LossCalls(loss_fn, self.tape)
         if optimizer is not None:
             self.handles.append(model.register_forward_hook(harmless(self._left, self.failed)))
         for name, module in model.named_modules():
@@ -92,6 +98,8 @@ class StepProbe:
         """A forward pass of the network begins; one of a copy, which carries the hooks, is none."""
         if not torch.is_grad_enabled() or module is not self.model:
             return
+        if self.tape is not None:
+            self.tape.entered()
         if self.forward_at is None:
             self.forward_at, self.training = own_seconds(), module.training
         self.learned.add(any(isinstance(a, Tensor) and a.requires_grad for a in (*args, *kwargs.values())))
@@ -107,8 +115,9 @@ class StepProbe:
     def _left(self, module: nn.Module, args: Any, output: Any) -> None:
         if torch.is_grad_enabled() and not self.stepped and module is self.model:
             self.own_losses = [loss.detach() for loss in losses_of(output)]
-            self.outputs = [(path, tensor.detach()) for path, tensor in tensors_in(output)]
-            self.loss_calls.begin()
+            found = tensors_in(output)
+            self.outputs = [(path, tensor.detach()) for path, tensor in found]
+            self.loss_calls.begin(found)
 
     def _loss(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
         if torch.is_grad_enabled():

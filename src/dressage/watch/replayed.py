@@ -41,7 +41,7 @@ class Replayed:
 
         Without targets, one of the `numbers` that the network gave has to be its loss.
         """
-        own_loss = _number_of(numbers, loss) if targets is None else None
+        own_loss = told_among(numbers, loss) if targets is None else None
         if targets is None and own_loss is None:
             return None
         self.add(inputs, targets, own_loss)
@@ -103,7 +103,7 @@ class Replayed:
         return torch.cat([self.unfold.fold(b.tensors) for b, _ in self.batches])
 
 
-def _number_of(given: list[Tensor], told: float) -> int | None:
+def told_among(given: list[Tensor], told: float) -> int | None:
     """Which of the numbers that a network gave is the loss that was told."""
     return next((i for i, loss in enumerate(given) if abs(float(loss) - told) <= CLOSE * abs(told)), None)
 

@@ -75,7 +75,9 @@ class Watch:
         self._left_at, self._left_step = time.perf_counter(), step
         self._ended = self._considering = False
         self._rate = rate or (lambda: next(iter(case.optimizer.param_groups), {}).get("lr"))
-        self._new_probe = probe or (lambda: StepProbe(case.model, case.optimizer, case.loss_given))
+        self._new_probe = probe or (
+            lambda: StepProbe(case.model, case.optimizer, case.loss_given, follows_loss=case.follows_loss)
+        )
         self._probe: StepProbe | None = None if _is_unmade(case.model) else self._new_probe()
         self._next = self._planned = step + 1
 
