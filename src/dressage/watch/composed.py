@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from dressage.subject import generators_kept
 from dressage.subject.inputs import are_equal
 from dressage.subject.outputs import Join, Output
 from dressage.watch.asked import Asked
@@ -125,7 +126,8 @@ class Own:
             return None
         if self.loss is None and self.last is not None and self.last.size == taken.size:
             self.tried += 1
-            self.loss = composed_of(self.last, taken)
+            with generators_kept():  # what is done again may draw numbers
+                self.loss = composed_of(self.last, taken)
         self.last = taken
         if self.loss is None or not self.loss.program.is_like(taken.program) or taken.size != self.loss.size:
             return None

@@ -228,7 +228,9 @@ def _with_task(case: Case, subject: Subject) -> Subject:
     metric = default_metric(task)
     if case.own.loss is not None and task == "regression" and not asks_for_values(case.own.loss, subject.train.y):
         return replace(subject, task=None, classes=0, metric=None)
-    return without_classes(replace(subject, task=task, classes=classes, metric=metric))
+    judged = replace(subject, task=task, classes=classes, metric=metric)
+    own = judged if case.own.loss is None else replace(judged, loss_fn=case.own.loss)  # of outputs of any width
+    return replace(without_classes(own), loss_fn=subject.loss_fn)
 
 
 def _align(case: Case, seen: Pass, told: float) -> None:

@@ -21,6 +21,7 @@ _stack_length: Callable[[], int] = torch.overrides._len_torch_function_stack  # 
 _push: Callable[[TorchFunctionMode], None] = torch.overrides._push_mode
 _pop: Callable[[], TorchFunctionMode] = torch.overrides._pop_mode
 BACKWARD = (Tensor.backward, torch.autograd.backward, torch.autograd.grad)
+DRAWN = ("rand", "normal", "bernoulli", "poisson", "multinomial")
 IN_PLACE = ("__setitem__", "__iadd__", "__isub__", "__imul__", "__itruediv__", "__ipow__", "__iand__", "__ior__")
 
 
@@ -157,6 +158,10 @@ class Tape(TorchFunctionMode):
         changed = next(_numbers(given[0]), None) if in_place else None
         found = list(tensors_among(result))
         if not found and changed is None:
+            return
+        if changed is None and next(_numbers(given), None) is None and not name.startswith(DRAWN):
+            for tensor in found:  # made of what is no tensor: data of the loop's
+                self._number(tensor)
             return
         results = tuple(self._new(t) for t in found)
         self.calls.append(Call(func, *given, results, changed, torch.is_grad_enabled()))

@@ -30,7 +30,7 @@ from dressage.watch.noise import noise_scale
 from dressage.watch.order import no_pairs, no_shuffle
 from dressage.watch.outgrown import outgrown
 from dressage.watch.oversized import oversized
-from dressage.watch.own_loss import rate_of_own_loss
+from dressage.watch.own_loss import by_own_loss
 from dressage.watch.pairs import pairs
 from dressage.watch.penalty import added_penalty
 from dressage.watch.reason import underfits_for_a_reason
@@ -101,7 +101,7 @@ def consider(case: Case, *, end: bool) -> list[Finding]:
     if end or any(s.id == "sym.oscillation" for s in signs):
         found = joined(found, guarded(case, lambda c: suspected(c, end=end)))
     if end and seen.step >= 10:
-        found = joined(found, guarded(case, rate_of_own_loss))
+        found = joined(found, guarded(case, by_own_loss))
         found = _ended(case, found)
         _tell_of_time(case, why, found)
         if seen.nonfinite is None:

@@ -1,0 +1,298 @@
+"""A loss that the loop makes itself of outputs and whatever else: taken down as it is made, and done again on copies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+import dressage
+from dressage.watch.composed import Composed
+
+ROWS, BATCH = 600, 50
+Step = Callable[[Any, "Data", Tensor], Tensor]
+
+
+class Data:
+    """Six columns of one size, or of very different ones; a time, whether it was seen to its end, and a class."""
+
+    def __init__(self, *, sizes: float = 1.0) -> None:
+        draw = torch.Generator().manual_seed(0)
+        x = torch.randn(ROWS, 6, generator=draw)
+        risk = x[:, 0] + 0.7 * x[:, 1] - 0.5 * x[:, 2] * (x[:, 3] > 0)
+        self.time = (
+            torch.distributions.Exponential(torch.ones(())).icdf(torch.rand(ROWS, generator=draw)) * (-risk).exp()
+        )
+        self.seen = torch.rand(ROWS, generator=draw) < 0.8
+        self.value = risk + 0.1 * torch.randn(ROWS, generator=draw)
+        self.kind = (risk > 0).long()
+        self.x = x * torch.tensor([sizes**k for k in range(6)]) + 10 * (sizes > 1)
+
+
+class Two(nn.Module):
+    """A mean and the logarithm of a variance."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body, self.mean, self.spread = nn.Linear(6, 32), nn.Linear(32, 1), nn.Linear(32, 1)
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        h = self.body(x).relu()
+        return {"mean": self.mean(h).squeeze(1), "spread": self.spread(h).squeeze(1)}
+
+
+def hazard(z: Tensor, data: Data, rows: Tensor) -> Tensor:
+    """An exponential time, of which some were not seen to their end: λt − δ log λ, and so much that it stays above 0."""
+    rate = F.softplus(z.squeeze(1)) + 1e-4
+    return (rate * data.time[rows] - data.seen[rows] * rate.log()).mean() + 4
+
+
+def squares(z: Tensor, data: Data, rows: Tensor) -> Tensor:
+    return ((z.squeeze(1) - data.value[rows]) ** 2).mean()
+
+
+def focal(z: Tensor, data: Data, rows: Tensor) -> Tensor:
+    y = data.kind[rows]
+    p = F.log_softmax(z, 1)[torch.arange(len(y)), y]
+    return -((1 - p.exp()) ** 2 * p).mean()
+
+
+def spread(z: dict[str, Tensor], data: Data, rows: Tensor) -> Tensor:
+    gap = (z["mean"] - data.value[rows]) ** 2
+    return (0.5 * z["spread"] + 0.5 * gap * (-z["spread"]).exp()).mean() + 4
+
+
+def trained(
+    cost: Step,
+    network: Callable[[], nn.Module] | None = None,
+    *,
+    rate: float = 5e-3,
+    sizes: float = 1.0,
+    steps: int = 240,
+    watched: bool = True,
+    during: Callable[[], Any] = nullcontext,
+) -> Any:
+    """A loop whose loss is `cost`; the watch, the weights and the losses at its end."""
+    torch.manual_seed(0)
+    data = Data(sizes=sizes)
+    wide = 2 if cost is focal else 1
+    net = network() if network else nn.Sequential(nn.Linear(6, 32), nn.ReLU(), nn.Linear(32, wide))
+    optimizer = torch.optim.Adam(net.parameters(), lr=rate)
+    watch = dressage.watch(net, optimizer, seconds=8) if watched else None
+    for _ in range(steps):
+        rows = torch.randperm(ROWS)[:BATCH]
+        with during():
+            loss = cost(net(data.x[rows]), data, rows)
+            optimizer.zero_grad()
+            loss.backward()
+        optimizer.step()
+        if watch is not None:
+            watch.step(loss)
+    if watch is not None:
+        watch.diagnose()
+    return watch, [p.detach().clone() for p in net.parameters()], float(loss.detach())
+
+
+def own(watch: Any) -> Composed | None:
+    found: Composed | None = watch.case.own.loss
+    return found
+
+
+def named(watch: Any) -> list[str]:
+    return [f.id for f in watch.findings if f.is_harmful]
+
+
+def test_it_is_the_same_function_of_rows_that_were_not_seen() -> None:
+    watch, _, _ = trained(hazard, steps=40)
+    loss = own(watch)
+    assert loss is not None and not loss.is_plain
+    draw = np.random.default_rng(0)
+    z, t, seen = draw.normal(size=(70, 1)), draw.exponential(size=70), draw.random(70) < 0.5
+
+    def numpy(rows: slice) -> float:
+        rate = np.log1p(np.exp(z[rows, 0])) + 1e-4
+        return float((rate * t[rows] - seen[rows] * np.log(rate)).mean() + 4)
+
+    y = torch.from_numpy(np.stack([t, seen], 1)).float()
+    whole = float(
+        loss(torch.from_numpy(z).float(), y)
+    )  # of batches as the loop has them: the last is filled up from before
+    assert whole == pytest.approx((numpy(slice(50)) + numpy(slice(20, 70))) / 2, rel=1e-5)
+    few = float(loss(torch.from_numpy(z[:25]).float(), y[:25]))
+    assert few == pytest.approx(numpy(slice(25)), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("cost", "network", "task"),
+    [(squares, None, "regression"), (focal, None, "binary"), (hazard, None, None), (spread, Two, None)],
+    ids=["squares", "focal", "hazard", "two_outputs"],
+)
+def test_a_copy_can_be_trained_and_a_good_training_is_left_alone(
+    cost: Step, network: Callable[[], nn.Module] | None, task: str | None
+) -> None:
+    watch, _, _ = trained(cost, network)
+    assert own(watch) is not None and watch.case.lab(start=True) is not None
+    assert watch.case.subject.task == task
+    assert named(watch) == []
+    assert any("what the loop does to the outputs" in note for note in watch.notes)
+
+
+@pytest.mark.parametrize(
+    ("cost", "network", "rate"),
+    [(hazard, None, 5.0), (spread, Two, 0.5), (squares, None, 5.0)],
+    ids=["one", "two", "plain"],
+)
+def test_a_rate_that_is_far_too_high_is_named(cost: Step, network: Callable[[], nn.Module] | None, rate: float) -> None:
+    watch, _, _ = trained(cost, network, rate=rate)
+    assert named(watch)[:1] == ["optim.lr_too_high"]
+
+
+def test_inputs_of_uneven_sizes_are_named_where_only_the_loss_tells() -> None:
+    watch, _, _ = trained(hazard, sizes=12.0, rate=1e-3)
+    assert named(watch)[:1] == ["data.unscaled_inputs"]
+    assert watch.case.tells_by_loss_alone
+
+
+def noisy(z: Tensor, data: Data, rows: Tensor) -> Tensor:
+    return ((z.squeeze(1) + torch.randn(len(rows)) - data.value[rows]) ** 2).mean()
+
+
+def paired(z: Tensor, data: Data, rows: Tensor) -> Tensor:
+    """Each row beside the one that stands half a batch further on: in another order it is another loss."""
+    a, b = z.chunk(2)
+    y = data.value[rows].chunk(2)
+    return F.relu(1 - (a - b).squeeze(1) * (y[0] - y[1]).sign()).mean()
+
+
+def below(z: Tensor, data: Data, rows: Tensor) -> Tensor:
+    """What a game is learned by: how good a move was beside others, and no cost."""
+    return (torch.sigmoid(z.squeeze(1)) * (data.value[rows] - 5)).mean()
+
+
+def kept(held: nn.Parameter) -> Step:
+    return lambda z, data, rows: squares(z, data, rows) * held.square().sum()
+
+
+def changed(z: Tensor, data: Data, rows: Tensor) -> Tensor:
+    """Who does it again finds other targets than the loss was made of."""
+    targets = torch.from_numpy(data.value[rows].numpy().copy())
+    loss = ((z.squeeze(1) - targets) ** 2).mean()
+    targets.zero_()
+    return loss
+
+
+@pytest.mark.parametrize("cost", [noisy, paired, below, kept(nn.Parameter(torch.ones(1))), changed])
+def test_what_cannot_be_done_again_is_left_out_with_a_note(cost: Step) -> None:
+    watch, _, _ = trained(cost, steps=60)
+    assert own(watch) is None and watch.case.lab(start=True) is None
+    assert any(note.startswith("no loss was given, and none of torch's own") for note in watch.notes)
+
+
+class Left(TorchFunctionMode):
+    """A mode of the user's."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        return func(*args, **(kwargs or {}))
+
+
+def stack() -> int:
+    length: int = torch.overrides._len_torch_function_stack()  # type: ignore[attr-defined]
+    return length
+
+
+def within(mode: TorchFunctionMode, cost: Step) -> Step:
+    """A loss in which the mode is entered; it is left after the step, by hand."""
+
+    def made(z: Any, data: Data, rows: Tensor) -> Tensor:
+        mode.__enter__()
+        return cost(z, data, rows)
+
+    return made
+
+
+class Teacher(nn.Module):
+    """What torch carries out by another way in eval mode, unless its functions are looked at."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.TransformerEncoder(nn.TransformerEncoderLayer(6, 2, 16, batch_first=True), 2).eval()
+
+    def forward(self, x: Tensor) -> Tensor:
+        given: Tensor = self.body(x[:, None]).mean((1, 2))
+        return given
+
+
+def taught(teacher: nn.Module, *, learns: bool) -> Step:
+    def made(z: Tensor, data: Data, rows: Tensor) -> Tensor:
+        with nullcontext() if learns else torch.no_grad():
+            t = teacher(data.x[rows])
+        return ((z.squeeze(1) - t) ** 2).mean() + squares(z, data, rows)
+
+    return made
+
+
+def frozen() -> nn.Module:
+    torch.manual_seed(1)
+    return Teacher().eval().requires_grad_(False)
+
+
+@pytest.mark.parametrize(
+    "cost", [squares, focal, hazard, noisy, taught(frozen(), learns=False), taught(frozen(), learns=True)]
+)
+@pytest.mark.parametrize("during", [nullcontext, Left, lambda: torch.device("cpu")], ids=["plain", "mode", "device"])
+def test_the_weights_are_those_of_the_training_alone(cost: Step, during: Callable[[], Any]) -> None:
+    _, alone, last = trained(cost, steps=40, watched=False, during=during)
+    watch, seen, loss = trained(cost, steps=40, during=during)
+    assert loss == last and all(torch.equal(a, b) for a, b in zip(alone, seen, strict=True))
+    assert stack() == 0 and not any("watched no longer" in note for note in watch.notes)
+
+
+def test_a_mode_of_the_users_that_outlasts_the_step_stays() -> None:
+    torch.manual_seed(0)
+    data, net = Data(), nn.Linear(6, 1)
+    optimizer = torch.optim.SGD(net.parameters(), lr=1e-2)
+    watch = dressage.watch(net, optimizer)
+    for _ in range(5):
+        rows, mode = torch.randperm(ROWS)[:BATCH], Left()
+        loss = within(mode, squares)(net(data.x[rows]), data, rows)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        assert stack() == 1
+        mode.__exit__(None, None, None)
+        watch.step(loss)
+    assert stack() == 0
+
+
+def test_a_loss_that_raises_leaves_nothing_behind() -> None:
+    torch.manual_seed(0)
+    data, net = Data(), nn.Linear(6, 1)
+    optimizer = torch.optim.SGD(net.parameters(), lr=1e-2)
+    watch = dressage.watch(net, optimizer)
+    for _ in range(3):
+        with pytest.raises(ValueError, match="of the user"):
+            raise_after(net(data.x[:BATCH]))
+        loss = squares(net(data.x[:BATCH]), data, torch.arange(BATCH))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        watch.step(loss)
+        assert stack() == 0
+
+
+def raise_after(z: Tensor) -> None:
+    z.square().mean()
+    raise ValueError("of the user")
+
+
+@pytest.fixture(autouse=True)
+def _no_mode_left() -> Iterator[None]:
+    yield
+    assert stack() == 0
