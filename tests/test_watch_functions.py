@@ -274,7 +274,7 @@ def test_what_cannot_be_seen_is_said() -> None:
     optimizer = torch.optim.SGD(net.parameters(), 0.1)
     watch = dressage.watch(net, optimizer)
     for _ in range(12):
-        loss = net(torch.randn(32, 3)).square().mean()
+        loss = net(torch.randn(32, 3)).square().mean() * torch.rand(())
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

@@ -168,8 +168,12 @@ def test_a_sigmoid_before_the_outputs_are_cropped(squashed: bool) -> None:
 def trained(
     model: nn.Module, x: Tensor, y: Tensor, *, given: bool = True, rate: float = 0.01, **more: object
 ) -> LoopWatch:
-    """What is seen of 260 steps by Adam or, where nothing but the network is given and the loss is written out, by SGD."""
-    loss_fn = nn.CrossEntropyLoss() if given else lambda z, t: -z.log_softmax(1).gather(1, t[:, None]).mean()
+    """What is seen of 260 steps by Adam or, where nothing but the network is given and the loss is never the same, by SGD."""
+
+    def drawn(z: Tensor, t: Tensor) -> Tensor:
+        return -z.log_softmax(1).gather(1, t[:, None]).mean() * (1 + 0.01 * torch.rand(()))
+
+    loss_fn = nn.CrossEntropyLoss() if given else drawn
     weights = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.Adam(weights, rate) if given else torch.optim.SGD(weights, rate)
     data = {"loss_fn": loss_fn, "train": (x, y), **more} if given else {}

@@ -160,6 +160,67 @@ def test_inputs_of_uneven_sizes_are_named_where_only_the_loss_tells() -> None:
     assert watch.case.tells_by_loss_alone
 
 
+def decayed(network: nn.Module, *, gamma: float) -> Any:
+    """A mean and a variance, at a rate that falls with each step."""
+    torch.manual_seed(0)
+    data, optimizer = Data(), torch.optim.Adam(network.parameters(), lr=5e-3)
+    schedule = torch.optim.lr_scheduler.ExponentialLR(optimizer, gamma)
+    watch = dressage.watch(network, optimizer, seconds=8)
+    for _ in range(400):
+        rows = torch.randperm(ROWS)[:BATCH]
+        loss = spread(network(data.x[rows]), data, rows)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+        watch.step(loss)
+    watch.diagnose()
+    return watch
+
+
+@pytest.mark.parametrize(("gamma", "expected"), [(0.9, ["optim.schedule_collapsed"]), (0.99, [])])
+def test_a_rate_that_is_gone_where_only_the_loss_tells(gamma: float, expected: list[str]) -> None:
+    torch.manual_seed(0)
+    assert named(decayed(Two(), gamma=gamma)) == expected
+
+
+def likelihood(sign: float) -> Step:
+    """Cox's partial likelihood: Σ δ (z − log Σ exp z over those still at risk) / Σ δ."""
+
+    def made(z: Tensor, data: Data, rows: Tensor) -> Tensor:
+        time, seen = data.time[rows], data.seen[rows].float()
+        order = torch.argsort(time, descending=True)
+        risk, seen = z.squeeze(1)[order], seen[order]
+        return sign * ((risk - torch.logcumsumexp(risk, 0)) * seen).sum() / seen.sum().clamp(min=1)
+
+    return made
+
+
+@pytest.mark.parametrize(("sign", "expected"), [(1.0, ["loss.wrong_sign"]), (-1.0, [])])
+def test_a_likelihood_that_is_made_small(sign: float, expected: list[str]) -> None:
+    watch, _, _ = trained(likelihood(sign))
+    assert named(watch) == expected
+    assert (watch.case.lab(start=True) is None) == bool(expected)
+
+
+def density(z: dict[str, Tensor], data: Data, rows: Tensor) -> Tensor:
+    """A density's negative logarithm, which may be below 0 and has its least value all the same."""
+    gap = (z["mean"] - data.time[rows].log()) ** 2
+    return (z["spread"] + 0.5 * gap * (-2 * z["spread"]).exp()).mean() - 3
+
+
+def games(z: Tensor, data: Data, rows: Tensor) -> Tensor:
+    """What was won by moves, on both sides of 0: lower without end, and no cost."""
+    return (F.logsigmoid(z.squeeze(1)) * data.value[rows]).mean() - 1
+
+
+@pytest.mark.parametrize(("cost", "network"), [(density, Two), (games, None)])
+def test_below_0_is_not_wrong_by_itself(cost: Step, network: Callable[[], nn.Module] | None) -> None:
+    watch, _, last = trained(cost, network)
+    assert last < 0 and watch.case.own.below is not None
+    assert named(watch) == []
+
+
 def noisy(z: Tensor, data: Data, rows: Tensor) -> Tensor:
     return ((z.squeeze(1) + torch.randn(len(rows)) - data.value[rows]) ** 2).mean()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import torch
@@ -59,14 +59,21 @@ def align_targets(y: Tensor, seen: Tensor) -> Tensor | None:
 
 def rows_in(x: Tensor, seen: Tensor) -> Tensor | None:
     """`(B,)` int64: which rows of `x` those of a batch are; None where one is not among them."""
-    flat, places = x.reshape(len(x), -1).cpu(), []
-    for row in seen.reshape(len(seen), -1).to(flat.dtype).cpu():
-        distance = (flat - row).abs().amax(1)
-        place = int(distance.argmin())
-        if float(distance[place]) > SAME * float(row.abs().amax().clamp_min(1e-6)):
+    places = list[int]()
+    for place in places_in(x, seen):
+        if place is None:
             return None
         places.append(place)
     return torch.tensor(places)
+
+
+def places_in(x: Tensor, seen: Tensor) -> Iterator[int | None]:
+    """Which row of `x` each one of a batch is; None for one that is not among them."""
+    flat = x.reshape(len(x), -1).cpu()
+    for row in seen.reshape(len(seen), -1).to(flat.dtype).cpu():
+        distance = (flat - row).abs().amax(1)
+        place = int(distance.argmin())
+        yield place if float(distance[place]) <= SAME * float(row.abs().amax().clamp_min(1e-6)) else None
 
 
 def _reshaping(x: Tensor, seen: Tensor) -> Way | None:

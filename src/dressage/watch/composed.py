@@ -71,6 +71,20 @@ class Composed:
         outputs = [z] if self.join is None else self.join.parted(z)
         return self.program.run(outputs, self.parted(y)).reshape(())
 
+    @property
+    def compares(self) -> bool:
+        """Whether there is anything that belongs to the rows besides the outputs."""
+        return any(c.fixed is None for c in self.columns)
+
+    def pair(self, taken: Taken) -> tuple[Tensor, Tensor]:
+        """Outputs of a pass, and what they are compared with."""
+        z = taken.outputs[0] if self.join is None else self.join.joined(taken.outputs)
+        return z, self.joined(taken.leaves)
+
+    def rows_of(self, y: Tensor) -> list[Tensor]:
+        """The tensors of which `y` was made."""
+        return [t for t, c in zip(self.parted(y), self.columns, strict=True) if c.fixed is None]
+
     def joined(self, leaves: Sequence[Tensor]) -> Tensor:
         """What the rows of a batch are compared with, as one tensor; their numbers where it is nothing."""
         rows = [t.reshape(self.size, *c.shape) for t, c in zip(leaves, self.columns, strict=True) if c.fixed is None]
@@ -112,6 +126,8 @@ class Own:
 
     last: Taken | None = None
     loss: Composed | None = None
+    below: tuple[Composed, Tensor, Tensor] | None = None
+    """One that was told to be below 0, with outputs and what they are compared with in the last pass: it is no cost to go by."""
     tried: int = 0
 
     @property
@@ -127,12 +143,15 @@ class Own:
         if self.loss is None and self.last is not None and self.last.size == taken.size:
             self.tried += 1
             with generators_kept():  # what is done again may draw numbers
-                self.loss = composed_of(self.last, taken)
+                found = composed_of(self.last, taken)
+            if found is not None and min(self.last.told, taken.told) > 0:
+                self.loss = found
+            elif found is not None:  # of a game it says how good a move was beside others
+                self.below = found, *found.pair(taken)
         self.last = taken
         if self.loss is None or not self.loss.program.is_like(taken.program) or taken.size != self.loss.size:
             return None
-        z = taken.outputs[0] if self.loss.join is None else self.loss.join.joined(taken.outputs)
-        return Asked(z, self.loss.joined(taken.leaves), self.loss, self.loss)
+        return Asked(*self.loss.pair(taken), self.loss, self.loss)
 
 
 def taken_of(tape: Tape, outputs: Sequence[Output], inputs: Tensor, told: float) -> Taken | None:
@@ -150,8 +169,8 @@ def taken_of(tape: Tape, outputs: Sequence[Output], inputs: Tensor, told: float)
 def composed_of(first: Taken, second: Taken) -> Composed | None:
     """The loss of two passes as one function; None where it is no mean of what each row costs, or differs between them."""
     size, program = second.size, second.program
-    if size < 2 or not program.is_like(first.program) or not (first.told > 0 and second.told > 0):
-        return None  # what falls below 0 is no cost: of a game it says how good a move was beside others
+    if size < 2 or not program.is_like(first.program):
+        return None
     if not all(_are_rows(z, size) for taken in (first, second) for z in taken.outputs):
         return None
     again = are_equal(first.inputs, second.inputs)
@@ -170,8 +189,7 @@ def _is_done_again(loss: Composed, passes: Sequence[Taken]) -> bool:
     turned = torch.randperm(loss.size, generator=torch.Generator().manual_seed(0))
     try:
         for taken in passes:
-            z = taken.outputs[0] if loss.join is None else loss.join.joined(taken.outputs)
-            y = loss.joined(taken.leaves)
+            z, y = loss.pair(taken)
             order = turned.to(z.device)
             for rows in (slice(None), order):
                 if not math.isclose(float(loss(z[rows], y[rows])), taken.told, rel_tol=CLOSE):

@@ -17,7 +17,8 @@ from dressage.watch.changes import Edit
 from dressage.watch.few_passes import few_passes, stopped
 from dressage.watch.gap import begun_badly
 from dressage.watch.guarded import guarded
-from dressage.watch.rules.schedule import rate_gone
+from dressage.watch.rules.curves import still_falling
+from dressage.watch.rules.schedule import STILL, fell_until, rate_gone
 from dressage.watch.rules.symptoms import oscillation, update_ratio
 from dressage.watch.shut import Scores, shut_units
 from dressage.watch.struggle import factor_of
@@ -121,7 +122,7 @@ def schedule_collapsed(case: Case) -> list[Finding]:
     if not gone or highest <= 0 or rates[-1][1] >= COLLAPSED * highest or last - gone < max(20, 0.2 * last):
         return []
     reached = _gone_on(case, "collapsed", highest)
-    if reached is None or not (_gains(case, reached) or _makes_up(case, reached)):
+    if reached is None or not (_gains(case, reached) or _makes_up(case, reached) or _falls_again(case, reached, gone)):
         return []
     return [
         Finding(
@@ -139,6 +140,17 @@ def schedule_collapsed(case: Case) -> list[Finding]:
     ]
 
 
+def _falls_again(case: Case, reached: Outcome, gone: int) -> bool:
+    """Where only the loss tells: it fell while there was a rate, stood still without, and falls again with it.
+
+    By much of the way that it had come: a few rows are learned by heart beside that.
+    """
+    if not case.tells_by_loss_alone or reached.diverged:
+        return False
+    first, left, fall = fell_until(case.telemetry, gone)
+    return fall > STILL * (first - left) > 0 and reached.before - reached.after > STILL * (first - left)
+
+
 def too_few_epochs(case: Case) -> list[Finding]:
     """The loss was still falling when the training ended, and as many steps again gain much."""
     ratio = update_ratio(case.telemetry)
@@ -148,6 +160,8 @@ def too_few_epochs(case: Case) -> list[Finding]:
     highest, now = max(rates, default=0.0), min([*rates[-1:], case.optimizer.param_groups[0].get("lr", math.inf)])
     if now < 0.1 * highest:
         return []  # it was annealed: its end was meant
+    if case.gathered is not None and not still_falling(case.telemetry.losses) > 0:
+        return []  # the few rows that stand for the data are learned better by going on, whatever the training did
     reached = _gone_on(case, "longer", now)
     if reached is None or not (_gains(case, reached) or _makes_up(case, reached)):
         return []

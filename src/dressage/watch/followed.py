@@ -55,13 +55,16 @@ class Pass:
     """What the parts of a loss cost that the loop adds up itself."""
     tape: Tape | None = None
     """What the loop was seen to do to the outputs."""
+    is_alone: bool = True
+    """Whether it was the only pass of its step: of several what was told is a sum or a mean."""
 
 
 def pass_of(probe: StepProbe, inputs: Tensor, found: Asked | None) -> Pass:
     """What a probed step has seen, with the call of its loss."""
     parts = None if found is not None else parts_of(probe.losses_seen)
     tape = None if probe.acts else probe.tape  # of a game the next batch is another, and its loss no cost
-    return Pass(inputs, probe.inputs, probe.outputs, probe.own_losses, found, probe.is_single, parts, tape)
+    alone = probe.passes == 1
+    return Pass(inputs, probe.inputs, probe.outputs, probe.own_losses, found, probe.is_single, parts, tape, alone)
 
 
 def follow(case: Case, seen: Pass, told: float) -> None:
@@ -69,7 +72,7 @@ def follow(case: Case, seen: Pass, told: float) -> None:
     _keep(case, seen)
     seen = _with_own_loss(case, seen, told)
     if seen.asked is not None and not case.is_formed:
-        _take_loss(case, seen.outputs, seen.asked, told)
+        _take_loss(case, seen, seen.asked, told)
     asked = seen.asked if case.loss_fn is not None else None
     place = None if asked is None or not case.is_faithful else placed(seen.outputs, asked)
     if case.is_faithful and place is None:
@@ -137,9 +140,9 @@ def _keep(case: Case, seen: Pass) -> None:
         case.bad_input = case.telemetry.step
 
 
-def _take_loss(case: Case, outputs: list[Output], asked: Asked, told: float) -> None:
+def _take_loss(case: Case, seen: Pass, asked: Asked, told: float) -> None:
     """The loss as it was seen to be called, and which of the outputs it takes, in which form."""
-    found, case.is_formed = placed(outputs, asked), True
+    found, case.is_formed = placed(seen.outputs, asked), True
     if case.loss_given is not None:
         case.kind = asked.kind
     if asked.loss is None or found is None:
@@ -157,7 +160,7 @@ def _take_loss(case: Case, outputs: list[Output], asked: Asked, told: float) -> 
     if pick is not None and case.start is not None:
         case.pick = pick
         case.start[0].register_forward_hook(pick)
-    case.penalised = added_to(asked.loss, asked.outputs, asked.targets, told)
+    case.penalised = added_to(asked.loss, asked.outputs, asked.targets, told) if seen.is_alone else ""
     if not case.penalised and case.kind is case.loss_given and not isinstance(case.kind, nn.Module):
         case.penalised = looks_at_weights(asked.loss, asked.outputs, asked.targets)
     _take_form(case, asked.loss, form)

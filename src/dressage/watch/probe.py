@@ -46,6 +46,8 @@ class StepProbe:
         self.rate = rate
         self.began = time.perf_counter()
         self.forward_at: float | None = None
+        self.passes = 0
+        """Of the network, with gradients."""
         self.training: bool | None = None
         self.stepped = False
         self.acts = False
@@ -98,6 +100,7 @@ class StepProbe:
         """A forward pass of the network begins; one of a copy, which carries the hooks, is none."""
         if not torch.is_grad_enabled() or module is not self.model:
             return
+        self.passes += 1
         if self.tape is not None:
             self.tape.entered()
         if self.forward_at is None:

@@ -20,6 +20,7 @@ from dressage.watch.ending import at_the_end
 from dressage.watch.equal import equal_units
 from dressage.watch.examination import examination
 from dressage.watch.explained import explained, joined
+from dressage.watch.floorless import floorless
 from dressage.watch.guarded import guarded, noted
 from dressage.watch.head import wrong_head
 from dressage.watch.held_back import held_back
@@ -27,7 +28,7 @@ from dressage.watch.logarithm import log_of_negatives
 from dressage.watch.mislabelled import mislabelled
 from dressage.watch.modes import train_mode_at_eval, trained_in_eval_mode
 from dressage.watch.noise import noise_scale
-from dressage.watch.order import no_pairs, no_shuffle
+from dressage.watch.order import is_served_otherwise, no_pairs, no_shuffle
 from dressage.watch.outgrown import outgrown
 from dressage.watch.oversized import oversized
 from dressage.watch.own_loss import by_own_loss
@@ -66,7 +67,7 @@ def consider(case: Case, *, end: bool) -> list[Finding]:
     if not case.examined and (case.is_aligned or end):
         case.examined = True
         case.lasting += guarded(case, examination)
-    found += case.lasting
+    found += noted(case, _lasting)
     found += case.twice if case.lab(start=True) is None else []  # elsewhere it is proven by what a copy reaches
     found += bad_inputs(case)
     found = joined(found, guarded(case, log_of_negatives))
@@ -110,6 +111,15 @@ def consider(case: Case, *, end: bool) -> list[Finding]:
     return ranked([*explained(found), *signs])
 
 
+def _lasting(case: Case) -> list[Finding]:
+    """What was found of the data and the network at the beginning, but for an order in which the loop does not take its rows."""
+    if not any(f.id == "data.no_shuffle" for f in case.lasting) or not case.proven(
+        f"served {len(case.batches)}", lambda: is_served_otherwise(case)
+    ):
+        return case.lasting
+    return [f for f in case.lasting if f.id != "data.no_shuffle"]
+
+
 def _noise(case: Case) -> list[Finding]:
     """Takes the noise scale of the gradient; a number to read, and no reason for a finding."""
     lab, seen = case.lab(start=False), case.telemetry
@@ -145,6 +155,7 @@ def _ended(case: Case, found: list[Finding]) -> list[Finding]:
             *found,
             *(
                 guarded(case, asked_for_the_opposite)
+                or guarded(case, floorless)
                 or guarded(case, avoided_as_told)
                 or guarded(case, _seen_of_losses)
             ),

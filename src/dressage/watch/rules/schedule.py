@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from statistics import median
 
 import numpy as np
@@ -34,11 +35,7 @@ def rate_gone(seen: Telemetry) -> list[Finding]:
     if highest <= 0 or not alive or not dead or not _stand_still(alive, dead):
         return []
     gone, rate = after[0]
-    live, still = seen.losses[: gone // seen.stride], seen.losses[gone // seen.stride :]
-    if min(len(live), len(still)) < LEAST or seen.step - gone < MOST * seen.step:
-        return []
-    first, left = seen.first(5), float(np.mean(still))
-    fall = _fall_at_last(np.asarray(live), _rates(seen, len(live)))
+    first, left, fall = fell_until(seen, gone)
     if not (left > MUCH * first > 0 and fall > STILL * (first - left) > 0):
         return []
     return [
@@ -56,6 +53,14 @@ def rate_gone(seen: Telemetry) -> list[Finding]:
             numbers={"gone": float(gone), "fall": fall},
         )
     ]
+
+
+def fell_until(seen: Telemetry, gone: int) -> tuple[float, float, float]:
+    """The first losses' mean, that of those after step `gone`, and how far they fell at last until then; NaN of few of them."""
+    live, still = seen.losses[: gone // seen.stride], seen.losses[gone // seen.stride :]
+    if min(len(live), len(still)) < LEAST or seen.step - gone < MOST * seen.step:
+        return math.nan, math.nan, math.nan
+    return seen.first(5), float(np.mean(still)), _fall_at_last(np.asarray(live), _rates(seen, len(live)))
 
 
 def _stand_still(alive: list[Probe], dead: list[Probe]) -> bool:
