@@ -221,6 +221,39 @@ def test_below_0_is_not_wrong_by_itself(cost: Step, network: Callable[[], nn.Mod
     assert named(watch) == []
 
 
+class Squashed(nn.Module):
+    """Two outputs, of which the first ends at a bound."""
+
+    def __init__(self, last: nn.Module) -> None:
+        super().__init__()
+        self.body, self.values, self.cost, self.last = nn.Linear(6, 32), nn.Linear(32, 6), nn.Linear(32, 1), last
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        h = self.body(x).relu()
+        return self.last(self.values(h)), self.cost(h).squeeze(1)
+
+
+def made_again(z: tuple[Tensor, Tensor], data: Data, rows: Tensor) -> Tensor:
+    """Its inputs, clipped to lie between -1 and 1, and a code that costs something."""
+    x = data.x[rows].clamp(-1, 1)
+    return ((z[0] - x) ** 2).sum(1).mean() + 0.01 * z[1].square().mean()
+
+
+@pytest.mark.parametrize(
+    ("last", "expected"),
+    [
+        (nn.Sigmoid(), ["model.wrong_output_activation"]),
+        (nn.ReLU(), ["model.wrong_output_activation"]),
+        (nn.Tanh(), []),
+        (nn.Identity(), []),
+    ],
+)
+def test_values_that_no_output_can_take(last: nn.Module, expected: list[str]) -> None:
+    watch, _, _ = trained(made_again, lambda: Squashed(last), rate=0.05, steps=400)
+    assert named(watch) == expected
+    assert not expected or "below 0" in watch.findings[0].evidence
+
+
 def noisy(z: Tensor, data: Data, rows: Tensor) -> Tensor:
     return ((z.squeeze(1) + torch.randn(len(rows)) - data.value[rows]) ** 2).mean()
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -19,6 +21,8 @@ from dressage.watch.tape import Tape
 
 CLOSE = 1e-3
 """Relative difference of two computations of one loss."""
+LOOKED_AT, ROWS = 3, 64
+"""Passes of which pairs are kept, and rows of each."""
 TRIED = 6
 """Passes after which a loss that could not be done again is not tried any more."""
 EXACT = 1 << 24
@@ -128,6 +132,8 @@ class Own:
     loss: Composed | None = None
     below: tuple[Composed, Tensor, Tensor] | None = None
     """One that was told to be below 0, with outputs and what they are compared with in the last pass: it is no cost to go by."""
+    compared: deque[tuple[Tensor, Tensor]] = field(default_factory=lambda: deque(maxlen=LOOKED_AT))
+    """Outputs and values of one shape that they were compared with in the last passes."""
     tried: int = 0
 
     @property
@@ -140,6 +146,7 @@ class Own:
         if taken is None or not self.is_wanted:
             self.tried += taken is None
             return None
+        self.compared.extend(_compared(taken)[:1])
         if self.loss is None and self.last is not None and self.last.size == taken.size:
             self.tried += 1
             with generators_kept():  # what is done again may draw numbers
@@ -152,6 +159,14 @@ class Own:
         if self.loss is None or not self.loss.program.is_like(taken.program) or taken.size != self.loss.size:
             return None
         return Asked(*self.loss.pair(taken), self.loss, self.loss)
+
+
+def _compared(taken: Taken) -> list[tuple[Tensor, Tensor]]:
+    """Outputs and values of one shape; none where what was done cannot be done again."""
+    with torch.no_grad(), generators_kept(), suppress(Exception):
+        pairs = taken.program.compared(taken.outputs, taken.leaves)
+        return [(z[:ROWS].clone(), y[:ROWS].clone()) for z, y in pairs if z.shape == y.shape and z.ndim]
+    return []
 
 
 def taken_of(tape: Tape, outputs: Sequence[Output], inputs: Tensor, told: float) -> Taken | None:

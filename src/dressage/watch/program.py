@@ -13,6 +13,10 @@ from dressage.subject.inputs import are_equal
 from dressage.subject.outputs import Place
 from dressage.watch.tape import Call, Ref, Tape, tensors_among
 
+DISTANCES = ("sub", "__sub__", "__rsub__", "rsub", "subtract", "mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss")
+"""Functions by which values are compared with one another."""
+SHAPES = ("view", "reshape", "flatten", "squeeze", "unsqueeze", "view_as", "reshape_as", "contiguous", "float")
+"""Functions that leave values as they are."""
 SAME = 1e-5
 """Relative difference of a number that was made and the loss that was told, for them to be one."""
 
@@ -35,15 +39,28 @@ class Program:
 
     def run(self, outputs: Sequence[Tensor], leaves: Sequence[Tensor]) -> Tensor:
         """The loss of these outputs. Raises what torch's functions raise for shapes that are not those that were seen."""
+        held = self._held(outputs, leaves)
+        for call in self.calls:
+            _do(call, held)
+        return held[self.loss]
+
+    def compared(self, outputs: Sequence[Tensor], leaves: Sequence[Tensor]) -> list[tuple[Tensor, Tensor]]:
+        """Outputs, in whatever shape, and the values that they are compared with one by one."""
+        held, found = self._held(outputs, leaves), list[tuple[Tensor, Tensor]]()
+        as_given, made = set(self.outputs), set(self.outputs)
+        for call in self.calls:
+            given, name = list(call.given()), getattr(call.function, "__name__", "")
+            if name in DISTANCES and len(given) == 2:
+                found += [(held[z], held[y]) for z, y in (given, given[::-1]) if z in as_given and y not in made]
+            _do(call, held)
+            made |= set(call.results) if made & set(given) else set()
+            as_given |= set(call.results) if name in SHAPES and given[0] in as_given else set()
+        return found
+
+    def _held(self, outputs: Sequence[Tensor], leaves: Sequence[Tensor]) -> dict[int, Tensor]:
         held = dict(zip(self.outputs, outputs, strict=True))
         held |= zip(self.leaves, [t.clone() for t in leaves] if self.changes else leaves, strict=True)
-        held |= {number: held[first] for number, first in self.same.items()}
-        learns = torch.is_grad_enabled()
-        for call in self.calls:
-            with torch.set_grad_enabled(learns and call.learns):
-                made = call.function(*_filled(call.args, held), **_filled(call.kwargs, held))
-            held |= zip(call.results, tensors_among(made), strict=True)
-        return held[self.loss]
+        return held | {number: held[first] for number, first in self.same.items()}
 
     def is_like(self, other: Program) -> bool:
         """Whether the same is done, to as many tensors: the numbers by which it is done may be others."""
@@ -114,6 +131,13 @@ def _once(leaves: dict[int, Tensor]) -> tuple[dict[int, Tensor], dict[int, int]]
         else:
             same[number] = first
     return kept, same
+
+
+def _do(call: Call, held: dict[int, Tensor]) -> None:
+    """Does a call again, and holds what it makes."""
+    with torch.set_grad_enabled(torch.is_grad_enabled() and call.learns):
+        made = call.function(*_filled(call.args, held), **_filled(call.kwargs, held))
+    held |= zip(call.results, tensors_among(made), strict=True)
 
 
 def _filled(tree: Any, held: Mapping[int, Tensor]) -> Any:

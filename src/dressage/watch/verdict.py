@@ -29,6 +29,7 @@ from dressage.watch.mislabelled import mislabelled
 from dressage.watch.modes import train_mode_at_eval, trained_in_eval_mode
 from dressage.watch.noise import noise_scale
 from dressage.watch.order import is_served_otherwise, no_pairs, no_shuffle
+from dressage.watch.out_of_reach import out_of_reach
 from dressage.watch.outgrown import outgrown
 from dressage.watch.oversized import oversized
 from dressage.watch.own_loss import by_own_loss
@@ -156,6 +157,7 @@ def _ended(case: Case, found: list[Finding]) -> list[Finding]:
             *(
                 guarded(case, asked_for_the_opposite)
                 or guarded(case, floorless)
+                or guarded(case, out_of_reach)
                 or guarded(case, avoided_as_told)
                 or guarded(case, _seen_of_losses)
             ),
