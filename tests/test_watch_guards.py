@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -409,6 +410,11 @@ def test_half_precision_inputs_are_standardised_on_copies() -> None:
     assert not [note for note in watch.notes if "failed" in note or "cannot be continued" in note]
 
 
+HIDDEN = "The .grad attribute of a Tensor"
+"""What torch's compiler hides where it is given what is no leaf: hidden when it is shown, so that as an error it is raised."""
+
+
+@pytest.mark.filterwarnings(f"ignore:{HIDDEN}")
 def test_copies_of_a_compiled_network_are_not_compiled() -> None:
     torch.manual_seed(0)
     x = torch.randn(256, 8)
@@ -423,6 +429,36 @@ def test_copies_of_a_compiled_network_are_not_compiled() -> None:
     watch = went_on(torch.compile(net, backend=backend), x, (x[:, 0] > 0).long())  # type: ignore[arg-type]
     assert for_a_copy and not any(for_a_copy)
     assert not any("longer" in note for note in watch.notes)
+
+
+def test_a_watch_has_little_of_a_compiled_network_compiled_anew() -> None:
+    """Hooks are left out of what is compiled: they would be followed, with warnings, and again in each step that is probed."""
+    torch.manual_seed(0)
+    x = torch.randn(256, 8)
+    graphs: list[int] = []
+
+    def backend(graph: Any, inputs: list[Tensor]) -> Any:
+        graphs.append(len(list(graph.graph.nodes)))
+        return graph.forward
+
+    torch._dynamo.reset()
+    net = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 2))
+    compiled = torch.compile(net, backend=backend)  # type: ignore[arg-type]
+    optimizer = torch.optim.SGD(net.parameters(), 0.1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.filterwarnings("ignore", HIDDEN)
+        watch = dressage.watch(net, optimizer, seconds=4)
+        for _ in range(60):
+            optimizer.zero_grad()
+            loss = (compiled(x)[:, 0] - x[:, 0]).square().mean()
+            loss.backward()
+            optimizer.step()
+            watch.step(loss)
+        watch.diagnose()
+    assert 1 <= len(graphs) <= 4, graphs
+    assert not any("longer" in note for note in watch.notes)
+    assert watch.case.lab(start=True) is not None
 
 
 def test_a_scripted_network_is_refused() -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from functools import wraps
 from typing import ParamSpec
+
+import torch
 
 P = ParamSpec("P")
 
@@ -19,4 +22,12 @@ def harmless(hook: Callable[P, None], failed: list[Exception]) -> Callable[P, No
         except Exception as error:
             failed.append(error)
 
-    return tried
+    return untraced(tried)
+
+
+def untraced(hook: Callable[P, None]) -> Callable[P, None]:
+    """The hook, which torch's compiler leaves alone where it compiles a pass in which it stands."""
+    if "torch._dynamo" not in sys.modules:
+        return hook
+    left_alone: Callable[P, None] = torch.compiler.disable(hook)  # type: ignore[no-untyped-call]
+    return left_alone

@@ -15,7 +15,7 @@ from dressage.clock import own_seconds
 from dressage.subject.inputs import Inputs, inputs_of, is_single
 from dressage.subject.outputs import Output, losses_of, tensors_in, tensors_of
 from dressage.watch.calls import Call, LossCalls, pair_of
-from dressage.watch.harmless import harmless
+from dressage.watch.harmless import harmless, untraced
 from dressage.watch.tape import Tape
 from dressage.watch.telemetry import LayerNumbers, Probe, WeightNumbers
 from dressage.watch.wrapped import main_input
@@ -152,7 +152,7 @@ class StepProbe:
                 kind = type(module).__name__
                 self.layers[name] = (kind, _layer_sums(kind, given, output.detach()))
 
-        return hook
+        return untraced(hook)
 
     def _fresh(self, gradient: Tensor) -> None:
         self.fresh.append(gradient.detach().clone())
