@@ -184,6 +184,24 @@ def test_a_rate_that_is_gone_where_only_the_loss_tells(gamma: float, expected: l
     assert named(decayed(Two(), gamma=gamma)) == expected
 
 
+def masked(z: Tensor, data: Data, rows: Tensor) -> Tensor:
+    """Of rows that were seen to their end alone: as many as they are in each batch."""
+    seen, time = data.seen[rows], data.time[rows]
+    return (z.squeeze(1)[seen] - time[seen].log()).square().mean()
+
+
+def test_a_mask_of_each_batch_is_part_of_the_loss() -> None:
+    watch, _, _ = trained(masked, steps=40)
+    loss = own(watch)
+    assert loss is not None and watch.case.lab(start=True) is not None
+    draw = np.random.default_rng(0)
+    z, t, seen = draw.normal(size=(50, 1)), draw.exponential(size=50), draw.random(50) < 0.3
+    y = torch.from_numpy(np.stack([seen, t] if loss.columns[0].dtype == torch.bool else [t, seen], 1)).float()
+    assert float(loss(torch.from_numpy(z).float(), y)) == pytest.approx(
+        ((z[seen, 0] - np.log(t[seen])) ** 2).mean(), rel=1e-4
+    )
+
+
 def likelihood(sign: float) -> Step:
     """Cox's partial likelihood: Σ δ (z − log Σ exp z over those still at risk) / Σ δ."""
 

@@ -17,6 +17,8 @@ DISTANCES = ("sub", "__sub__", "__rsub__", "rsub", "subtract", "mse_loss", "l1_l
 """Functions by which values are compared with one another."""
 SHAPES = ("view", "reshape", "flatten", "squeeze", "unsqueeze", "view_as", "reshape_as", "contiguous", "float")
 """Functions that leave values as they are."""
+NUMBERS = (torch.int64, torch.int32, torch.int16)
+"""Types of what rows are chosen by; a mask chooses as many as it holds, and is part of the loss."""
 SAME = 1e-5
 """Relative difference of a number that was made and the loss that was told, for them to be one."""
 
@@ -106,7 +108,7 @@ def _chosen(calls: list[Call], leaves: dict[int, Tensor]) -> tuple[list[Call], d
     """With what was chosen from all data by the numbers of a batch's rows in place of all data and the numbers."""
     for number, rows in list(leaves.items()):
         uses = [c for c in calls if number in c.given()]
-        if rows.is_floating_point() or rows.ndim != 1 or not all(_chooses(c, number, leaves) for c in uses):
+        if rows.dtype not in NUMBERS or rows.ndim != 1 or not all(_chooses(c, number, leaves) for c in uses):
             continue
         calls = [c for c in calls if c not in uses]
         leaves |= {c.results[0]: c.function(*_filled(c.args, leaves)) for c in uses}
