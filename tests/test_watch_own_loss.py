@@ -202,6 +202,37 @@ def test_a_mask_of_each_batch_is_part_of_the_loss() -> None:
     )
 
 
+def penalised(strength: float, power: int, *, classes: bool) -> Any:
+    """A loss of torch's, to which a sum over weights is added by hand."""
+    torch.manual_seed(0)
+    data, net = Data(), nn.Sequential(nn.Linear(6, 32), nn.ReLU(), nn.Linear(32, 2 if classes else 1))
+    optimizer = torch.optim.Adam(net.parameters(), lr=5e-3)
+    watch = dressage.watch(net, optimizer, seconds=8)
+    for _ in range(240):
+        rows = torch.randperm(ROWS)[:BATCH]
+        z = net(data.x[rows])
+        loss = F.cross_entropy(z, data.kind[rows]) if classes else F.mse_loss(z.squeeze(1), data.value[rows])
+        loss = loss + strength * sum(p.abs().pow(power).sum() for p in net.parameters())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        watch.step(loss)
+    watch.diagnose()
+    return watch
+
+
+@pytest.mark.parametrize("classes", [True, False])
+@pytest.mark.parametrize("power", [1, 2])
+@pytest.mark.parametrize(
+    ("strength", "expected"), [(1e-4, []), (0.1, ["optim.over_regularised"]), (1.0, ["optim.over_regularised"])]
+)
+def test_a_penalty_that_is_written_out(classes: bool, power: int, strength: float, is_much: bool) -> None:
+    watch = penalised(strength, power, classes=classes)
+    assert watch.case.lab(start=True) is not None and len(watch.case.subject.train) > 100
+    assert named(watch) == ["optim.over_regularised"] * is_much
+    assert not is_much or "outputs cost" in watch.findings[0].evidence
+
+
 def likelihood(sign: float) -> Step:
     """Cox's partial likelihood: Σ δ (z − log Σ exp z over those still at risk) / Σ δ."""
 

@@ -51,6 +51,16 @@ def asked(calls: list[Call], told: float, given: object) -> Asked | None:
     return None
 
 
+def beside_a_penalty(calls: list[Call], told: float) -> Asked | None:
+    """The only one of torch's losses that was called, where it gave less than was told: the rest is added to it."""
+    found = [(c, m) for c, m in torchs_of([c for c in calls if c.pair is not None and not _are_places(c.pair[1])])]
+    if len(found) != 1 or _has_row_weights(found[0][0]):
+        return None
+    call, module = found[0]
+    cost = _mean(call)
+    return Asked(*_pair(call), module, module) if cost is not None and 0 < cost < told else None
+
+
 def torchs_of(calls: list[Call]) -> list[tuple[Call, nn.Module]]:
     """Calls of torch's own losses with outputs and targets, and the module that each is."""
     return [(c, m) for c in calls if c.pair is not None and (m := module_of(c.function, c.more)) is not None]

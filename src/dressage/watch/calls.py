@@ -118,13 +118,17 @@ class LossCalls:
                 self._tape.passed(frame, event)
         if not self._stands or self._left < 0:
             self.end()
-        elif event == "call" and frame.f_code in self._wanted:
+        elif event == "call" and frame.f_code in self._wanted and not self._is_inside(frame):
             with suppress(Exception):  # whatever a user's object answers when it is looked at
                 call = _call_of(self._wanted[frame.f_code], frame)
                 self._open[id(frame)] = call
                 self.calls = [*self.calls[1 - KEPT :], call]
         elif event == "return" and id(frame) in self._open:
             self._open.pop(id(frame)).results = [t.detach() for t in tensors_of(result)]
+
+    def _is_inside(self, frame: FrameType) -> bool:
+        """Whether a function that is seen already calls itself, as those of torch do while a tape stands."""
+        return any(call.function is self._wanted[frame.f_code] for call in self._open.values())
 
 
 def _code_of(loss_fn: object) -> CodeType | None:

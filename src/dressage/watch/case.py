@@ -146,7 +146,7 @@ class Case:
     @property
     def follows_loss(self) -> bool:
         """Whether it is still to be seen what the loop does to outputs: neither loss nor data is known otherwise."""
-        is_unknown = not self.is_formed or self.own.loss is not None
+        is_unknown = not self.is_formed or self.own.loss is not None or self.own.is_beside
         return self.gathered is not None and self.replayed.own_loss is None and is_unknown and self.own.is_wanted
 
     @property

@@ -134,6 +134,8 @@ class Own:
     """One that was told to be below 0, with outputs and what they are compared with in the last pass: it is no cost to go by."""
     compared: deque[tuple[Tensor, Tensor]] = field(default_factory=lambda: deque(maxlen=LOOKED_AT))
     """Outputs and values of one shape that they were compared with in the last passes."""
+    is_beside: bool = False
+    """Whether it is one of torch's, to which the loop adds what it makes of parameters."""
     tried: int = 0
 
     @property

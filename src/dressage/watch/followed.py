@@ -13,7 +13,7 @@ from dressage.subject.outputs import Output
 from dressage.subject.subject import Loss, Subject
 from dressage.subject.task import asks_for_values, default_metric, task_of
 from dressage.watch.aligned import align_targets, rows_in, way
-from dressage.watch.asked import Asked
+from dressage.watch.asked import Asked, beside_a_penalty
 from dressage.watch.case import Case
 from dressage.watch.compared import without_classes
 from dressage.watch.composed import taken_of
@@ -55,16 +55,23 @@ class Pass:
     """What the parts of a loss cost that the loop adds up itself."""
     tape: Tape | None = None
     """What the loop was seen to do to the outputs."""
+    beside: Asked | None = None
+    """One of torch's losses that gave less than was told."""
     is_alone: bool = True
     """Whether it was the only pass of its step: of several what was told is a sum or a mean."""
 
 
-def pass_of(probe: StepProbe, inputs: Tensor, found: Asked | None) -> Pass:
+def pass_of(probe: StepProbe, inputs: Tensor, found: Asked | None, told: float) -> Pass:
     """What a probed step has seen, with the call of its loss."""
     parts = None if found is not None else parts_of(probe.losses_seen)
     tape = None if probe.acts else probe.tape  # of a game the next batch is another, and its loss no cost
     alone = probe.passes == 1
-    return Pass(inputs, probe.inputs, probe.outputs, probe.own_losses, found, probe.is_single, parts, tape, alone)
+    beside = (
+        beside_a_penalty(probe.losses_seen, told) if alone and tape is not None and tape.takes_parameters() else None
+    )
+    return Pass(
+        inputs, probe.inputs, probe.outputs, probe.own_losses, found, probe.is_single, parts, tape, beside, alone
+    )
 
 
 def follow(case: Case, seen: Pass, told: float) -> None:
@@ -96,6 +103,9 @@ def _with_own_loss(case: Case, seen: Pass, told: float) -> Pass:
     is_known = seen.asked is not None and seen.asked.loss is not None
     if is_known or seen.tape is None or not case.follows_loss or told_among(seen.numbers, told) is not None:
         return seen
+    if seen.beside is not None:
+        case.own.is_beside = True
+        return replace(seen, asked=seen.beside)
     stands = case.own.loss is not None
     asked = case.own.take(taken_of(seen.tape, seen.outputs, seen.input, told))
     if asked is None or case.own.loss is None:

@@ -115,6 +115,10 @@ class Tape(TorchFunctionMode):
         """Whether what was given to calls still holds what it held."""
         return all(t._version == self._versions[number] for number, t in self.leaves.items())
 
+    def takes_parameters(self) -> bool:
+        """Whether what is learned was used beside the outputs, as by a penalty on weights."""
+        return any(isinstance(t, nn.Parameter) for t in self.leaves.values())
+
     def _leave(self) -> None:
         if not self._stands:
             return

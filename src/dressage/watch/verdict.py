@@ -87,9 +87,9 @@ def consider(case: Case, *, end: bool) -> list[Finding]:
         found = joined(
             found,
             guarded(case, scaled_gradients)
-            or guarded(case, learned_backwards)
             or guarded(case, no_shuffle)
             or guarded(case, added_penalty)
+            or guarded(case, learned_backwards)
             or guarded(case, head)
             or [*inside, *guarded(case, lambda c: supported(c, why, end=end))],
         )

@@ -233,7 +233,7 @@ class Watch:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of the user's loss, tried in other forms than their loop's
                 found = asked(probe.losses_seen, loss, self.case.loss_given)
-                follow(self.case, pass_of(probe, probe.input, found), loss)
+                follow(self.case, pass_of(probe, probe.input, found, loss), loss)
         self._pace.probed(time.perf_counter() - probe.began)
         missing = batches_missing(self.case)
         is_cheap = self._pace.price * missing < GATHERING
