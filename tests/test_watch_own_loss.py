@@ -223,9 +223,7 @@ def penalised(strength: float, power: int, *, classes: bool) -> Any:
 
 @pytest.mark.parametrize("classes", [True, False])
 @pytest.mark.parametrize("power", [1, 2])
-@pytest.mark.parametrize(
-    ("strength", "expected"), [(1e-4, []), (0.1, ["optim.over_regularised"]), (1.0, ["optim.over_regularised"])]
-)
+@pytest.mark.parametrize(("strength", "is_much"), [(1e-4, False), (0.1, True), (1.0, True)])
 def test_a_penalty_that_is_written_out(classes: bool, power: int, strength: float, is_much: bool) -> None:
     watch = penalised(strength, power, classes=classes)
     assert watch.case.lab(start=True) is not None and len(watch.case.subject.train) > 100
