@@ -202,6 +202,26 @@ def test_a_mask_of_each_batch_is_part_of_the_loss() -> None:
     )
 
 
+def weighed(z: Tensor, data: Data, rows: Tensor) -> Tensor:
+    """Squares, of which the large ones weigh more; the weights themselves are not learned through."""
+    gap = (z.squeeze(1) - data.value[rows]) ** 2
+    with torch.no_grad():
+        weight = gap.sqrt()
+    return (weight * gap).mean()
+
+
+def test_what_is_not_learned_through_is_not_in_a_copy_either() -> None:
+    watch, _, _ = trained(weighed, steps=40)
+    loss = own(watch)
+    assert loss is not None
+    draw = np.random.default_rng(0)
+    z, y = draw.normal(size=(50, 1)), draw.normal(size=50)
+    outputs = torch.from_numpy(z).float().requires_grad_()
+    (slope,) = torch.autograd.grad(loss(outputs, torch.from_numpy(y).float()), outputs)
+    gap = z[:, 0] - y
+    assert slope.numpy()[:, 0] == pytest.approx(2 * np.abs(gap) * gap / 50, rel=1e-4)
+
+
 def penalised(strength: float, power: int, *, classes: bool) -> Any:
     """A loss of torch's, to which a sum over weights is added by hand."""
     torch.manual_seed(0)
@@ -301,6 +321,20 @@ def test_values_that_no_output_can_take(last: nn.Module, expected: list[str]) ->
     assert not expected or "below 0" in watch.findings[0].evidence
 
 
+def test_outputs_that_have_not_come_far_have_no_bound() -> None:
+    """All above 0, where values below it are asked for, and none of them at 0."""
+
+    def network() -> nn.Module:
+        net = Squashed(nn.Identity())
+        nn.init.zeros_(net.values.weight)
+        nn.init.constant_(net.values.bias, 0.5)
+        return net
+
+    watch, _, _ = trained(made_again, network, rate=1e-6)
+    assert len(watch.case.own.compared) == 3
+    assert "model.wrong_output_activation" not in named(watch)
+
+
 def noisy(z: Tensor, data: Data, rows: Tensor) -> Tensor:
     return ((z.squeeze(1) + torch.randn(len(rows)) - data.value[rows]) ** 2).mean()
 
@@ -395,6 +429,42 @@ def test_the_weights_are_those_of_the_training_alone(cost: Step, during: Callabl
     assert stack() == 0 and not any("watched no longer" in note for note in watch.notes)
 
 
+class Looking(nn.Module):
+    """A network that looks at the modes that stand while it is run."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[int] = []
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.seen.append(stack())
+        return x.sum(1)
+
+
+def test_nothing_stands_while_a_teacher_answers() -> None:
+    """Torch has faster ways for a network in eval mode, which it does not go while its functions are looked at."""
+    teacher = Looking().eval()
+    watch, _, _ = trained(taught(teacher, learns=True), steps=30)
+    assert own(watch) is not None
+    assert teacher.seen == [0] * 30
+
+
+def test_a_mode_that_ends_before_backward_is_the_one_that_ends() -> None:
+    torch.manual_seed(0)
+    data, net = Data(), nn.Linear(6, 1)
+    optimizer = torch.optim.SGD(net.parameters(), lr=1e-2)
+    watch = dressage.watch(net, optimizer)
+    for _ in range(5):
+        rows = torch.randperm(ROWS)[:BATCH]
+        with Left():
+            loss = squares(net(data.x[rows]), data, rows)
+        assert stack() == 0
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        watch.step(loss)
+
+
 def test_a_mode_of_the_users_that_outlasts_the_step_stays() -> None:
     torch.manual_seed(0)
     data, net = Data(), nn.Linear(6, 1)
@@ -433,7 +503,28 @@ def raise_after(z: Tensor) -> None:
     raise ValueError("of the user")
 
 
+def test_a_pass_after_which_no_step_comes_is_left_off_by_the_next() -> None:
+    torch.manual_seed(0)
+    data, nets = Data(), [nn.Linear(6, 1), nn.Linear(6, 1)]
+    optimizers = [torch.optim.SGD(net.parameters(), lr=1e-2) for net in nets]
+    watches = [dressage.watch(net, optimizer) for net, optimizer in zip(nets, optimizers, strict=True)]
+    nets[0](data.x)
+    assert stack() == 1
+    for _ in range(5):
+        rows = torch.randperm(ROWS)[:BATCH]
+        loss = squares(nets[1](data.x[rows]), data, rows)
+        optimizers[1].zero_grad()
+        loss.backward()
+        assert stack() == 0
+        optimizers[1].step()
+        watches[1].step(loss)
+    assert own(watches[1]) is not None and own(watches[0]) is None
+    watches[0].close()
+
+
 @pytest.fixture(autouse=True)
 def _no_mode_left() -> Iterator[None]:
+    while stack():  # of another test's network, after a pass of which no step came
+        torch.overrides._pop_mode()  # type: ignore[no-untyped-call]
     yield
     assert stack() == 0

@@ -96,6 +96,9 @@ class LossCalls:
 
     def begin(self, outputs: Sequence[Output] = ()) -> None:
         """From now on, and the tape where there are outputs; not where a profiler of the user's is at work."""
+        other = getattr(sys.getprofile(), "__self__", None)
+        if isinstance(other, LossCalls) and other is not self:
+            other.end()  # of another network, or of a pass after which no step came
         if sys.getprofile() is None:
             self._stands = True
             sys.setprofile(self._hook)

@@ -78,7 +78,7 @@ def program_of(tape: Tape, told: float) -> tuple[Program, list[Tensor]] | None:
 
     None where it was not seen to its end, or takes what is learned beside the outputs.
     """
-    if tape.refused or not tape.is_whole():
+    if tape.refused:
         return None
     loss = next((n for n, value in reversed(tape.numbers) if abs(float(value) - told) <= SAME * abs(told)), None)
     if loss is None:

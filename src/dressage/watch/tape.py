@@ -18,6 +18,7 @@ from dressage.subject.outputs import Output, Place
 LONGEST = 2000
 """Calls after which a loop's own loss is not followed any more."""
 _stack_length: Callable[[], int] = torch.overrides._len_torch_function_stack  # type: ignore[attr-defined]
+_mode_at: Callable[[int], TorchFunctionMode] = torch.overrides._get_function_stack_at  # type: ignore[attr-defined]
 _push: Callable[[TorchFunctionMode], None] = torch.overrides._push_mode
 _pop: Callable[[], TorchFunctionMode] = torch.overrides._pop_mode
 BACKWARD = (Tensor.backward, torch.autograd.backward, torch.autograd.grad)
@@ -67,7 +68,6 @@ class Tape(TorchFunctionMode):
         """What was not made by any call that was seen."""
         self.numbers: list[tuple[int, Tensor]] = []
         """Single numbers with a gradient that were made."""
-        self._versions: dict[int, int] = {}
         self._known: dict[int, tuple[weakref.ref[Tensor], int]] = {}
         self._storages: list[int] = []
         self._ended = False
@@ -82,7 +82,10 @@ class Tape(TorchFunctionMode):
 
     def begin(self, outputs: Sequence[Output]) -> None:
         """From now on. Not beside a mode that stands already: its own end would take this one away."""
-        if self._stands or self.refused or torch.compiler.is_compiling() or _stack_length():
+        if self._stands or self.refused or torch.compiler.is_compiling():
+            return
+        _leave_off()
+        if _stack_length():
             return
         for place, tensor in outputs:
             self.outputs[self._new(tensor)] = place
@@ -96,7 +99,7 @@ class Tape(TorchFunctionMode):
 
     def passed(self, frame: FrameType, event: str) -> None:
         """Tells of calls in Python: nothing is seen after backward, nor while what does not learn is run, or what is compiled."""
-        if self._ended and self._stands and event == "return":
+        if (self._ended or self.refused) and self._stands and event == "return":
             self._leave()
         elif event == "call" and self._stands and self._paused_by is None and _is_left_alone(frame):
             self._leave()
@@ -110,10 +113,6 @@ class Tape(TorchFunctionMode):
     def storage(self, number: int) -> int:
         """Where the numbers of a tensor lie; 0 where that is not known."""
         return self._storages[number]
-
-    def is_whole(self) -> bool:
-        """Whether what was given to calls still holds what it held."""
-        return all(t._version == self._versions[number] for number, t in self.leaves.items())
 
     def takes_parameters(self) -> bool:
         """Whether what is learned was used beside the outputs, as by a penalty on weights."""
@@ -187,7 +186,7 @@ class Tape(TorchFunctionMode):
         if known is not None and known[0]() is tensor:
             return known[1]
         number = self._new(tensor)
-        self.leaves[number], self._versions[number] = tensor, tensor._version
+        self.leaves[number] = tensor
         return number
 
     def _new(self, tensor: Tensor) -> int:
@@ -195,6 +194,13 @@ class Tape(TorchFunctionMode):
         self._known[id(tensor)] = weakref.ref(tensor), number
         self._storages.append(tensor.untyped_storage().data_ptr() if tensor.layout == torch.strided else 0)
         return number
+
+
+def _leave_off() -> None:
+    """Ends a tape that stands for another network, or for a pass after which no step came."""
+    while _stack_length() and isinstance(top := _mode_at(_stack_length() - 1), Tape):
+        top.refused = "another network was run before there was a step"
+        top.end()
 
 
 def _is_left_alone(frame: FrameType) -> bool:
