@@ -29,7 +29,7 @@ def test_the_gain_is_large_or_half_of_the_lag(gained: float, behind: float, told
     case = SimpleNamespace(
         telemetry=Telemetry(step=1000, losses=[2.3], probes=probes),
         baselines=SimpleNamespace(best=best, tells=True),
-        replayed=SimpleNamespace(own_loss=None),
+        tells_by_loss_alone=False,
         lab=lambda start: None,
     )
     reached = Outcome([], 1.1, 0.7, 0.68, 0.68 + gained, 400)

@@ -222,6 +222,19 @@ def test_what_is_not_learned_through_is_not_in_a_copy_either() -> None:
     assert slope.numpy()[:, 0] == pytest.approx(2 * np.abs(gap) * gap / 50, rel=1e-4)
 
 
+def softened(z: Tensor, data: Data, rows: Tensor) -> Tensor:
+    """Classes, and shares that somebody else gave: of probabilities that are taken for logits."""
+    shares = torch.stack([-data.value[rows], data.value[rows]], 1).softmax(1)
+    p = z.softmax(1)
+    return F.cross_entropy(p, data.kind[rows]) - (shares * F.log_softmax(p, 1)).sum(1).mean()
+
+
+def test_a_softmax_taken_twice_where_there_is_a_copy_and_no_score() -> None:
+    watch, _, _ = trained(softened, lambda: nn.Sequential(nn.Linear(6, 32), nn.ReLU(), nn.Linear(32, 2)))
+    assert watch.case.lab(start=True) is not None and watch.case.subject.task is None
+    assert named(watch) == ["loss.double_softmax"]
+
+
 def penalised(strength: float, power: int, *, classes: bool) -> Any:
     """A loss of torch's, to which a sum over weights is added by hand."""
     torch.manual_seed(0)

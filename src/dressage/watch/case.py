@@ -154,6 +154,11 @@ class Case:
         """Whether the rows have no targets by which a score could be told."""
         return self.replayed.own_loss is not None or (self.own.loss is not None and not self.own.loss.is_plain)
 
+    @property
+    def is_unjudged(self) -> bool:
+        """Whether no copy can be trained, or what it gives cannot be judged: then what is seen of the loop alone is told."""
+        return self.lab(start=True) is None or (self.gathered is not None and self.subject.task is None)
+
     def trace(self, loss: Tensor) -> None:
         """Looks at the operations that led to the first loss."""
         self.twice = taken_twice(loss, 1)

@@ -69,7 +69,7 @@ def consider(case: Case, *, end: bool) -> list[Finding]:
         case.examined = True
         case.lasting += guarded(case, examination)
     found += noted(case, _lasting)
-    found += case.twice if case.lab(start=True) is None else []  # elsewhere it is proven by what a copy reaches
+    found += case.twice if case.is_unjudged else []  # elsewhere it is proven by what a copy reaches
     found += bad_inputs(case)
     found = joined(found, guarded(case, log_of_negatives))
     if case.lab(start=True) is None:  # elsewhere the outputs were held against the targets
@@ -178,7 +178,7 @@ def _standing(rule: Callable[[nn.Module, nn.Module, Optimizer, int], list[Findin
 
 def _seen_of_losses(case: Case) -> list[Finding]:
     """A loss without end, whatever is known of the network; steps of a wrong size where no copy of it can be trained."""
-    alone = case.lab(start=True) is None
+    alone = case.is_unjudged
     sized = (
         (thrown_out(case.telemetry) or crept(case.telemetry, case.pair, case.kind) or narrow_alone(case))
         if alone
