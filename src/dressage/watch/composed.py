@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from dressage.subject import generators_kept
-from dressage.subject.inputs import are_equal
+from dressage.subject.inputs import EXACT, are_equal
 from dressage.subject.outputs import Join, Output
 from dressage.watch.asked import Asked
 from dressage.watch.gathered import LIMIT_BYTES
@@ -25,8 +25,6 @@ LOOKED_AT, ROWS = 3, 64
 """Passes of which pairs are kept, and rows of each."""
 TRIED = 6
 """Passes after which a loss that could not be done again is not tried any more."""
-EXACT = 1 << 24
-"""Whole numbers up to which a float32 is exact."""
 
 
 @dataclass(frozen=True, slots=True)
