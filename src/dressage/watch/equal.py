@@ -20,7 +20,7 @@ STANDS = 1e-6
 
 def equal_units(case: Case) -> list[Finding]:
     """A matrix most of whose units began with one another's weights, have moved, and have them still: one unit does the work."""
-    if case.start is None or case.telemetry.step < STEPS or case.lab(start=True) is not None:
+    if case.start is None or case.telemetry.step < STEPS or not case.is_unjudged:
         return []
     seen = case.telemetry
     recent = seen.recent()
