@@ -137,6 +137,7 @@ def _told(x: Array, y: NDArray[np.generic], classes: int) -> NDArray[np.float64]
 
 def _stump(classes: int) -> Fit:
     def fit(x: Array, y: NDArray[np.generic]):  # type: ignore[no-untyped-def]
+        """A tree of few leaves on one column; of values that lie on a line, the line."""
         from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
         if not classes:

@@ -53,7 +53,7 @@ def asked(calls: list[Call], told: float, given: object) -> Asked | None:
 
 def beside_a_penalty(calls: list[Call], told: float) -> Asked | None:
     """The only one of torch's losses that was called, where it gave less than was told: the rest is added to it."""
-    found = [(c, m) for c, m in torchs_of([c for c in calls if c.pair is not None and not _are_places(c.pair[1])])]
+    found = torchs_of([c for c in calls if c.pair is not None and not _are_places(c.pair[1])])
     if len(found) != 1 or _has_row_weights(found[0][0]):
         return None
     call, module = found[0]

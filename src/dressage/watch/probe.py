@@ -140,6 +140,7 @@ class StepProbe:
 
     def _layer(self, name: str, layer: nn.Module) -> Callable[[nn.Module, Any, Any], None]:
         def hook(module: nn.Module, args: Any, output: Any) -> None:
+            """Sums up what the layer gave; a copy of it, which carries the hook, is left out."""
             if module is not layer:
                 return
             self.acts = self.acts or (self.forward_at is None and not torch.is_grad_enabled())
