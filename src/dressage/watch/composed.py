@@ -6,16 +6,17 @@ import math
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 
 from dressage.subject import generators_kept
-from dressage.subject.inputs import EXACT, are_equal
-from dressage.subject.outputs import Join, Output
+from dressage.subject.inputs import EXACT, Inputs, are_equal, bytes_of
+from dressage.subject.outputs import Join
 from dressage.watch.asked import Asked
 from dressage.watch.gathered import LIMIT_BYTES
+from dressage.watch.likeness import Likeness
 from dressage.watch.program import Program, program_of
 from dressage.watch.tape import Tape
 
@@ -114,7 +115,10 @@ class Taken:
     outputs: list[Tensor]
     leaves: list[Tensor]
     told: float
-    inputs: Tensor
+    inputs: list[Inputs]
+    """Of the pass that gave each of the outputs."""
+    is_of_last: bool
+    """Whether the last pass of the network gave all of them."""
 
     @property
     def size(self) -> int:
@@ -132,6 +136,8 @@ class Own:
     """One that was told to be below 0, with outputs and what they are compared with in the last pass: it is no cost to go by."""
     compared: deque[tuple[Tensor, Tensor]] = field(default_factory=lambda: deque(maxlen=LOOKED_AT))
     """Outputs and values of one shape that they were compared with in the last passes."""
+    likeness: Likeness = field(default_factory=Likeness)
+    """What is known of it where it compares outputs with one another."""
     is_beside: bool = False
     """Whether it is one of torch's, to which the loop adds what it makes of parameters."""
     tried: int = 0
@@ -139,7 +145,7 @@ class Own:
     @property
     def is_wanted(self) -> bool:
         """Whether a pass more may tell what the loss is, or give rows."""
-        return self.loss is not None or self.tried < TRIED
+        return self.loss is not None or self.tried < TRIED or self.likeness.is_wanted
 
     def take(self, taken: Taken | None) -> Asked | None:
         """Outputs and what they are compared with of a pass, once the loss of two was done again from one program."""
@@ -147,6 +153,7 @@ class Own:
             self.tried += taken is None
             return None
         self.compared.extend(_compared(taken)[:1])
+        self.likeness.take(taken.program, taken.outputs, taken.leaves, taken.inputs, taken.told)
         if self.loss is None and self.last is not None and self.last.size == taken.size:
             self.tried += 1
             with generators_kept():  # what is done again may draw numbers
@@ -169,31 +176,34 @@ def _compared(taken: Taken) -> list[tuple[Tensor, Tensor]]:
     return []
 
 
-def taken_of(tape: Tape, outputs: Sequence[Output], inputs: Tensor, told: float) -> Taken | None:
-    """What a pass tells of the loss; None where it was not followed, or would take much memory."""
+def taken_of(tape: Tape, told: float) -> Taken | None:
+    """What the passes of a step tell of the loss; None where it was not followed, or would take much memory."""
     found = program_of(tape, told)
     if found is None:
         return None
-    (program, leaves), given = found, dict(outputs)
-    if sum(t.nbytes for t in (*leaves, inputs)) > LIMIT_BYTES:
+    program, leaves = found
+    inputs = [tape.inputs[number] for number, _ in program.places]
+    if sum(map(bytes_of, (*leaves, *(t for i in inputs for t in i.tensors)))) > LIMIT_BYTES:
         return None
     kept = [t.clone() for t in leaves]
-    return Taken(program, [given[place] for place in program.places], kept, told, inputs.clone())
+    given = [replace(i, tensors=[t.clone() for t in i.tensors]) for i in inputs]
+    is_of_last = all(number == len(tape.inputs) - 1 for number, _ in program.places)
+    return Taken(program, [tape.given[n] for n in program.outputs], kept, told, given, is_of_last)
 
 
 def composed_of(first: Taken, second: Taken) -> Composed | None:
     """The loss of two passes as one function; None where it is no mean of what each row costs, or differs between them."""
     size, program = second.size, second.program
-    if size < 2 or not program.is_like(first.program):
+    if size < 2 or not program.is_like(first.program) or not second.is_of_last:
         return None
     if not all(_are_rows(z, size) for taken in (first, second) for z in taken.outputs):
         return None
-    again = are_equal(first.inputs, second.inputs)
+    again = _are_equal(first.inputs[0], second.inputs[0])
     columns = [_column(a, b, size, again) for a, b in zip(first.leaves, second.leaves, strict=True)]
     if None in columns:
         return None
     shapes = tuple(z.shape[1:] for z in second.outputs)
-    join = Join(program.places, shapes) if len(shapes) > 1 else None
+    join = Join(tuple(place for _, place in program.places), shapes) if len(shapes) > 1 else None
     known = tuple(c for c in columns if c is not None)
     loss = Composed(program, size, join, known)
     return loss if _is_done_again(loss, (first, second)) else None
@@ -209,10 +219,23 @@ def _is_done_again(loss: Composed, passes: Sequence[Taken]) -> bool:
             for rows in (slice(None), order):
                 if not math.isclose(float(loss(z[rows], y[rows])), taken.told, rel_tol=CLOSE):
                     return False
+            if not _is_of_rows(loss, z, y, order):
+                return False
         with torch.enable_grad():
             return loss(z.detach().float().requires_grad_(), y).requires_grad
     except Exception:  # of torch's functions, given what they were not given before
         return False
+
+
+def _is_of_rows(loss: Composed, z: Tensor, y: Tensor, order: Tensor) -> bool:
+    """Whether the order of rows is nothing to it where outputs lie apart: of a network that gives all rows the same it never is."""
+    apart = z + torch.randn(z.shape, generator=torch.Generator().manual_seed(0)).to(z)
+    one, other = float(loss(apart, y)), float(loss(apart[order], y[order]))
+    return not math.isfinite(one) or math.isclose(one, other, rel_tol=CLOSE, abs_tol=CLOSE)
+
+
+def _are_equal(first: Inputs, second: Inputs) -> bool:
+    return first.around == second.around and all(map(are_equal, first.tensors, second.tensors))
 
 
 def _are_rows(outputs: Tensor, size: int) -> bool:

@@ -107,7 +107,7 @@ def _with_own_loss(case: Case, seen: Pass, told: float) -> Pass:
         case.own.is_beside = True
         return replace(seen, asked=seen.beside)
     stands = case.own.loss is not None
-    asked = case.own.take(taken_of(seen.tape, seen.outputs, seen.input, told))
+    asked = case.own.take(taken_of(seen.tape, told))
     if asked is None or case.own.loss is None:
         return seen if not case.own.is_wanted else replace(seen, asked=None)
     join = case.own.loss.join
@@ -125,7 +125,9 @@ def _one_a_row(inputs: Tensor, asked: Asked | None) -> bool:
 
 
 def batches_missing(case: Case) -> int:
-    """Passes that are still to be looked at until their rows can stand for data that were not given; 0 where none help."""
+    """Passes that are still to be looked at until it is known what the loss asks for, and rows stand for data; 0: none."""
+    if case.own.likeness.missing and len(case.telemetry.probes) < LOOKS:
+        return case.own.likeness.missing
     if case.gathered is None or case.is_aligned or case.replayed.said or len(case.telemetry.probes) >= LOOKS:
         return 0
     kept, count = len(case.replayed.batches), case.replayed.count

@@ -101,14 +101,15 @@ class StepProbe:
         if not torch.is_grad_enabled() or module is not self.model:
             return
         self.passes += 1
-        if self.tape is not None:
-            self.tape.entered()
         if self.forward_at is None:
             self.forward_at, self.training = own_seconds(), module.training
         self.learned.add(any(isinstance(a, Tensor) and a.requires_grad for a in (*args, *kwargs.values())))
         x = main_input(module, args, kwargs)
         self.is_single = is_single(args, kwargs)
         self.inputs = inputs_of(args, kwargs)
+        if self.tape is not None:
+            learns = any(t.requires_grad and not t.is_leaf for t in tensors_of((args, kwargs)))
+            self.tape.entered(self.inputs, learns=learns)
         x = x if x is not None else next((t for t in self.inputs.tensors if t.ndim and t.layout == torch.strided), None)
         if x is not None:
             self.input, self.batch = x.detach(), len(x)

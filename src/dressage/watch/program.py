@@ -29,8 +29,8 @@ class Program:
 
     calls: tuple[Call, ...]
     loss: int
-    places: tuple[Place, ...]
-    """Of the outputs of the network that it takes."""
+    places: tuple[tuple[int, Place], ...]
+    """Of the outputs of the network that it takes: the pass that gave each, and where."""
     outputs: tuple[int, ...]
     leaves: tuple[int, ...]
     """What it takes besides."""

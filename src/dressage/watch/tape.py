@@ -13,10 +13,13 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from dressage.subject.inputs import Inputs
 from dressage.subject.outputs import Output, Place
 
 LONGEST = 2000
 """Calls after which a loop's own loss is not followed any more."""
+MOST_PASSES = 8
+"""Passes of a network for one loss after which it is not followed any more."""
 _stack_length: Callable[[], int] = torch.overrides._len_torch_function_stack  # type: ignore[attr-defined]
 _mode_at: Callable[[int], TorchFunctionMode] = torch.overrides._get_function_stack_at  # type: ignore[attr-defined]
 _push: Callable[[TorchFunctionMode], None] = torch.overrides._push_mode
@@ -63,7 +66,12 @@ class Tape(TorchFunctionMode):
 
     def _forget(self) -> None:
         self.calls: list[Call] = []
-        self.outputs: dict[int, Place] = {}
+        self.inputs: list[Inputs] = []
+        """Of each pass of the network for this loss."""
+        self.outputs: dict[int, tuple[int, Place]] = {}
+        """The pass, and the place among what it gave."""
+        self.given: dict[int, Tensor] = {}
+        """The outputs, without their graph."""
         self.leaves: dict[int, Tensor] = {}
         """What was not made by any call that was seen."""
         self.numbers: list[tuple[int, Tensor]] = []
@@ -73,12 +81,20 @@ class Tape(TorchFunctionMode):
         self._ended = False
         self._paused_by: int | None = None
 
-    def entered(self) -> None:
-        """A pass of the network begins: what was seen is of a batch that has had its gradients, or of a loss of several passes."""
+    def entered(self, inputs: Inputs, *, learns: bool = False) -> None:
+        """A pass of the network begins: one more for the loss, or the first for that of another batch.
+
+        `learns`: whether it is given what another pass made, with gradients.
+        """
         self._leave()
-        if self.outputs and not self._ended:
-            self.refused = "the network is run several times for one loss"
-        self._forget()
+        self._paused_by = None
+        if self._ended or not self.outputs:
+            self._forget()
+        self.inputs.append(inputs)
+        if len(self.inputs) > MOST_PASSES:
+            self.refused = "the network is run many times for one loss"
+        elif learns and len(self.inputs) > 1:
+            self.refused = "the network is given what it made itself"
 
     def begin(self, outputs: Sequence[Output]) -> None:
         """From now on. Not beside a mode that stands already: its own end would take this one away."""
@@ -88,7 +104,8 @@ class Tape(TorchFunctionMode):
         if _stack_length():
             return
         for place, tensor in outputs:
-            self.outputs[self._new(tensor)] = place
+            number = self._new(tensor)
+            self.outputs[number], self.given[number] = (len(self.inputs) - 1, place), tensor.detach()
         _push(self)
         self._stands = True
 
@@ -150,7 +167,7 @@ class Tape(TorchFunctionMode):
         name = getattr(func, "__name__", "")
         if name == "__set__" or (name == "__get__" and not _gives_tensor(func)):
             return None
-        if "out" in kwargs or len(self.calls) >= LONGEST:
+        if kwargs.get("out") is not None or len(self.calls) >= LONGEST:
             self.refused = "a result is written into a tensor that was there before"
             return None
         return self._taken(args), self._taken(kwargs)

@@ -24,6 +24,7 @@ from dressage.watch.floorless import floorless
 from dressage.watch.guarded import guarded, noted
 from dressage.watch.head import wrong_head
 from dressage.watch.held_back import held_back
+from dressage.watch.likeness import pushed_apart
 from dressage.watch.logarithm import log_of_negatives
 from dressage.watch.mislabelled import mislabelled
 from dressage.watch.modes import train_mode_at_eval, trained_in_eval_mode
@@ -156,6 +157,7 @@ def _ended(case: Case, found: list[Finding]) -> list[Finding]:
             *found,
             *(
                 guarded(case, asked_for_the_opposite)
+                or pushed_apart(case.own.likeness, case.telemetry.step)
                 or guarded(case, floorless)
                 or guarded(case, out_of_reach)
                 or guarded(case, avoided_as_told)
