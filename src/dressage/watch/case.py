@@ -26,6 +26,7 @@ from dressage.watch.calls import as_module
 from dressage.watch.compared import without_classes
 from dressage.watch.composed import Own
 from dressage.watch.gathered import Gathered
+from dressage.watch.held_out import HeldOut
 from dressage.watch.nodes import Nodes
 from dressage.watch.parted import LOOKED_AT, Parts
 from dressage.watch.replayed import Replayed
@@ -61,6 +62,8 @@ class Case:
     """Inputs of the first pass of the last validation that was seen."""
     validation_inputs: Inputs | None = None
     """All that a pass of it was given, where that is more than one tensor."""
+    held: HeldOut | None = None
+    """Rows of a validation of the loop's own, where none were given."""
     gathered: Gathered | None = None
     """Rows of probed batches, where no data was given or it could not be followed."""
     replayed: Replayed = field(default_factory=Replayed)

@@ -55,7 +55,7 @@ def at_the_end(case: Case, known: list[Finding]) -> list[Finding]:
         return gone
     if is_of_few:  # whatever goes on learns a few rows by heart
         case.notes.append("length and size of the training: for its data stand a few rows of the batches")
-        return []
+        return guarded(case, begun_badly)  # by validation rows
     if collapsed := guarded(case, schedule_collapsed):
         return collapsed  # a loop that stands still has learned as little as one whose pairs are torn
     is_well = not any(f.is_harmful for f in known)

@@ -26,7 +26,7 @@ from dressage.watch.probe import StepProbe
 from dressage.watch.replayed import told_among
 from dressage.watch.tape import Tape
 
-STAND_IN = "no train data"
+STAND_IN, NOT_HELD = "no train data", "no val data"
 NOT_SEEN = "no loss was given, and none of torch's own"
 SEEN = 3
 """Probed steps by which a loss would have been seen."""
@@ -233,6 +233,22 @@ def _stand_in(case: Case, rows: Rows) -> None:
     case.is_aligned = True
     case.notes = [n for n in case.notes if not n.startswith(STAND_IN)]
     case.notes.append(f"{STAND_IN}: for it stand {len(rows)} rows of the batches that were looked at")
+
+
+def hold_out(case: Case) -> None:
+    """Takes rows of a validation of the loop's own for validation rows, where none were given."""
+    subject, held = case.subject, case.held
+    if held is None or subject.validation is not None or subject.train is None or not case.is_aligned:
+        return
+    if subject.task is None or case.tells_by_loss_alone:
+        return
+    rows = held.rows(subject.train, case.replayed.unfold)
+    if rows is None:
+        case.held = None
+        return
+    case.subject = replace(subject, validation=rows)
+    case.notes = [n for n in case.notes if not n.startswith(NOT_HELD)]
+    case.notes.append(f"{NOT_HELD}: for it stand {len(rows)} rows of a validation that was looked at")
 
 
 def _with_task(case: Case, subject: Subject) -> Subject:

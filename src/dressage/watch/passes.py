@@ -10,7 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from dressage.subject.inputs import Inputs, inputs_of, is_single
+from dressage.subject.outputs import tensors_in
 from dressage.watch.harmless import harmless
+from dressage.watch.held_out import HeldOut, Overheard
 from dressage.watch.wrapped import main_input
 
 VALUES = 1 << 22
@@ -27,7 +29,12 @@ class Passes:
         self.input: Tensor | None = None
         self.inputs: Inputs | None = None
         """All that a pass was given, where that is more than one tensor, and not large."""
-        self._handle: Any = None
+        self.listens = False
+        """Whether it is to be heard what validations compare outputs with."""
+        self.held: HeldOut | None = None
+        """What was heard in the last one."""
+        self._overheard: Overheard | None = None
+        self._handles: list[Any] = []
         self._last, self._period = 0, 0
 
     def due_after(self, step: int) -> int:
@@ -39,13 +46,18 @@ class Passes:
         """Puts the hook up."""
         self.leave()
         self.modes, self.input, self.inputs = [], None, None
-        self._handle = self.model.register_forward_pre_hook(harmless(self._seen, []), with_kwargs=True)
+        self._overheard = Overheard() if self.listens else None
+        self._handles = [self.model.register_forward_pre_hook(harmless(self._seen, []), with_kwargs=True)]
+        if self._overheard is not None:
+            self._handles.append(self.model.register_forward_hook(harmless(self._left, [])))
 
     def leave(self) -> None:
-        """Takes the hook away."""
-        if self._handle is not None:
-            self._handle.remove()
-            self._handle = None
+        """Takes the hooks away."""
+        if self._overheard is not None:
+            self.held, self._overheard = self._overheard.end(), None
+        for handle in self._handles:
+            handle.remove()
+        self._handles = []
 
     def validated(self, step: int, training: bool) -> bool | None:
         """Whether the model was in training mode in the passes of the validation that is over; None if none was seen.
@@ -66,12 +78,18 @@ class Passes:
         learns = torch.is_grad_enabled()
         is_first = not self.modes or (not learns and all(before for _, before in self.modes))
         self.modes.append((module.training, learns))
+        if self._overheard is not None and not learns:
+            self._overheard.entered(inputs_of(args, kwargs))
         if self.input is None or is_first:
             x = main_input(module, args, kwargs)
             self.input = None if x is None else x.detach()[:512].clone()
             self.inputs = None if is_single(args, kwargs) else _kept(inputs_of(args, kwargs))
         if learns and len(self.modes) > 4096:
             self.leave()
+
+    def _left(self, module: nn.Module, args: Any, output: Any) -> None:
+        if module is self.model and self._overheard is not None and not torch.is_grad_enabled():
+            self._overheard.left(tensors_in(output))
 
 
 def _kept(inputs: Inputs) -> Inputs | None:

@@ -43,7 +43,7 @@ class Program:
         """The loss of these outputs. Raises what torch's functions raise for shapes that are not those that were seen."""
         held = self._held(outputs, leaves)
         for call in self.calls:
-            _do(call, held)
+            do(call, held)
         return held[self.loss]
 
     def compared(self, outputs: Sequence[Tensor], leaves: Sequence[Tensor]) -> list[tuple[Tensor, Tensor]]:
@@ -54,7 +54,7 @@ class Program:
             given, name = list(call.given()), getattr(call.function, "__name__", "")
             if name in DISTANCES and len(given) == 2:
                 found += [(held[z], held[y]) for z, y in (given, given[::-1]) if z in as_given and y not in made]
-            _do(call, held)
+            do(call, held)
             made |= set(call.results) if made & set(given) else set()
             as_given |= set(call.results) if name in SHAPES and given[0] in as_given else set()
         return found
@@ -135,7 +135,7 @@ def _once(leaves: dict[int, Tensor]) -> tuple[dict[int, Tensor], dict[int, int]]
     return kept, same
 
 
-def _do(call: Call, held: dict[int, Tensor]) -> None:
+def do(call: Call, held: dict[int, Tensor]) -> None:
     """Does a call again, and holds what it makes."""
     with torch.set_grad_enabled(torch.is_grad_enabled() and call.learns):
         made = call.function(*_filled(call.args, held), **_filled(call.kwargs, held))

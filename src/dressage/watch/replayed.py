@@ -66,7 +66,7 @@ class Replayed:
                 or (own_loss is None) != (self.own_loss is None)
             ):
                 return
-        if self.unfold is not None and not _fits(self.unfold, inputs, len(y)):
+        if self.unfold is not None and not fits_in(self.unfold, inputs, len(y)):
             return
         held = sum(bytes_of(t) for b, _ in self.batches for t in b.tensors)
         if held + sum(bytes_of(t) for t in inputs.tensors) > LIMIT_BYTES:
@@ -118,7 +118,8 @@ def _targets_of(inputs: Inputs, targets: Tensor | None) -> Tensor | None:
     return targets if len(targets) == size else targets.reshape(size, -1, *targets.shape[1:])
 
 
-def _fits(unfold: Unfold, inputs: Inputs, size: int) -> bool:
+def fits_in(unfold: Unfold, inputs: Inputs, size: int) -> bool:
+    """Whether a pass of so many rows can be folded as those before it were."""
     pairs = zip(inputs.tensors, unfold.parts, strict=True)
     if any(p.fixed is None and len(t) != size for t, p in pairs if t.ndim):
         return False

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.loss import _Loss
 from torch.overrides import TorchFunctionMode
 
 from dressage.subject.inputs import Inputs
@@ -57,8 +58,9 @@ class Call:
 class Tape(TorchFunctionMode):
     """Stands between the end of a network's pass and the loop's call of backward. It changes nothing of what is called."""
 
-    def __init__(self) -> None:
+    def __init__(self, most_passes: int = MOST_PASSES) -> None:
         super().__init__()
+        self._most_passes = most_passes
         self.refused = ""
         """Why what was seen cannot be done again; empty while it can."""
         self._stands = False
@@ -91,7 +93,7 @@ class Tape(TorchFunctionMode):
         if self._ended or not self.outputs:
             self._forget()
         self.inputs.append(inputs)
-        if len(self.inputs) > MOST_PASSES:
+        if len(self.inputs) > self._most_passes:
             self.refused = "the network is run many times for one loss"
         elif learns and len(self.inputs) > 1:
             self.refused = "the network is given what it made itself"
@@ -224,7 +226,8 @@ def _is_left_alone(frame: FrameType) -> bool:
     """Whether a call begins that torch may carry out otherwise while its functions are seen."""
     code = frame.f_code
     if code is nn.Module._wrapped_call_impl.__code__:
-        return not torch.is_grad_enabled() or not frame.f_locals["self"].training
+        module = frame.f_locals["self"]
+        return (not torch.is_grad_enabled() or not module.training) and not isinstance(module, _Loss)
     return code.co_filename.endswith("eval_frame.py") and "_dynamo" in code.co_filename
 
 

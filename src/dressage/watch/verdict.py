@@ -48,6 +48,7 @@ from dressage.watch.rules.symptoms import symptoms
 from dressage.watch.rules.targets import classes_for_probabilities
 from dressage.watch.scaled import scaled_gradients
 from dressage.watch.signs import signs_at_the_end
+from dressage.watch.slow import learns_slowly
 from dressage.watch.struggle import struggles, supported, suspected
 from dressage.watch.validation import noise_does_harm, prepared_otherwise, unlearned_class
 
@@ -169,6 +170,7 @@ def _ended(case: Case, found: list[Finding]) -> list[Finding]:
     is_explained = any(f.is_harmful and not f.is_symptom for f in found)
     found += [] if is_explained else guarded(case, pairs) or guarded(case, added_penalty) or guarded(case, held_back)
     found = found + guarded(case, lambda c: at_the_end(c, found))
+    found += [] if any(f.is_harmful and not f.is_symptom for f in found) else guarded(case, learns_slowly)
     return guarded(case, lambda c: underfits_for_a_reason(c, found)) or found
 
 

@@ -21,7 +21,7 @@ from dressage.findings import Finding, ranked
 from dressage.subject import generators_kept
 from dressage.watch.asked import asked
 from dressage.watch.case import Case
-from dressage.watch.followed import batches_missing, follow, pass_of
+from dressage.watch.followed import batches_missing, follow, hold_out, pass_of
 from dressage.watch.pace import Pace
 from dressage.watch.passes import Passes
 from dressage.watch.probe import StepProbe
@@ -66,6 +66,7 @@ class Watch:
         self._on_finding = on_finding
         self._pace = Pace()
         self._passes = Passes(case.model)
+        self._passes.listens = case.subject.validation is None
         self._losses: deque[Tensor | float] = deque()
         self._is_finite = True
         self._during, self._quiet, self._looks_at_passes = during, quiet, passes
@@ -136,6 +137,8 @@ class Watch:
         if self._passes.input is not None:
             self.case.validation_input = self._passes.input
         self.case.validation_inputs = self._passes.inputs or self.case.validation_inputs
+        self.case.held = self.case.held or self._passes.held
+        self._passes.listens = self.case.held is None and self.case.subject.validation is None
         mean = sum(self._since) / len(self._since) if self._since else math.nan
         self._since.clear()
         self.telemetry.validations.append(Validation(self._count, loss, metric, training, mean))
@@ -255,6 +258,7 @@ class Watch:
         try:
             with self._during(), self.case.standing(), generators_kept(), uncompiled(), warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of the user's loss and metric: their own loop gives them
+                hold_out(self.case)
                 self._settle(consider(self.case, end=end))
         finally:
             self._considering = False
