@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -14,6 +15,12 @@ from dressage.preflight.calls import Rewired, drop_nothing, drops_by_calls
 from dressage.subject import Lab
 from dressage.subject.inputs import keeps_numbers
 
+PASSING = (nn.Identity, nn.Dropout, nn.LayerNorm, nn.BatchNorm1d)
+"""What may stand between two linear layers that are one."""
+RECTIFIED = "ReLU between linear layers"
+TENTH, UNIT = 0.1, 0.5
+"""Of their size, that embeddings are given; and what is near torch's own size."""
+EMBEDDINGS = "embeddings a tenth as large"
 LARGER = 32
 """Rows from which batch norm takes sound statistics."""
 FAR = 4.0
@@ -156,6 +163,43 @@ def _own_sizes(model: nn.Module) -> list[tuple[nn.Parameter, float]]:
     return found
 
 
+def _smaller_embeddings(lab: Lab) -> Lab | None:
+    """Of about unit size, as torch draws them: too large where they are multiplied with one another."""
+
+    def edit(model: nn.Module, optimizer: Optimizer) -> None:
+        with torch.no_grad():
+            for weight in _embeddings(model):
+                weight.mul_(TENTH)
+        optimizer.state.clear()
+
+    return lab.changed(edit) if any(float(w.detach().std()) > UNIT for w in _embeddings(lab.model)) else None
+
+
+def _embeddings(model: nn.Module) -> list[nn.Parameter]:
+    tables = [m for m in model.modules() if isinstance(m, nn.Embedding | nn.EmbeddingBag)]
+    return [p for m in tables for p in m.parameters() if p.requires_grad and p.numel() > 1]
+
+
+def _rectified(lab: Lab) -> Lab | None:
+    """ReLUs between linear layers of a Sequential that follow one another with none."""
+
+    def edit(model: nn.Module, optimizer: Optimizer) -> None:
+        for parent, name, layer in _unrectified(model):
+            setattr(parent, name, nn.Sequential(layer, nn.ReLU()))
+
+    return lab.changed(edit) if _unrectified(lab.model) else None
+
+
+def _unrectified(model: nn.Module) -> list[tuple[nn.Module, str, nn.Module]]:
+    """Of each pair of them the place of the first."""
+    rows = [
+        [(p, n, c) for n, c in p.named_children() if not isinstance(c, PASSING)]
+        for p in model.modules()
+        if isinstance(p, nn.Sequential)
+    ]
+    return [a for row in rows for a, b in pairwise(row) if isinstance(a[2], nn.Linear) and isinstance(b[2], nn.Linear)]
+
+
 def _other_activations(lab: Lab) -> Lab | None:
     """ReLU for saturating activations inside the network, leaky ReLU for ReLU."""
     places = [
@@ -277,6 +321,26 @@ CHANGES = (
             0.75,
         )
         for larger in (True, False)
+    ),
+    Change(
+        "model.init_too_large",
+        EMBEDDINGS,
+        _smaller_embeddings,
+        "embeddings",
+        "the first embeddings are so large that what is made of them drowns what the rows say",
+        "draw them smaller",
+        "nn.init.normal_(embedding.weight, std=0.1)",
+        prior=0.7,
+    ),
+    Change(
+        "model.missing_nonlinearity",
+        RECTIFIED,
+        _rectified,
+        "layers",
+        "linear layers that follow one another are one linear layer",
+        "put an activation after each hidden layer",
+        "nn.Sequential(nn.Linear(8, 64), nn.ReLU(), nn.Linear(64, 2))",
+        prior=0.7,
     ),
     Change(
         "optim.vanishing_gradients",

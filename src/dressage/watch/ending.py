@@ -62,14 +62,16 @@ def at_the_end(case: Case, known: list[Finding]) -> list[Finding]:
     swings = bool(
         oscillation(case.telemetry)
     )  # what overshoots does not want a longer training, which would take the time
-    return (
+    found = (
         (guarded(case, unpaired) if is_well else [])
         or (guarded(case, begun_badly) if swings else [])
         or guarded(case, _shut_or_small)
         or guarded(case, _too_short_or_small)
-        or ([] if swings else guarded(case, begun_badly))
-        or (guarded(case, by_heart) if is_well else [])
     )
+    if any(f.id != "eval.underfit" for f in found):
+        return found
+    begun = [] if swings else guarded(case, begun_badly)
+    return begun or found or (guarded(case, by_heart) if is_well else [])
 
 
 def _shut_or_small(case: Case) -> list[Finding]:

@@ -16,6 +16,7 @@ POINTS = 0.05
 ENOUGH = 50
 """Validation rows from which a score says something."""
 BATCH = 256
+TOO_FAST = ("optim.lr_too_high", "optim.momentum_too_high")
 BEGINNINGS = ("data.unscaled_inputs", "model.init_too_large", "optim.bn_small_batch")
 
 
@@ -31,9 +32,27 @@ def begun_badly(case: Case) -> list[Finding]:
     knows = (
         own - held >= POINTS and own >= best.validation
     )  # its rows by heart: then whatever makes it learn less helps
-    wanted = BEGINNINGS if knows else (*BEGINNINGS, "optim.lr_too_high")
-    tried = suspects(case, lab, wanted)
-    if not tried:
+    wanted = BEGINNINGS if knows else (*BEGINNINGS, *TOO_FAST)
+    return _begun_better(
+        case, lab, wanted, f"validation {metric.name} {held:.3f}, where {best.name} reaches {best.validation:.3f}"
+    )
+
+
+def begun_too_fast(case: Case, standing: str) -> list[Finding]:
+    """Steps that are too large: a copy from the first weights with smaller ones does better on validation rows than the training.
+
+    `standing`: what is seen of a loss that stands still or is high; no simple model has to say how far it could fall.
+    """
+    rows, lab = case.subject.validation, case.lab(start=True)
+    if rows is None or len(rows) < ENOUGH or case.subject.metric is None or lab is None:
+        return []
+    return _begun_better(case, lab, TOO_FAST, standing)
+
+
+def _begun_better(case: Case, lab: Lab, wanted: tuple[str, ...], why: str) -> list[Finding]:
+    """The first change that does better on validation rows than the training did, and than a copy as it is."""
+    tried, held, metric = suspects(case, lab, wanted), case.validation_metric(), case.subject.metric
+    if not tried or metric is None:
         return []
     plain = _on_validation(case, lab, lab)
     for change in tried:
@@ -43,8 +62,8 @@ def begun_badly(case: Case) -> list[Finding]:
         reached = _on_validation(case, changed, lab)
         if reached > max(held, plain) + POINTS:
             evidence = (
-                f"validation {metric.name} {held:.3f}, where {best.name} reaches {best.validation:.3f}; from the first weights, "
-                f"{_steps(case)} steps with {change.name} reach {reached:.3f}, as it is {plain:.3f}"
+                f"{why}; from the first weights, {_steps(case)} steps with {change.name} reach a validation {metric.name} of "
+                f"{reached:.3f}, as it is {plain:.3f}; the training has {held:.3f}"
             )
             return [
                 Finding(

@@ -9,6 +9,7 @@ from dressage.findings import Finding
 from dressage.watch.case import Case
 from dressage.watch.changes import CHANGES
 from dressage.watch.ending import gone_on_with
+from dressage.watch.gap import TOO_FAST, begun_too_fast
 from dressage.watch.signs import plateau
 from dressage.watch.struggle import actual, finding_of
 from dressage.watch.tournament import LOSS, POINTS, Race, Run, race
@@ -19,7 +20,6 @@ STEPS = 200
 REGULARISED = "optim.over_regularised"
 FREED = 100
 """Steps that a training without its regularisation goes on for: soon enough it learns the rows by heart, as it should not."""
-TOO_FAST = ("optim.lr_too_high", "optim.momentum_too_high")
 AHEAD, FALLEN = 2 * POINTS, 0.1
 """Points and share of the loss by which a short copy has to be ahead of the whole training, and of itself as it is."""
 
@@ -29,7 +29,7 @@ def held_back(case: Case) -> list[Finding]:
     standing = "" if case.telemetry.nonfinite is not None else plateau(case) or _high(case)
     if not standing:
         return []
-    return _by_regularisation(case, standing) or _by_steps(case, standing)
+    return _by_regularisation(case, standing) or _by_steps(case, standing) or begun_too_fast(case, standing)
 
 
 def _high(case: Case) -> str:

@@ -13,8 +13,8 @@ from dressage.watch.tournament import LOSS, Race, Run, race
 OF_THE_FIRST = 0.1
 """Share of the first loss that a lower rate has to gain besides: near 0 a quarter of a loss is nothing."""
 SCALED = 0.15
-"""Share of the loss that inputs of uneven sizes have to gain by being standardised: the least loss of a likelihood is not 0."""
-RATE, INPUTS = "optim.lr_too_high", "data.unscaled_inputs"
+"""Share of the loss that what is seen without a trial has to gain by being mended: the least loss of a likelihood is not 0."""
+RATE, INPUTS, LINES = "optim.lr_too_high", "data.unscaled_inputs", "model.missing_nonlinearity"
 WEIGHTS = ("model.init_too_large", "model.init_too_small")
 
 
@@ -23,7 +23,9 @@ def by_own_loss(case: Case) -> list[Finding]:
     if not case.tells_by_loss_alone or case.telemetry.nonfinite is not None:
         return []
     mixed = case.replayed.own_loss is not None  # its rows hold targets, which nobody scales as inputs
-    found = race(case, min(200, max(60, case.telemetry.step)), only=(RATE,) if mixed else (RATE, INPUTS, *WEIGHTS))
+    found = race(
+        case, min(200, max(60, case.telemetry.step)), only=(RATE,) if mixed else (RATE, INPUTS, LINES, *WEIGHTS)
+    )
     if found is None:
         return []
     loss, _ = case.now()
@@ -41,6 +43,6 @@ def _gain(change: Change, run: Run, found: Race, loss: float) -> float:
     if run.diverged or not math.isfinite(gained):
         return 0.0
     share = gained / max(abs(run.loss + gained), 1e-12)
-    is_much = share > SCALED if change.id == INPUTS else share > LOSS
+    is_much = share > SCALED if change.id in (INPUTS, LINES) else share > LOSS
     small = change.id == RATE and gained <= OF_THE_FIRST * abs(found.control.before)
     return share if is_much and not small else 0.0

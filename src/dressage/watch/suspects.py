@@ -6,7 +6,7 @@ import math
 
 from dressage.subject import Lab
 from dressage.watch.case import Case
-from dressage.watch.changes import Change, changes
+from dressage.watch.changes import EMBEDDINGS, RECTIFIED, Change, changes
 from dressage.watch.rules.symptoms import RISEN, gradient_ratio, last_ratio, oscillation, update_ratio
 from dressage.watch.telemetry import Telemetry
 
@@ -38,7 +38,7 @@ def _is_open(change: Change, seen: Telemetry) -> bool:
         return is_slow(seen)
     if change.id == "optim.vanishing_gradients":
         return gradient_ratio(seen) < VANISHED
-    return True
+    return change.name not in (EMBEDDINGS, RECTIFIED)  # both are mostly meant so: only who asks for them is given them
 
 
 def is_slow(seen: Telemetry) -> bool:

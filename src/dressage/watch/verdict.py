@@ -20,6 +20,7 @@ from dressage.watch.ending import at_the_end
 from dressage.watch.equal import equal_units
 from dressage.watch.examination import examination
 from dressage.watch.explained import explained, joined
+from dressage.watch.flooded import flooded
 from dressage.watch.floorless import floorless
 from dressage.watch.guarded import guarded, noted
 from dressage.watch.head import wrong_head
@@ -184,7 +185,12 @@ def _seen_of_losses(case: Case) -> list[Finding]:
     """A loss without end, whatever is known of the network; steps of a wrong size where no copy of it can be trained."""
     alone = case.is_unjudged
     sized = (
-        (thrown_out(case.telemetry) or crept(case.telemetry, case.pair, case.kind) or narrow_alone(case))
+        (
+            thrown_out(case.telemetry)
+            or crept(case.telemetry, case.pair, case.kind)
+            or narrow_alone(case)
+            or flooded(case)
+        )
         if alone
         else []
     )
