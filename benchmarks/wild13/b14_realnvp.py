@@ -5,7 +5,6 @@ cause: model.missing_nonlinearity
 
 import math
 
-import numpy as np
 import torch
 from sklearn.datasets import make_moons
 from torch import nn

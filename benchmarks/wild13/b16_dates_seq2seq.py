@@ -12,7 +12,20 @@ from torch import nn
 from kit import FIX, SEED, done, dressage
 
 random.seed(SEED)
-MONTHS = "january february march april may june july august september october november december".split()
+MONTHS = [
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+]
 CHARS = "\0 ,./-0123456789abcdefghijklmnopqrstuvwxyz"
 OUT = "0123456789-^"
 
