@@ -111,7 +111,14 @@ def also_of_training_rows(task: Task) -> tuple[None, float]:
 
 
 def trained(
-    task: Task, judge: Judge, *, rate: float = 5e-3, decay: float = 0.0, epochs: int = 12, watched: bool = True
+    task: Task,
+    judge: Judge,
+    *,
+    rate: float = 5e-3,
+    decay: float = 0.0,
+    epochs: int = 12,
+    watched: bool = True,
+    without: Callable[[], Any] = torch.no_grad,
 ) -> tuple[Any, list[Tensor], list[Any]]:
     torch.manual_seed(0)
     for layer in task.net.modules():
@@ -130,7 +137,7 @@ def trained(
             if watch is not None:
                 watch.step(loss)
         task.net.eval()
-        with torch.no_grad():
+        with without():
             cost, score = judge(task)
         said.append((cost, score))
         if watch is not None:
@@ -144,11 +151,10 @@ def trained(
 SEEN = [at_once, by_batches, counted, collected]
 
 
-@pytest.mark.parametrize("judge", SEEN)
-@pytest.mark.parametrize("kind", [Task, OfTwo, OfNodes])
+@pytest.mark.parametrize(
+    ("kind", "judge"), [*((kind, judge) for kind in (Task, OfTwo) for judge in SEEN), (OfNodes, at_once)]
+)
 def test_rows_and_targets_are_those_of_the_validation(kind: type[Task], judge: Judge) -> None:
-    if kind is OfNodes and judge is not at_once:
-        pytest.skip("a graph is answered at once")
     task = kind()
     watch, _, _ = trained(task, judge, rate=0.02)
     rows = watch.case.subject.validation
@@ -156,6 +162,12 @@ def test_rows_and_targets_are_those_of_the_validation(kind: type[Task], judge: J
     assert torch.equal(rows.x, task.given[task.held]) and torch.equal(rows.y, task.y[task.held])
     assert any(note.startswith(f"no val data: for it stand {HELD} rows") for note in watch.notes)
     assert not watch.findings or not watch.findings[0].is_harmful, str(watch)
+
+
+def test_validations_in_inference_mode_are_heard_too() -> None:
+    watch, _, _ = trained(Task(), collected, without=torch.inference_mode)
+    rows = watch.case.subject.validation
+    assert rows is not None and not rows.x.is_inference() and not rows.y.is_inference()
 
 
 @pytest.mark.parametrize("judge", [by_numpy, few, also_of_training_rows])

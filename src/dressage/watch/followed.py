@@ -242,9 +242,8 @@ def hold_out(case: Case) -> None:
         return
     if subject.task is None or case.tells_by_loss_alone:
         return
-    rows = held.rows(subject.train, case.replayed.unfold)
+    case.held, rows = None, held.rows(subject.train, case.replayed.unfold)
     if rows is None:
-        case.held = None
         return
     case.subject = replace(subject, validation=rows)
     case.notes = [n for n in case.notes if not n.startswith(NOT_HELD)]

@@ -15,6 +15,8 @@ from dressage.watch.harmless import harmless
 from dressage.watch.held_out import HeldOut, Overheard
 from dressage.watch.wrapped import main_input
 
+HEARD = 3
+"""Validations that are listened to: where the rows cannot be taken, more of them tell no more."""
 VALUES = 1 << 22
 """Of several inputs, that are kept at most."""
 
@@ -34,6 +36,7 @@ class Passes:
         self.held: HeldOut | None = None
         """What was heard in the last one."""
         self._overheard: Overheard | None = None
+        self._heard = 0
         self._handles: list[Any] = []
         self._last, self._period = 0, 0
 
@@ -46,7 +49,8 @@ class Passes:
         """Puts the hook up."""
         self.leave()
         self.modes, self.input, self.inputs = [], None, None
-        self._overheard = Overheard() if self.listens else None
+        self._overheard = Overheard() if self.listens and self._heard < HEARD else None
+        self._heard += self._overheard is not None
         self._handles = [self.model.register_forward_pre_hook(harmless(self._seen, []), with_kwargs=True)]
         if self._overheard is not None:
             self._handles.append(self.model.register_forward_hook(harmless(self._left, [])))

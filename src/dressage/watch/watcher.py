@@ -137,7 +137,7 @@ class Watch:
         if self._passes.input is not None:
             self.case.validation_input = self._passes.input
         self.case.validation_inputs = self._passes.inputs or self.case.validation_inputs
-        self.case.held = self.case.held or self._passes.held
+        self.case.held, self._passes.held = self._passes.held or self.case.held, None
         self._passes.listens = self.case.held is None and self.case.subject.validation is None
         mean = sum(self._since) / len(self._since) if self._since else math.nan
         self._since.clear()
