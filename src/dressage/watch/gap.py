@@ -9,10 +9,13 @@ from dressage.findings import Finding
 from dressage.subject import Lab, advance, metric_of, outputs_of
 from dressage.watch.aligned import way
 from dressage.watch.case import RACED_ROWS, Case
+from dressage.watch.changes import EMBEDDINGS
 from dressage.watch.suspects import suspects
 
 POINTS = 0.05
 """Of the metric on validation rows, by which the network has to be behind simple models, and a change has to win."""
+FAR = 0.2
+"""The same of embeddings, whose usual size is seldom the best: that is no fault yet."""
 ENOUGH = 50
 """Validation rows from which a score says something."""
 BATCH = 256
@@ -60,7 +63,7 @@ def _begun_better(case: Case, lab: Lab, wanted: tuple[str, ...], why: str) -> li
         if changed is None:
             continue
         reached = _on_validation(case, changed, lab)
-        if reached > max(held, plain) + POINTS:
+        if reached > max(held, plain) + (FAR if change.name == EMBEDDINGS else POINTS):
             evidence = (
                 f"{why}; from the first weights, {_steps(case)} steps with {change.name} reach a validation {metric.name} of "
                 f"{reached:.3f}, as it is {plain:.3f}; the training has {held:.3f}"
