@@ -122,6 +122,33 @@ def test_the_right_way_round_is_left_alone(way: Way) -> None:
     assert not [f for f in watch.findings if f.id == "loss.wrong_sign"], str(watch)
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_pairs_by_a_coin_are_no_fault_of_the_loss(seed: int) -> None:
+    """What belongs together is neither alike nor unlike: the difference is chance, and so small that it says nothing."""
+    coins = iter(torch.rand(60, BATCH, generator=torch.Generator().manual_seed(seed)) < 0.5)
+
+    def by_chance(net: nn.Module, data: Groups, sign: float) -> Tensor:
+        one, other = (net(data.x[torch.randperm(ROWS)[:BATCH]]) for _ in range(2))
+        apart = (one - other).square().sum(1)
+        return torch.where(next(coins), apart, F.relu(1 - (apart + 1e-9).sqrt()).square()).mean()
+
+    watch, _, _ = trained(by_chance, 1.0, steps=60)
+    assert len(watch.case.own.likeness.looks) >= 5
+    assert not [f for f in watch.findings if f.id == "loss.wrong_sign"], str(watch)
+
+
+def test_a_pass_beside_that_of_the_loss_is_not_taken_for_it() -> None:
+    def looked_at(net: nn.Module, data: Groups, sign: float) -> Tensor:
+        cost = classes(net, data, sign)
+        net(data.x[:BATCH])
+        return cost
+
+    watch, _, _ = trained(looked_at, 1.0, steps=40)
+    assert watch.case.own.last is not None and watch.case.own.loss is None
+    watch, _, _ = trained(classes, 1.0, steps=40)
+    assert watch.case.own.loss is not None
+
+
 def test_a_loss_of_classes_is_none_of_distances() -> None:
     watch, _, _ = trained(classes, 1.0, steps=40)
     assert not watch.case.own.likeness.is_of_places and not watch.case.own.likeness.looks
@@ -133,6 +160,19 @@ def test_the_weights_are_those_of_the_training_alone(way: Way) -> None:
     watch, seen, losses = trained(way, 1.0, steps=40)
     assert told == losses and all(torch.equal(a, b) for a, b in zip(alone, seen, strict=True))
     assert not any("watched no longer" in note for note in watch.notes)
+
+
+def test_nothing_stands_while_the_network_is_run() -> None:
+    seen = list[int]()
+
+    def looked_at(net: nn.Module, data: Groups, sign: float) -> Tensor:
+        handle = net.register_forward_pre_hook(lambda *_: seen.append(torch.overrides._len_torch_function_stack()))  # type: ignore[attr-defined]
+        cost = three_passes(net, data, sign)
+        handle.remove()
+        return cost
+
+    trained(looked_at, 1.0, steps=30)
+    assert seen == [0] * 90
 
 
 def test_a_pass_that_is_given_what_another_made_is_not_followed() -> None:

@@ -383,6 +383,24 @@ def test_what_cannot_be_done_again_is_left_out_with_a_note(cost: Step) -> None:
     assert any(note.startswith("no loss was given, and none of torch's own") for note in watch.notes)
 
 
+class Same(nn.Module):
+    """A network that gives all rows the same at first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.last = nn.Linear(6, 1)
+        nn.init.zeros_(self.last.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.last(x)
+        return out
+
+
+def test_outputs_that_are_all_the_same_do_not_say_that_the_order_of_rows_is_nothing() -> None:
+    watch, _, _ = trained(paired, Same, rate=1e-12, steps=40)
+    assert watch.case.own.last is not None and own(watch) is None
+
+
 class Left(TorchFunctionMode):
     """A mode of the user's."""
 
