@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import dressage
+from dressage.watch.gap import begun_too_fast
 
 USERS, FILMS, RATINGS = 120, 80, 4000
 
@@ -87,6 +88,24 @@ def test_embeddings_that_drown_what_the_rows_say(sd: float) -> None:
     assert "data.shuffled_labels" not in named(watch)
 
 
+@pytest.mark.parametrize("given", [False, True])
+def test_a_copy_that_learns_a_few_rows_by_heart_does_not_say_that_the_loop_tears_its_pairs(given: bool) -> None:
+    """Rows that say little of their class, most of them seen once: of those that were looked at a copy knows all soon."""
+    torch.manual_seed(0)
+    draw = torch.Generator().manual_seed(0)
+    y = torch.randint(4, (8000,), generator=draw)
+    x = 0.25 * torch.randn(4, 60, generator=draw)[y] + torch.randn(8000, 60, generator=draw)
+    net = nn.Sequential(nn.Linear(60, 300), nn.ReLU(), nn.Linear(300, 4))
+    optimizer = torch.optim.Adam(net.parameters(), lr=1e-4)
+
+    def losses() -> Iterator[Tensor]:
+        for rows in torch.split(torch.randperm(8000), 64):
+            yield F.cross_entropy(net(x[rows]), y[rows])
+
+    watch = watched(net, optimizer, losses(), **({"train": (x, y), "loss_fn": nn.CrossEntropyLoss()} if given else {}))
+    assert "data.shuffled_labels" not in named(watch), str(watch)
+
+
 @pytest.mark.parametrize("momentum", [0.99, 0.9])
 def test_a_momentum_that_sums_too_much_where_nothing_is_given(momentum: float) -> None:
     torch.manual_seed(0)
@@ -103,6 +122,9 @@ def test_a_momentum_that_sums_too_much_where_nothing_is_given(momentum: float) -
 
     watch = watched(net, optimizer, losses(), lambda: float(F.cross_entropy(net(x[2400:]), y[2400:])))
     assert named(watch)[:1] == (["optim.momentum_too_high"] if momentum == 0.99 else []), str(watch)
+    with watch.case.standing():  # also where the loss alone has made nobody ask
+        found = begun_too_fast(watch.case, "the loss is high")
+    assert [f.id for f in found] == (["optim.momentum_too_high"] if momentum == 0.99 else [])
 
 
 class Coupling(nn.Module):

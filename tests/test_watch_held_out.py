@@ -199,14 +199,17 @@ def test_weights_and_validations_are_those_of_the_training_alone(
 
 
 @pytest.mark.parametrize(
-    ("options", "expected"),
+    ("kind", "options", "expected"),
     [
-        ({"decay": 0.45, "epochs": 40}, "optim.over_regularised"),
-        ({"rate": 1.5e-4, "epochs": 12}, "optim.lr_too_low"),
-        ({"epochs": 40, "decay": 1e-3}, None),
+        (OfNodes, {"decay": 0.45, "epochs": 40}, "optim.over_regularised"),
+        (OfNodes, {"rate": 1.5e-4, "epochs": 12}, "optim.lr_too_low"),
+        (OfNodes, {"epochs": 40, "decay": 1e-3}, None),
+        (OfTwo, {"rate": 5e-3, "epochs": 12}, None),  # which is short, and would have come as far by going on
     ],
 )
-def test_what_validation_rows_bear_out_is_named(options: dict[str, Any], expected: str | None) -> None:
-    watch, _, _ = trained(OfNodes(), at_once, **options)
+def test_what_validation_rows_bear_out_is_named(
+    kind: type[Task], options: dict[str, Any], expected: str | None
+) -> None:
+    watch, _, _ = trained(kind(), at_once, **options)
     named = [f.id for f in watch.findings if f.is_harmful]
     assert named[:1] == ([expected] if expected else []), str(watch)
