@@ -178,12 +178,12 @@ class Case:
         """The moment by which an examination has to end."""
         return work_seconds() + min(most, self.time_left())
 
-    def lab(self, *, start: bool) -> Lab | None:
+    def lab(self, *, start: bool, most: int = RACED_ROWS) -> Lab | None:
         """The training as it began, or as it is now, on the sampled rows; None where it cannot be continued."""
         subject = self.subject
         if subject.loss_fn is None or subject.train is None or self.start is None:
             return None
-        rows = subject.train.head(RACED_ROWS)
+        rows = subject.train.head(most)
         model, optimizer = self.start if start else (self.model, self.optimizer)
         size = min(rows.batch_size or 64, len(rows))
         lab = Lab(model, optimizer, subject.loss_fn, rows.x, rows.y, size, subject.metric, subject.penalty)

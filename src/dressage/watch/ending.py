@@ -38,6 +38,8 @@ BEHIND = 0.2
 """Points behind simple models after going on, that a longer training will hardly make up."""
 MUCH, LONGEST = 8, 2000
 """Times as many steps that are tried where as many again are too few, and how many at most."""
+MANY = 1 << 16
+"""Training rows that are gone on with, at most: of few a copy learns what does not hold for validation rows."""
 ENOUGH = 100
 """Validation rows from which a change of their score is told."""
 
@@ -234,7 +236,7 @@ def _judged_on(case: Case, lab: Lab, steps: int) -> Outcome:
 
 def gone_on_with(case: Case, key: str, edit: Edit, steps: int) -> Outcome | None:
     """So many steps from where the training stands with a change; None where there are no validation rows to judge it by."""
-    lab, validation = case.lab(start=False), case.subject.validation
+    lab, validation = case.lab(start=False, most=MANY), case.subject.validation
     if lab is None or lab.metric is None or validation is None or len(validation) < ENOUGH:
         return None
     changed = edit(lab)
