@@ -160,7 +160,8 @@ class Case:
     @property
     def is_unjudged(self) -> bool:
         """Whether no copy can be trained, or what it gives cannot be judged: then what is seen of the loop alone is told."""
-        return self.lab(start=True) is None or (self.gathered is not None and self.subject.task is None)
+        has_no_score = self.gathered is not None and self.subject.task is None
+        return self.lab(start=True) is None or has_no_score or not self.is_faithful
 
     def trace(self, loss: Tensor) -> None:
         """Looks at the operations that led to the first loss."""

@@ -51,13 +51,13 @@ def at_the_end(case: Case, known: list[Finding]) -> list[Finding]:
     causes = [f for f in known if f.is_harmful and not f.id.startswith(("eval.", "data.leak", "pipe."))]
     if causes:
         return []
-    is_of_few = case.replayed.unfold is not None and case.nodes.index is None
+    is_of_few = _is_of_few(case)
     is_alone = is_of_few or case.lab(start=False) is None
     if is_alone and (gone := rate_gone(case.telemetry)):
         return gone
     if is_of_few:  # whatever goes on learns a few rows by heart
         case.notes.append("length and size of the training: for its data stand a few rows of the batches")
-        return guarded(case, begun_badly)  # by validation rows
+        return guarded(case, schedule_collapsed) or guarded(case, begun_badly)
     if collapsed := guarded(case, schedule_collapsed):
         return collapsed  # a loop that stands still has learned as little as one whose pairs are torn
     is_well = not any(f.is_harmful for f in known)
@@ -74,6 +74,11 @@ def at_the_end(case: Case, known: list[Finding]) -> list[Finding]:
         return found
     begun = [] if swings else guarded(case, begun_badly)
     return begun or found or (guarded(case, by_heart) if is_well else [])
+
+
+def _is_of_few(case: Case) -> bool:
+    """Whether a few rows of several inputs stand for the data."""
+    return case.replayed.unfold is not None and case.nodes.index is None
 
 
 def _shut_or_small(case: Case) -> list[Finding]:
@@ -118,7 +123,12 @@ def _comes_near(case: Case, after: float) -> bool:
 
 
 def schedule_collapsed(case: Case) -> list[Finding]:
-    """The rate fell to nothing while there was still much to learn, and with the rate put back it is learned."""
+    """The rate fell to nothing while there was still much to learn, and with the rate put back it is learned.
+
+    Not of a few rows of batches without validation rows: a copy learns them by heart.
+    """
+    if _is_of_few(case) and case.subject.validation is None:
+        return []
     rates = case.telemetry.rates
     highest = max((rate for _, rate in rates), default=0.0)
     gone, left = next(((step, rate) for step, rate in rates if rate < COLLAPSED * highest and step > 1), (0, 0.0))

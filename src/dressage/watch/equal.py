@@ -24,8 +24,8 @@ def equal_units(case: Case) -> list[Finding]:
         return []
     seen = case.telemetry
     recent = seen.recent()
-    if not recent or not sum(recent) / len(recent) > LEARNED * seen.first():
-        return []
+    if not recent or 0 <= sum(recent) / len(recent) <= LEARNED * seen.first():
+        return []  # of a likelihood, which goes below 0, no share says how much is left
     now = _matrices(case.model)
     for name, before in _matrices(case.start[0]).items():
         after = now.get(name)

@@ -16,7 +16,7 @@ from dressage.watch.backwards import asked_for_the_opposite, avoided_as_told, le
 from dressage.watch.capacity import narrow_alone
 from dressage.watch.case import Case
 from dressage.watch.distance import distance_for_classes
-from dressage.watch.ending import at_the_end
+from dressage.watch.ending import at_the_end, schedule_collapsed
 from dressage.watch.equal import equal_units
 from dressage.watch.examination import examination
 from dressage.watch.explained import explained, joined
@@ -89,7 +89,8 @@ def consider(case: Case, *, end: bool) -> list[Finding]:
         )
         found = joined(
             found,
-            guarded(case, scaled_gradients)
+            guarded(case, lambda c: schedule_collapsed(c) if end else [])
+            or guarded(case, scaled_gradients)
             or guarded(case, no_shuffle)
             or guarded(case, added_penalty)
             or guarded(case, learned_backwards)
