@@ -72,7 +72,7 @@ def at_the_end(case: Case, known: list[Finding]) -> list[Finding]:
     )
     if any(f.id != "eval.underfit" for f in found):
         return found
-    begun = [] if swings else guarded(case, begun_badly)
+    begun = [] if swings else guarded(case, lambda c: begun_badly(c, too_fast=not found))
     return begun or found or (guarded(case, by_heart) if is_well else [])
 
 

@@ -14,6 +14,8 @@ from dressage.watch.suspects import suspects
 
 POINTS = 0.05
 """Of the metric on validation rows, by which the network has to be behind simple models, and a change has to win."""
+SURE = 2.5
+"""Standard errors of the difference of two shares, that it has to be beyond: of several changes one is the best by chance."""
 FAR = 0.2
 """The same of embeddings, whose usual size is seldom the best: that is no fault yet."""
 ENOUGH = 50
@@ -23,8 +25,11 @@ TOO_FAST = ("optim.lr_too_high", "optim.momentum_too_high")
 BEGINNINGS = ("data.unscaled_inputs", "model.init_too_large", "optim.bn_small_batch")
 
 
-def begun_badly(case: Case) -> list[Finding]:
-    """What of the beginning makes the network generalise badly: mended, a copy does better on validation rows in as many steps."""
+def begun_badly(case: Case, *, too_fast: bool = True) -> list[Finding]:
+    """What of the beginning makes the network generalise badly: mended, a copy does better on validation rows in as many steps.
+
+    With `too_fast` steps that are too large are asked about too.
+    """
     rows, metric, known, lab = case.subject.validation, case.subject.metric, case.baselines, case.lab(start=True)
     if rows is None or len(rows) < ENOUGH or metric is None or known is None or not known.tells or lab is None:
         return []
@@ -35,7 +40,7 @@ def begun_badly(case: Case) -> list[Finding]:
     knows = (
         own - held >= POINTS and own >= best.validation
     )  # its rows by heart: then whatever makes it learn less helps
-    wanted = BEGINNINGS if knows else (*BEGINNINGS, *TOO_FAST)
+    wanted = BEGINNINGS if knows or not too_fast else (*BEGINNINGS, *TOO_FAST)
     return _begun_better(
         case, lab, wanted, f"validation {metric.name} {held:.3f}, where {best.name} reaches {best.validation:.3f}"
     )
@@ -55,15 +60,16 @@ def begun_too_fast(case: Case, standing: str) -> list[Finding]:
 def _begun_better(case: Case, lab: Lab, wanted: tuple[str, ...], why: str) -> list[Finding]:
     """The first change that does better on validation rows than the training did, and than a copy as it is."""
     tried, held, metric = suspects(case, lab, wanted), case.validation_metric(), case.subject.metric
-    if not tried or metric is None:
+    rows = case.subject.validation
+    if not tried or metric is None or rows is None:
         return []
-    plain = _on_validation(case, lab, lab)
+    plain, chance = _on_validation(case, lab, lab), SURE * math.sqrt(0.5 / min(len(rows), RACED_ROWS))
     for change in tried:
         changed = change.edit(lab)
         if changed is None:
             continue
         reached = _on_validation(case, changed, lab)
-        if reached > max(held, plain) + (FAR if change.name == EMBEDDINGS else POINTS):
+        if reached > max(held, plain) + max(FAR if change.name == EMBEDDINGS else POINTS, chance):
             evidence = (
                 f"{why}; from the first weights, {_steps(case)} steps with {change.name} reach a validation {metric.name} of "
                 f"{reached:.3f}, as it is {plain:.3f}; the training has {held:.3f}"
