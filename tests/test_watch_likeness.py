@@ -119,22 +119,22 @@ def test_the_wrong_way_round_is_named(way: Way) -> None:
 @pytest.mark.parametrize("way", [*ALL, unlike_pairs, classes])
 def test_the_right_way_round_is_left_alone(way: Way) -> None:
     watch, _, _ = trained(way, 1.0)
-    assert not [f for f in watch.findings if f.id == "loss.wrong_sign"], str(watch)
+    assert not {f.id for f in watch.findings if f.is_harmful} & {"loss.wrong_sign", "data.shuffled_labels"}, str(watch)
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_pairs_by_a_coin_are_no_fault_of_the_loss(seed: int) -> None:
-    """What belongs together is neither alike nor unlike: the difference is chance, and so small that it says nothing."""
-    coins = iter(torch.rand(60, BATCH, generator=torch.Generator().manual_seed(seed)) < 0.5)
+    """What belongs together is neither alike nor unlike, and nothing is learned: who is paired with whom says nothing."""
+    coins = iter(torch.rand(120, BATCH, generator=torch.Generator().manual_seed(seed)) < 0.5)
 
     def by_chance(net: nn.Module, data: Groups, sign: float) -> Tensor:
         one, other = (net(data.x[torch.randperm(ROWS)[:BATCH]]) for _ in range(2))
         apart = (one - other).square().sum(1)
         return torch.where(next(coins), apart, F.relu(1 - (apart + 1e-9).sqrt()).square()).mean()
 
-    watch, _, _ = trained(by_chance, 1.0, steps=60)
+    watch, _, _ = trained(by_chance, 1.0, steps=120)
     assert len(watch.case.own.likeness.looks) >= 5
-    assert not [f for f in watch.findings if f.id == "loss.wrong_sign"], str(watch)
+    assert [f.id for f in watch.findings if f.is_harmful] == ["data.shuffled_labels"], str(watch)
 
 
 def test_a_pass_beside_that_of_the_loss_is_not_taken_for_it() -> None:

@@ -25,6 +25,8 @@ SURE, APART = 5.0, 0.02
 """Standard errors, and share of the loss, by which rows in their places have to cost more than torn ones."""
 LEARNED = 0.9
 """Share of what the outputs cost with their rows torn apart, up to which the network has learned what it is asked for."""
+HARDLY, LONG = 0.15, 100
+"""Share of the loss by which rows in their places are cheaper than torn ones where they are hardly more alike, and steps."""
 ROWS, WIDE = 1024, 1 << 24
 """Rows of a pass, and numbers of its inputs, up to which it is looked at."""
 
@@ -55,7 +57,8 @@ class Likeness:
     @property
     def missing(self) -> int:
         """Passes that should be looked at soon: some more, where those that were speak of a fault."""
-        return LOOKS - len(self.looks) if self.is_wanted and _gap(self.looks) > 0 else 0
+        torn = fmean(look.torn for look in self.looks) if self.is_wanted else 0.0
+        return LOOKS - len(self.looks) if self.is_wanted and _gap(self.looks) > -HARDLY * abs(torn) else 0
 
     def take(
         self,
@@ -148,6 +151,35 @@ def _as_outputs(sketch: Sequence[Tensor], outputs: Sequence[Tensor]) -> list[Ten
     wide = max(1.0, float((every - every.mean(0)).norm(dim=1).square().mean().sqrt()))
     size = torch.cat(list(sketch)).norm(dim=1).square().mean().sqrt().clamp_min(1e-12)
     return [z * (wide / size) for z in sketch]
+
+
+def nothing_alike(likeness: Likeness, step: int) -> list[Finding]:
+    """Inputs in their places are hardly nearer one another than torn ones, and the network has not learned what else they share."""
+    looks = list(likeness.looks)
+    if not likeness.is_of_places or len(looks) < LOOKS or step < LONG:
+        return []
+    gaps, torn = [look.placed - look.torn for look in looks], fmean(look.torn for look in looks)
+    gap = fmean(gaps)
+    reached, chance = fmean(look.placed for look in likeness.answers), fmean(look.torn for look in likeness.answers)
+    error = stdev(gaps) / math.sqrt(len(gaps))
+    if not gap - SURE / 2 * error > -HARDLY * abs(torn) or not reached > LEARNED * chance:
+        return []
+    return [
+        Finding(
+            "data.shuffled_labels",
+            "warning",
+            "pairs",
+            f"the loss compares outputs with one another. With the inputs in their place it is {torn + gap:.4g}, with the same rows "
+            f"torn apart {torn:.4g} ({len(looks)} batches, difference {gap:.2g} ± {error:.1g}): what is to be alike is no more alike "
+            f"than anything else. After {step} steps the outputs cost {reached:.4g}, torn apart {chance:.4g}: nothing was learned",
+            "rows and what says which of them belong together are not of one another",
+            "check that rows and labels are read, chosen and put in order together",
+            step=step,
+            code="keep = order[:n]; x, y = x[keep], y[keep]  # one index for both",
+            confidence=0.6,
+            numbers={"placed": torn + gap, "torn": torn, "error": error},
+        )
+    ]
 
 
 def pushed_apart(likeness: Likeness, step: int) -> list[Finding]:

@@ -25,7 +25,7 @@ from dressage.watch.floorless import floorless
 from dressage.watch.guarded import guarded, noted
 from dressage.watch.head import wrong_head
 from dressage.watch.held_back import held_back
-from dressage.watch.likeness import pushed_apart
+from dressage.watch.likeness import nothing_alike, pushed_apart
 from dressage.watch.logarithm import log_of_negatives
 from dressage.watch.mislabelled import mislabelled
 from dressage.watch.modes import train_mode_at_eval, trained_in_eval_mode
@@ -165,6 +165,7 @@ def _ended(case: Case, found: list[Finding]) -> list[Finding]:
                 or guarded(case, out_of_reach)
                 or guarded(case, avoided_as_told)
                 or guarded(case, _seen_of_losses)
+                or nothing_alike(case.own.likeness, case.telemetry.step)
             ),
         ]
     if not any(f.is_harmful and f.id != "eval.overfit" for f in found):
