@@ -153,31 +153,61 @@ def _as_outputs(sketch: Sequence[Tensor], outputs: Sequence[Tensor]) -> list[Ten
     return [z * (wide / size) for z in sketch]
 
 
+@dataclass(frozen=True, slots=True)
+class Summed:
+    """Of all passes that were looked at: means of what rows cost torn apart, of how much more in their places, and its error."""
+
+    torn: float
+    gap: float
+    error: float
+    reached: float
+    chance: float
+    count: int
+
+    @property
+    def has_learned(self) -> bool:
+        """Whether what the network gives costs less than the same torn apart."""
+        return not self.reached > LEARNED * self.chance
+
+    def told(self, what: str) -> str:
+        """In words; `what` that says."""
+        return (
+            "the loss compares outputs with one another. With the inputs themselves in their place it is "
+            f"{self.torn + self.gap:.4g}, with the same rows torn apart {self.torn:.4g} ({self.count} batches, difference "
+            f"{self.gap:.2g} ± {self.error:.1g}): {what}. The network has not learned it either: its outputs cost "
+            f"{self.reached:.4g}, torn apart {self.chance:.4g}"
+        )
+
+
+def _summed(likeness: Likeness, least: int) -> Summed | None:
+    """None of another loss, or of few passes."""
+    looks, answers = list(likeness.looks), list(likeness.answers)
+    if not likeness.is_of_places or len(looks) < least:
+        return None
+    error = stdev(look.placed - look.torn for look in looks) / math.sqrt(len(looks))
+    reached, chance = fmean(look.placed for look in answers), fmean(look.torn for look in answers)
+    return Summed(fmean(look.torn for look in looks), _gap(looks), error, reached, chance, len(looks))
+
+
 def nothing_alike(likeness: Likeness, step: int) -> list[Finding]:
     """Inputs in their places are hardly nearer one another than torn ones, and the network has not learned what else they share."""
-    looks = list(likeness.looks)
-    if not likeness.is_of_places or len(looks) < LOOKS or step < LONG:
+    seen = _summed(likeness, LOOKS)
+    if seen is None or seen.has_learned or step < LONG:
         return []
-    gaps, torn = [look.placed - look.torn for look in looks], fmean(look.torn for look in looks)
-    gap = fmean(gaps)
-    reached, chance = fmean(look.placed for look in likeness.answers), fmean(look.torn for look in likeness.answers)
-    error = stdev(gaps) / math.sqrt(len(gaps))
-    if not gap - SURE / 2 * error > -HARDLY * abs(torn) or not reached > LEARNED * chance:
+    if not seen.gap - SURE / 2 * seen.error > -HARDLY * abs(seen.torn):
         return []
     return [
         Finding(
             "data.shuffled_labels",
             "warning",
             "pairs",
-            f"the loss compares outputs with one another. With the inputs in their place it is {torn + gap:.4g}, with the same rows "
-            f"torn apart {torn:.4g} ({len(looks)} batches, difference {gap:.2g} ± {error:.1g}): what is to be alike is no more alike "
-            f"than anything else. After {step} steps the outputs cost {reached:.4g}, torn apart {chance:.4g}: nothing was learned",
+            seen.told("what is to be alike is no more alike than anything else"),
             "rows and what says which of them belong together are not of one another",
             "check that rows and labels are read, chosen and put in order together",
             step=step,
             code="keep = order[:n]; x, y = x[keep], y[keep]  # one index for both",
             confidence=0.6,
-            numbers={"placed": torn + gap, "torn": torn, "error": error},
+            numbers={"placed": seen.torn + seen.gap, "torn": seen.torn, "error": seen.error},
         )
     ]
 
@@ -187,31 +217,20 @@ def pushed_apart(likeness: Likeness, step: int) -> list[Finding]:
 
     Not where the network has learned to do so: pairs may be of two kinds that do not look alike.
     """
-    looks = list(likeness.looks)
-    if not likeness.is_of_places or len(looks) < LEAST:
-        return []
-    gaps = [look.placed - look.torn for look in looks]
-    placed, torn = (fmean(values) for values in zip(*((look.placed, look.torn) for look in looks), strict=True))
-    error = stdev(gaps) / math.sqrt(len(gaps))
-    reached, chance = fmean(look.placed for look in likeness.answers), fmean(look.torn for look in likeness.answers)
-    if not reached > LEARNED * chance:
-        return []
-    if not _gap(looks) > max(SURE * error, APART * abs(torn)):
+    seen = _summed(likeness, LEAST)
+    if seen is None or seen.has_learned or not seen.gap > max(SURE * seen.error, APART * abs(seen.torn)):
         return []
     return [
         Finding(
             "loss.wrong_sign",
             "critical",
             "loss",
-            f"the loss compares outputs with one another. With the inputs themselves in their place it is {placed:.4g}, and with "
-            f"the same rows torn apart {torn:.4g} (means of {len(looks)} batches, difference {_gap(looks):.2g} ± {error:.1g}): "
-            "it is lower where what belongs together is not alike. The network has not learned to do so: its outputs cost "
-            f"{reached:.4g}, torn apart {chance:.4g}",
+            seen.told("it is lower where what belongs together is not alike"),
             "what belongs together is pushed apart, and what does not is drawn near: near and far have changed places in the loss",
             "exchange positive and negative in the loss, or the sign of their difference",
             step=step,
             code="loss = relu(d(anchor, positive) - d(anchor, negative) + margin).mean()",
             confidence=0.85,
-            numbers={"placed": placed, "torn": torn, "error": error},
+            numbers={"placed": seen.torn + seen.gap, "torn": seen.torn, "error": seen.error},
         )
     ]
