@@ -13,7 +13,7 @@ from dressage.subject import Lab, Outcome, advance, metric_of, outputs_of
 from dressage.watch.by_heart import by_heart
 from dressage.watch.capacity import bottleneck, too_small
 from dressage.watch.case import ALL_SUSPECTS, Case
-from dressage.watch.changes import Edit
+from dressage.watch.edits import Edit
 from dressage.watch.few_passes import few_passes, stopped
 from dressage.watch.gap import begun_badly
 from dressage.watch.guarded import guarded

@@ -72,14 +72,17 @@ class Overheard:
         self._tape = Tape(MOST_PASSES)
         self._calls = LossCalls(None, self._tape)
         self._full = False
+        self._rows = self._bytes = 0
 
     def entered(self, inputs: Inputs) -> None:
         """A pass without gradients begins."""
         if self._full:
             return
         self._tape.entered(inputs)
-        held = [t for i in self._tape.inputs for t in i.tensors]
-        self._full = sum(len(i) for i in self._tape.inputs) > LIMIT_ROWS or sum(map(bytes_of, held)) > LIMIT_BYTES
+        self._rows += len(inputs)
+        self._bytes += sum(map(bytes_of, inputs.tensors))
+        is_much = self._rows > LIMIT_ROWS or self._bytes > LIMIT_BYTES
+        self._full = is_much or len(self._tape.inputs) == MOST_PASSES
         if self._full:
             self._calls.end()
 

@@ -13,7 +13,8 @@ from dressage.preflight.loss_form import gives_back
 from dressage.subject import Subject, copy_of, metric_of, outputs_of
 from dressage.subject.baselines import Baselines
 from dressage.watch.case import BASELINE_SECONDS, RACED_ROWS, Case
-from dressage.watch.changes import LARGER, Change
+from dressage.watch.changes import Change
+from dressage.watch.edits import LARGER
 from dressage.watch.rules.curves import still_falling
 from dressage.watch.rules.layers import dead_units, saturated
 from dressage.watch.rules.symptoms import gradient_ratio
