@@ -126,6 +126,22 @@ def test_a_momentum_that_sums_too_much_where_nothing_is_given(momentum: float) -
     assert [f.id for f in found] == (["optim.momentum_too_high"] if momentum == 0.99 else [])
 
 
+def test_no_steps_are_too_large_by_a_score_that_is_none() -> None:
+    """Of counts outputs are logarithms of a mean: R² of them tells nothing, however much a change moves it."""
+    torch.manual_seed(0)
+    draw = torch.Generator().manual_seed(0)
+    x = torch.randn(1200, 4, generator=draw)
+    y = torch.poisson((0.3 * x[:, 0] - 1.5).exp(), generator=draw)
+    net = nn.Sequential(nn.Linear(4, 16), nn.ReLU(), nn.Linear(16, 1), nn.Flatten(0))
+    optimizer = torch.optim.Adam(net.parameters(), lr=2e-3)
+    losses = (F.poisson_nll_loss(net(x[rows]), y[rows]) for rows in torch.split(torch.randint(900, (9600,)), 64))
+    parts = [(x[:900], y[:900]), (x[900:], y[900:])]
+    watch = watched(net, optimizer, losses, train=parts[0], val=parts[1], loss_fn=nn.PoissonNLLLoss())
+    assert not named(watch) and not watch.case.has_judge
+    with watch.case.standing():
+        assert not begun_too_fast(watch.case, "the loss is high")
+
+
 class Coupling(nn.Module):
     """Half of a row, moved and scaled by what a small network makes of the other half."""
 

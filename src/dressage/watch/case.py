@@ -163,6 +163,14 @@ class Case:
         has_no_score = self.gathered is not None and self.subject.task is None
         return self.lab(start=True) is None or has_no_score or not self.is_faithful
 
+    @property
+    def has_judge(self) -> bool:
+        """Whether there is a metric that tells how well outputs do: R² does not of a loss that asks for no values."""
+        metric = self.subject.metric
+        if metric is None:
+            return False
+        return metric.name != "r2" or self.proven("means", lambda: asks_for_means(self.subject)) is not False
+
     def trace(self, loss: Tensor) -> None:
         """Looks at the operations that led to the first loss."""
         self.twice = taken_twice(loss, 1)

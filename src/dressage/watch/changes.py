@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from dressage.subject import Lab
@@ -20,8 +20,7 @@ from dressage.watch.edits import (
     unregularized,
 )
 
-RECTIFIED, EMBEDDINGS = "ReLU between linear layers", "embeddings a tenth as large"
-"""Changes that are tried only where they are asked for by name."""
+EMBEDDINGS = "embeddings a tenth as large"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +41,16 @@ class Change:
 
 def changes(lab: Lab) -> list[Change]:
     """Every change that applies to a lab. What it makes of the lab is made again when it is tried: a copy at a time."""
-    return [change for change in CHANGES if change.edit(lab) is not None]
+    return _applying(CHANGES, lab)
+
+
+def changes_for(lab: Lab, causes: Sequence[str]) -> list[Change]:
+    """Those of these causes, with such as are mostly meant so."""
+    return _applying([c for c in (*CHANGES, *ASKED_FOR) if c.id in causes], lab)
+
+
+def _applying(some: Iterable[Change], lab: Lab) -> list[Change]:
+    return [change for change in some if change.edit(lab) is not None]
 
 
 CHANGES = (
@@ -140,26 +148,6 @@ CHANGES = (
         for larger in (True, False)
     ),
     Change(
-        "model.init_too_large",
-        EMBEDDINGS,
-        smaller_embeddings,
-        "embeddings",
-        "the first embeddings are so large that what is made of them drowns what the rows say",
-        "draw them smaller",
-        "nn.init.normal_(embedding.weight, std=0.1)",
-        prior=0.7,
-    ),
-    Change(
-        "model.missing_nonlinearity",
-        RECTIFIED,
-        rectified,
-        "layers",
-        "linear layers that follow one another are one linear layer",
-        "put an activation after each hidden layer",
-        "nn.Sequential(nn.Linear(8, 64), nn.ReLU(), nn.Linear(64, 2))",
-        prior=0.7,
-    ),
-    Change(
         "optim.vanishing_gradients",
         "ReLU in place of saturating activations",
         other_activations,
@@ -171,3 +159,26 @@ CHANGES = (
         0.4,
     ),
 )
+ASKED_FOR = (
+    Change(
+        "model.init_too_large",
+        EMBEDDINGS,
+        smaller_embeddings,
+        "embeddings",
+        "the first embeddings are so large that what is made of them drowns what the rows say",
+        "draw them smaller",
+        "nn.init.normal_(embedding.weight, std=0.1)",
+        prior=0.7,
+    ),
+    Change(
+        "model.missing_nonlinearity",
+        "ReLU between linear layers",
+        rectified,
+        "layers",
+        "linear layers that follow one another are one linear layer",
+        "put an activation after each hidden layer",
+        "nn.Sequential(nn.Linear(8, 64), nn.ReLU(), nn.Linear(64, 2))",
+        prior=0.7,
+    ),
+)
+"""What is mostly meant so: tried only by who asks for its cause."""

@@ -247,7 +247,7 @@ def _judged_on(case: Case, lab: Lab, steps: int) -> Outcome:
 def gone_on_with(case: Case, key: str, edit: Edit, steps: int) -> Outcome | None:
     """So many steps from where the training stands with a change; None where there are no validation rows to judge it by."""
     lab, validation = case.lab(start=False, most=MANY), case.subject.validation
-    if lab is None or lab.metric is None or validation is None or len(validation) < ENOUGH:
+    if lab is None or lab.metric is None or validation is None or len(validation) < ENOUGH or not case.has_judge:
         return None
     changed = edit(lab)
     if changed is None:

@@ -52,7 +52,7 @@ def begun_too_fast(case: Case, standing: str) -> list[Finding]:
     `standing`: what is seen of a loss that stands still or is high; no simple model has to say how far it could fall.
     """
     rows, lab = case.subject.validation, case.lab(start=True)
-    if rows is None or len(rows) < ENOUGH or case.subject.metric is None or lab is None:
+    if rows is None or len(rows) < ENOUGH or lab is None or not case.has_judge:
         return []
     return _begun_better(case, lab, TOO_FAST, standing)
 

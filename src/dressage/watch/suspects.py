@@ -6,7 +6,7 @@ import math
 
 from dressage.subject import Lab
 from dressage.watch.case import Case
-from dressage.watch.changes import EMBEDDINGS, RECTIFIED, Change, changes
+from dressage.watch.changes import Change, changes, changes_for
 from dressage.watch.rules.symptoms import RISEN, gradient_ratio, last_ratio, oscillation, update_ratio
 from dressage.watch.telemetry import Telemetry
 
@@ -23,7 +23,7 @@ TOO_LARGE = ("optim.lr_too_high", "optim.exploding_gradients", "model.init_too_l
 
 def suspects(case: Case, lab: Lab, only: tuple[str, ...]) -> list[Change]:
     """The changes of these causes that apply to a lab; without any, all that are not refuted."""
-    applying = [c for c in changes(lab) if (c.id in only if only else _is_open(c, case.telemetry))]
+    applying = changes_for(lab, only) if only else [c for c in changes(lab) if _is_open(c, case.telemetry)]
     return sorted(applying, key=lambda c: -_support(c, case.telemetry))
 
 
@@ -38,7 +38,7 @@ def _is_open(change: Change, seen: Telemetry) -> bool:
         return is_slow(seen)
     if change.id == "optim.vanishing_gradients":
         return gradient_ratio(seen) < VANISHED
-    return change.name not in (EMBEDDINGS, RECTIFIED)  # both are mostly meant so: only who asks for them is given them
+    return True
 
 
 def is_slow(seen: Telemetry) -> bool:
