@@ -31,11 +31,17 @@ def test_the_gain_is_large_or_half_of_the_lag(gained: float, behind: float, told
         baselines=SimpleNamespace(best=best, tells=True),
         tells_by_loss_alone=False,
         lab=lambda start: None,
+        replayed=SimpleNamespace(unfold=None),
     )
     reached = Outcome([], 1.1, 0.7, 0.68, 0.68 + gained, 400)
     monkeypatch.setattr(ENDING, "_gone_on", lambda *_: reached)
     found = schedule_collapsed(case)  # type: ignore[arg-type]
     assert [f.id for f in found] == (["optim.schedule_collapsed"] if told else [])
+    few = {"replayed": SimpleNamespace(unfold=object()), "nodes": SimpleNamespace(index=None)}  # rows of several inputs
+    of_few = SimpleNamespace(**vars(case) | few, subject=SimpleNamespace(validation=None))
+    assert schedule_collapsed(of_few) == []  # type: ignore[arg-type]
+    of_few.subject.validation = object()
+    assert bool(schedule_collapsed(of_few)) == told  # type: ignore[arg-type]
     monkeypatch.setattr(ENDING, "_gone_on", lambda *_: Outcome([], 1.1, math.nan, 0.68, math.nan, 400))
     assert schedule_collapsed(case) == []  # type: ignore[arg-type]
 
