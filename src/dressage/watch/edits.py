@@ -28,6 +28,7 @@ Edit = Callable[[Lab], Lab | None]
 
 
 def rate(factor: float) -> Edit:
+    """The rate times a factor."""
     return lambda lab: lab.with_rate(factor)
 
 
@@ -56,6 +57,7 @@ def standardized(lab: Lab) -> Lab | None:
 
 
 def unregularized(lab: Lab) -> Lab | None:
+    """Without weight decay, dropout and penalty; None where there are none."""
     decays = any(group.get("weight_decay", 0) > 0 for group in lab.optimizer.param_groups)
     drops = any(isinstance(m, nn.modules.dropout._DropoutNd) and m.p > 0.05 for m in lab.model.modules())
     called = not drops and drops_by_calls(lab.model, lab.x[: lab.batch_size])
@@ -77,6 +79,7 @@ def _kept_whole(kind: str, number: int, call: Callable[[], Any], args: tuple[Any
 
 
 def less_momentum(lab: Lab) -> Lab | None:
+    """A momentum of 0.9, where it is 0.96 or more."""
     if all(_momentum(group) < 0.96 for group in lab.optimizer.param_groups):
         return None
 
@@ -99,6 +102,7 @@ def _momentum(group: Mapping[str, object]) -> float:
 
 
 def clipped(lab: Lab) -> Lab | None:
+    """Gradients clipped to norm 1, where they are not yet."""
     has_sparse = any(getattr(m, "sparse", False) for m in lab.model.modules())  # gradients that torch does not clip
     return None if lab.clip_norm or has_sparse else replace(lab, clip_norm=1.0)
 
@@ -201,5 +205,6 @@ def other_activations(lab: Lab) -> Lab | None:
 
 
 def larger_batch(lab: Lab) -> Lab | None:
+    """Batches of 32, where batch norm takes its statistics from eight rows or fewer."""
     normed = any(isinstance(m, nn.modules.batchnorm._BatchNorm) and m.training for m in lab.model.modules())
     return replace(lab, batch_size=min(LARGER, len(lab.x))) if normed and lab.batch_size <= 8 else None
