@@ -162,6 +162,34 @@ def test_the_weights_are_those_of_the_training_alone(way: Way) -> None:
     assert not any("watched no longer" in note for note in watch.notes)
 
 
+class Sizes(nn.Module):
+    """Takes rows of any width, by their means and spreads."""
+
+    def __init__(self, wide: int) -> None:
+        super().__init__()
+        self.last = nn.Linear(2, wide)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.last(torch.stack([x.mean(1), x.std(1)], 1))
+        return out
+
+
+@pytest.mark.parametrize(("wide", "columns"), [(8, 6), (2000, 12)], ids=["views of unlike sizes", "wide outputs"])
+def test_what_cannot_be_turned_or_compared_does_not_end_the_watch(wide: int, columns: int) -> None:
+    torch.manual_seed(0)
+    data, net = Groups(), Sizes(wide)
+    optimizer = torch.optim.Adam(net.parameters(), lr=1e-3)
+    watch = dressage.watch(net, optimizer)
+    for _ in range(20):
+        rows = torch.randperm(ROWS)[:BATCH]
+        loss = (net(data.x[rows]) - net(data.x[rows][:, :columns])).square().sum(1).add(1).mean()
+        optimizer.zero_grad()
+        torch.autograd.backward(loss)
+        optimizer.step()
+        watch.step(loss)
+    assert not watch.case.own.likeness.looks and not any("watched no longer" in note for note in watch.notes)
+
+
 def test_nothing_stands_while_the_network_is_run() -> None:
     seen = list[int]()
 

@@ -27,6 +27,8 @@ LEARNED = 0.9
 """Share of what the outputs cost with their rows torn apart, up to which the network has learned what it is asked for."""
 HARDLY, LONG = 0.15, 100
 """Share of the loss by which rows in their places are cheaper than torn ones where they are hardly more alike, and steps."""
+WIDEST = 512
+"""Numbers of an output up to which all are turned together."""
 ROWS, WIDE = 1024, 1 << 24
 """Rows of a pass, and numbers of its inputs, up to which it is looked at."""
 
@@ -98,12 +100,14 @@ def _look(
     width = outputs[0].shape[-1] if outputs[0].ndim else 0
     if (
         len(given) < len(outputs)
-        or width < 2
+        or not 2 <= width <= WIDEST
         or any(z.shape[1] != width for z in outputs)
         or any(g is None for g in given)
     ):
         return None
     rows = [g for g in given if g is not None]
+    if len({x.shape[1] for x in rows}) > 1:
+        return None  # views of unlike sizes are not near or far from one another
     turn = torch.linalg.qr(torch.randn(width, width, generator=draw))[0].to(outputs[0])
     if not math.isclose(_cost(program, [z @ turn for z in outputs], leaves), told, rel_tol=TURNED):
         return None
@@ -129,7 +133,8 @@ def _cost(program: Program, outputs: Sequence[Tensor], leaves: Sequence[Tensor])
 
 def _numbers_of(inputs: Inputs, size: int) -> Tensor | None:
     """`(N, D)` of all that is rows of numbers."""
-    found = [t.reshape(size, -1).float() for t in inputs.tensors if t.ndim and len(t) == size and t.is_floating_point()]
+    dense = [t for t in inputs.tensors if t.layout == torch.strided and t.ndim and t.is_floating_point()]
+    found = [t.reshape(size, -1).float() for t in dense if len(t) == size]
     if not found or not 2 < size <= ROWS or sum(t.numel() for t in found) > WIDE:
         return None
     return torch.cat(found, 1)
