@@ -170,6 +170,20 @@ def test_validations_in_inference_mode_are_heard_too() -> None:
     assert rows is not None and not rows.x.is_inference() and not rows.y.is_inference()
 
 
+def unlike_targets(task: Task) -> tuple[None, float]:
+    """Classes for one half, and the same as rows of one number for the other."""
+    first, last = task.held.chunk(2)
+    right = (task.answers(first).argmax(1) == task.y[first]).float().mean()
+    other = (task.answers(last).argmax(1, keepdim=True) == task.y[last][:, None]).float().mean()
+    return None, float(right + other) / 2
+
+
+def test_targets_of_unlike_shapes_do_not_end_the_watch() -> None:
+    watch, _, _ = trained(Task(), unlike_targets)
+    assert watch.case.subject.validation is None
+    assert not any("watched no longer" in note for note in watch.notes)
+
+
 @pytest.mark.parametrize("judge", [by_numpy, few, also_of_training_rows])
 def test_what_is_not_compared_or_not_held_out_is_not_taken(judge: Judge) -> None:
     watch, _, _ = trained(Task(), judge)

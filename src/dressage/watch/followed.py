@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from torch import Tensor, nn
@@ -242,7 +243,9 @@ def hold_out(case: Case) -> None:
         return
     if subject.task is None or case.tells_by_loss_alone:
         return
-    case.held, rows = None, held.rows(subject.train, case.replayed.unfold)
+    case.held, rows = None, None
+    with suppress(Exception):  # of targets of unlike shapes, or whatever else cannot be put together
+        rows = held.rows(subject.train, case.replayed.unfold)
     if rows is None:
         return
     case.subject = replace(subject, validation=rows)
