@@ -29,8 +29,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     try:
         from dressage.cli.app import run
+        from dressage.compiler import import_late
         from dressage.stopping import terminating
 
+        import_late()
         with terminating():
             code = run(words)
         sys.stdout.flush()

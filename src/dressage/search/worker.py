@@ -19,6 +19,7 @@ from typing import IO, Any
 
 import torch
 
+from dressage.compiler import import_late
 from dressage.errors import DressageError, RunError
 from dressage.ground import Ground, made_anew, open_ground
 from dressage.models.foreign import load_module
@@ -33,6 +34,7 @@ from dressage.stopping import signals
 
 def main() -> None:
     """Carries out what it is told until nobody tells it anything more."""
+    import_late()
     answers = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)  # what a network of the user's own prints is no answer
     signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from functools import wraps
 from typing import ParamSpec
 
 import torch
+
+from dressage.compiler import is_imported
 
 P = ParamSpec("P")
 
@@ -27,7 +28,7 @@ def harmless(hook: Callable[P, None], failed: list[Exception]) -> Callable[P, No
 
 def untraced(hook: Callable[P, None]) -> Callable[P, None]:
     """The hook, which torch's compiler leaves alone where it compiles a pass in which it stands."""
-    if "torch._dynamo" not in sys.modules:
+    if not is_imported():
         return hook
     left_alone: Callable[P, None] = torch.compiler.disable(hook)  # type: ignore[no-untyped-call]
     return left_alone

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
 
+from dressage.compiler import is_imported
+
 
 def uncompiled() -> AbstractContextManager[object]:
     """Meanwhile what torch has compiled runs eagerly, and nothing is compiled; free where torch's compiler was not imported."""
-    return torch.compiler.set_stance("force_eager") if "torch._dynamo" in sys.modules else nullcontext()
+    return torch.compiler.set_stance("force_eager") if is_imported() else nullcontext()
