@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 
 BEFORE = "from dressage.compiler import import_late, is_imported\nimport_late()\nimport torch\n"
-STEP = "w = torch.nn.Linear(2, 1); o = torch.optim.Adam(w.parameters())\nw(torch.ones(3, 2)).sum().backward(); o.step(); o.zero_grad()\n"
+STEP = (
+    "w = torch.nn.Linear(2, 1); o = torch.optim.Adam(w.parameters())\n"
+    "w(torch.ones(3, 2)).sum().backward(); o.step(); o.zero_grad()\n"
+)
 
 
 def said(program: str, *words: str, where: Path | None = None) -> str:
