@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from dressage.errors import DressageError
+from dressage.subject.ordered import are_values
 from dressage.subject.rows import Rows, rows_of
 from dressage.subject.task import Metric, Task, as_metric, asks_for_values, task_of
 from dressage.subject.untouched import copy_with, generators_kept
@@ -67,6 +68,8 @@ def subject_of(
     task, classes, judged = None, 0, None
     if rows[0] is not None:
         task, classes = task_of(rows[0].y, loss_fn)
+        if task == "classification" and are_values(rows[0], loss_fn, metric):
+            task, classes = "regression", 0
         judged = as_metric(metric, task, rows[0].y)
         if task == "regression" and metric is None and loss_fn is not None and not asks_for_values(loss_fn, rows[0].y):
             judged = None

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from dressage.subject import Rows
 from dressage.subject.inputs import Inputs
+from dressage.subject.ordered import are_values
 from dressage.subject.outputs import Output
 from dressage.subject.subject import Loss, Subject
 from dressage.subject.task import asks_for_values, default_metric, task_of
@@ -258,6 +259,8 @@ def _with_task(case: Case, subject: Subject) -> Subject:
     if subject.train is None or case.tells_by_loss_alone:
         return replace(subject, task=None, classes=0, metric=None)
     task, classes = task_of(subject.train.y, case.kind)
+    if task == "classification" and are_values(subject.train, case.kind):
+        task, classes = "regression", 0
     metric = default_metric(task)
     if case.own.loss is not None and task == "regression" and not asks_for_values(case.own.loss, subject.train.y):
         return replace(subject, task=None, classes=0, metric=None)
