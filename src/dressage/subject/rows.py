@@ -20,12 +20,17 @@ from torch.utils.data import (
     default_convert,
 )
 
+from dressage.clock import work_seconds
 from dressage.errors import DataError
+from dressage.subject.own_batches import has_own_batches, own_batches
 from dressage.subject.untouched import generators_kept
 
 LIMIT_ROWS = 4096
 LIMIT_BYTES = 64 << 20
+SECONDS = 3.0  # in which batches that are only known one after another have to be read to their end
 Order = Literal["shuffled", "fixed", "unknown"]
+Numbered = tuple[Tensor, Tensor, Tensor]
+"""Inputs, targets, and the numbers of their rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +65,10 @@ class Rows:
 
 
 def rows_of(data: object, limit: int = LIMIT_ROWS) -> Rows:
-    """Rows of `(x, y)`, a DataLoader, a map-style Dataset, or a sequence of batches `(x, y)`.
+    """Rows of `(x, y)`, a DataLoader, a map-style Dataset, a sequence of batches `(x, y)`, or an object that gives such batches.
 
-    Generators stay as they were, a loader's workers are not started. Raises DataError for anything else.
+    Generators stay as they were, a loader's workers are not started, an object of the user's own is read from a copy.
+    Raises DataError for anything else.
     """
     if isinstance(data, Rows):
         return data
@@ -75,10 +81,12 @@ def rows_of(data: object, limit: int = LIMIT_ROWS) -> Rows:
             return _of_dataset(data, limit)
         if isinstance(data, Sequence) and len(data) and _is_pair(data[0]):
             return _of_batches(data, limit)
+        if has_own_batches(data):
+            return _of_own_batches(own_batches(data), limit)
     raise DataError.of(
         "train",
         f"a {type(data).__name__} whose rows cannot be read",
-        "expected (x, y), a DataLoader, a Dataset of pairs or a list of batches (x, y)",
+        "expected (x, y), a DataLoader, a Dataset of pairs, or batches (x, y) that can be read again and again",
         "give one of these, or leave it out: what needs data is then not checked",
     )
 
@@ -167,6 +175,32 @@ def _of_batches(batches: Sequence[Any], limit: int) -> Rows:
     pairs = [_pair(batch) for batch in batches]
     x, y = (torch.cat([p[i] for p in pairs]) for i in (0, 1))
     return _of_arrays(x, y, limit, "fixed", len(pairs[0][0]))
+
+
+def _of_own_batches(batches: Iterator[Any], limit: int) -> Rows:
+    """Every k-th row of all batches, k = 1, 2, 4, … so that at most twice the limit are held."""
+    kept, size, total, held, every, until = list[Numbered](), 0, 0, 0, 1, work_seconds() + SECONDS
+    for x, y in map(_pair, batches):
+        kept.append(_each(every, (x, y, torch.arange(total, total + len(x)))))
+        size, total, held = size or len(x), total + len(x), held + len(kept[-1][2])
+        if held > 2 * max(1, min(limit, LIMIT_BYTES // max(1, x[:1].nbytes))):
+            every *= 2
+            kept = [_each(every, part) for part in kept]
+            held = sum(len(numbers) for _, _, numbers in kept)
+        if work_seconds() > until:
+            found = f"batches of which {total} rows took {SECONDS:.0f} s"
+            raise DataError.of("train", found, "expected an end", "give (x, y) of some rows, or a DataLoader")
+    if not kept:
+        raise DataError.of("train", "an object without batches", "expected some", "give (x, y), or a DataLoader")
+    x, y, index = (torch.cat([part[i] for part in kept]) for i in range(3))
+    rows = _of_arrays(x, y, limit)
+    return Rows(rows.x, rows.y, total, index[rows.index], "unknown", size)
+
+
+def _each(every: int, rows: Numbered) -> Numbered:
+    x, y, numbers = rows
+    chosen = numbers % every == 0
+    return x[chosen], y[chosen], numbers[chosen]
 
 
 def _first(batches: Iterator[Any], count: int) -> list[Any]:
