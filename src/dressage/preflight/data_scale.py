@@ -189,9 +189,9 @@ def _is_far(subject: Subject, y: Tensor) -> bool:
     )
 
 
-def standardised(values: Tensor, *, shared: bool) -> Tensor:
-    """Values at mean 0 and sd 1, column by column or all alike."""
-    centre, scale = centre_and_scale(flat_of(values), shared=shared)
+def standardised(values: Tensor, *, shared: bool, like: Tensor | None = None) -> Tensor:
+    """Values at mean 0 and sd 1, column by column or all alike; by mean and sd of other ones where these are given."""
+    centre, scale = centre_and_scale(flat_of(values if like is None else like), shared=shared)
     flat = np.clip((flat_of(values) - centre) / scale, -30, 30)  # a nearly constant column is not blown up without end
     return torch.from_numpy(flat).reshape(values.shape).to(values.dtype).to(values.device)
 

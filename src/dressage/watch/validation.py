@@ -24,6 +24,9 @@ EVENLY = 0.1
 """Of the mean recall of the classes, that sampling them evenly has to bring."""
 LEARNED = 0.25
 """Share of wrong labels that a network has learned by heart where they harm it; one that has not has learned under a tenth."""
+SOME, GAP, RISE = 0.12, 0.1, 0.02
+"""Share of wrong labels that is learned by heart where training rows are answered so much better, and the validation loss has risen
+by that part since its best."""
 ALIKE = 0.1
 """Of a score, within which training and validation labels are as right as one another."""
 BEHIND = 0.015
@@ -128,7 +131,19 @@ def noise_does_harm(case: Case) -> bool:
     outputs = outputs_of(copy_of(case.model), rows.x[chosen]).cpu()
     learned = float((decided(outputs, task) == labels_of(rows.y[chosen], task).flatten()).float().mean())
     held = case.validation_metric()
+    if learned >= SOME and case.now()[1] - held >= GAP and past_its_best(case):
+        return True
     return learned >= LEARNED or any(held < s.validation - BEHIND for s in known.scores)
+
+
+def past_its_best(case: Case) -> bool:
+    """Whether the validation loss was least before the last third of the training, and has risen by RISE since: of three means."""
+    told = [v.loss for v in case.telemetry.validations if v.loss is not None and math.isfinite(v.loss)]
+    means = [sum(told[k : k + 3]) / 3 for k in range(len(told) - 2)]
+    if len(means) < 4:
+        return False
+    best = means.index(min(means))
+    return best < 2 / 3 * len(means) and means[-1] > (1 + RISE) * means[best]
 
 
 def _answered_better(case: Case, known: Baselines) -> bool:
