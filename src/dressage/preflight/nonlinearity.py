@@ -14,7 +14,7 @@ from dressage.preflight.given import given, lab_given, outputs_given, unseen_gai
 from dressage.preflight.loss_form import asks_for_means
 from dressage.preflight.reinit import linear_layers
 from dressage.preflight.result import NotChecked, Seen
-from dressage.subject import Metric, Subject, first_output
+from dressage.subject import Lab, Metric, Subject, first_output
 
 FEW = 0.02  # points of the metric that ReLUs must bring
 SHARE = 0.1  # of what the loss falls by without them, by which it must fall further where it is the judge
@@ -42,10 +42,7 @@ def nonlinearity(subject: Subject, deadline: float) -> list[Finding]:
     lab, few, unit = lab_given(subject), FEW, "metric"
     if judged_by_loss := not asks_for_means(subject):  # then R² is no judge
         lab, unit = replace(lab, metric=Metric("loss", lambda z, y: float(found.loss_fn(z, y)), False)), "loss"
-    numbers = frozenset(c.number for c in layers[:-1])
-    least, was, after = unseen_gain(
-        lab, replace(lab, model=Rewired(lab.model, relu_after(numbers))), deadline, steps=200
-    )
+    least, was, after = unseen_gain(lab, with_relus(lab), deadline, steps=200)
     if judged_by_loss:
         few = SHARE * abs(float(found.loss_fn(outputs_given(found), found.y)) - was)
     if unused and not least > few:
@@ -63,6 +60,12 @@ def nonlinearity(subject: Subject, deadline: float) -> list[Finding]:
         numbers={"before": was, "after": after},
     )
     return Seen([finding], said)
+
+
+def with_relus(lab: Lab) -> Lab:
+    """The same network with a ReLU after each linear layer but the last."""
+    layers = [c for c in calls_of(lab.model, lab.x[:4]) if c.kind in (*LINEAR, "matmul")]
+    return replace(lab, model=Rewired(lab.model, relu_after(frozenset(c.number for c in layers[:-1]))))
 
 
 def _affine_error(model: torch.nn.Module, x: Tensor, last: Call) -> float:

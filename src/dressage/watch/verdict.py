@@ -11,6 +11,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from dressage.findings import Finding, ranked
+from dressage.watch.anew import bettered
 from dressage.watch.answered import answers_with_its_targets
 from dressage.watch.backwards import asked_for_the_opposite, avoided_as_told, learned_backwards
 from dressage.watch.capacity import narrow_alone
@@ -170,11 +171,13 @@ def _ended(case: Case, found: list[Finding]) -> list[Finding]:
         ]
     if not any(f.is_harmful and f.id != "eval.overfit" for f in found):
         found = [*found, *guarded(case, mislabelled)]
+    found = guarded(case, lambda c: bettered(c, found)) or found
     is_explained = any(f.is_harmful and not f.is_symptom for f in found)
     found += [] if is_explained else guarded(case, pairs) or guarded(case, added_penalty) or guarded(case, held_back)
     found = found + guarded(case, lambda c: at_the_end(c, found))
     found += [] if any(f.is_harmful and not f.is_symptom for f in found) else guarded(case, learns_slowly)
-    return guarded(case, lambda c: underfits_for_a_reason(c, found)) or found
+    found = guarded(case, lambda c: underfits_for_a_reason(c, found)) or found
+    return guarded(case, lambda c: bettered(c, found)) or found
 
 
 def _standing(rule: Callable[[nn.Module, nn.Module, Optimizer, int], list[Finding]], case: Case) -> list[Finding]:
