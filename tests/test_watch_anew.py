@@ -97,7 +97,7 @@ def test_a_code_of_two_units_for_ten_classes(code: int, cause: list[str]) -> Non
     ]
     model = nn.Sequential(*layers)
     watch = run(
-        model, torch.optim.Adam(model.parameters(), lr=2e-3), nn.CrossEntropyLoss(), accuracy, (x, y[order]), 40
+        model, torch.optim.Adam(model.parameters(), lr=2e-3), nn.CrossEntropyLoss(), accuracy, (x, y[order]), 12
     )
     assert ids(watch) == cause, str(watch)
 
