@@ -2,6 +2,7 @@
 
 cause: data.nonfinite
 """
+
 import numpy as np
 import torch
 from sklearn.datasets import load_breast_cancer
@@ -14,7 +15,9 @@ from kit import FIX, SEED, done, dressage
 class TumourNet(nn.Module):
     def __init__(self, n_in, hidden=48):
         super().__init__()
-        self.body = nn.Sequential(nn.Linear(n_in, hidden), nn.ReLU(), nn.Dropout(0.2), nn.Linear(hidden, hidden), nn.ReLU())
+        self.body = nn.Sequential(
+            nn.Linear(n_in, hidden), nn.ReLU(), nn.Dropout(0.2), nn.Linear(hidden, hidden), nn.ReLU()
+        )
         self.head = nn.Linear(hidden, 2)
 
     def forward(self, x):

@@ -2,6 +2,7 @@
 
 cause: data.label_noise
 """
+
 import numpy as np
 import torch
 import torch.nn.functional as F

@@ -2,6 +2,7 @@
 
 cause: data.leakage
 """
+
 import numpy as np
 import torch
 from torch import nn
@@ -18,7 +19,14 @@ discount = rng.choice([0, 0.1, 0.2, 0.4], N, p=[0.5, 0.2, 0.2, 0.1])
 size_gap = rng.normal(0, 1, N)
 weeks = rng.integers(0, 52, N)
 express = rng.integers(0, 2, N)
-logit = 1.7 * (np.abs(size_gap) - 0.8) + 1.2 * (np.log(price) - 3.9) - 2.5 * discount + 0.8 * np.sin(weeks / 52 * 2 * np.pi) + 0.4 * express + habit[customer]
+logit = (
+    1.7 * (np.abs(size_gap) - 0.8)
+    + 1.2 * (np.log(price) - 3.9)
+    - 2.5 * discount
+    + 0.8 * np.sin(weeks / 52 * 2 * np.pi)
+    + 0.4 * express
+    + habit[customer]
+)
 returned = (rng.random(N) < 1 / (1 + np.exp(-1.4 * logit))).astype(np.float32)
 
 past, coming = np.arange(10000), np.arange(10000, N)
@@ -35,7 +43,16 @@ def return_rate(rows, of, leave_out_self):
 
 
 def table(rows, rate):
-    cols = [np.log(price[rows]), discount[rows], size_gap[rows], np.abs(size_gap[rows]), np.sin(weeks[rows] / 52 * 2 * np.pi), np.cos(weeks[rows] / 52 * 2 * np.pi), express[rows], rate]
+    cols = [
+        np.log(price[rows]),
+        discount[rows],
+        size_gap[rows],
+        np.abs(size_gap[rows]),
+        np.sin(weeks[rows] / 52 * 2 * np.pi),
+        np.cos(weeks[rows] / 52 * 2 * np.pi),
+        express[rows],
+        rate,
+    ]
     return np.stack(cols, 1)
 
 

@@ -2,6 +2,7 @@
 
 cause: data.all_positive_inputs
 """
+
 from types import SimpleNamespace
 
 import numpy as np
@@ -22,7 +23,14 @@ def read_sensors(rng, n):
     centre = np.array([288, 1013, 61, 742, 12.6, 590, 34, 97, 401, 15, 220, 83.0])
     spread = np.array([25, 81, 6.6, 61, 1.05, 56, 3.9, 7.9, 37, 1.5, 24, 6.7])
     X = centre + spread * z
-    power = 3 * z[:, 0] - 2 * z[:, 3] + 2.5 * np.tanh(z[:, 1] * z[:, 4]) + 1.8 * np.abs(z[:, 7]) + z[:, 9] * z[:, 10] + rng.normal(0, 0.7, n)
+    power = (
+        3 * z[:, 0]
+        - 2 * z[:, 3]
+        + 2.5 * np.tanh(z[:, 1] * z[:, 4])
+        + 1.8 * np.abs(z[:, 7])
+        + z[:, 9] * z[:, 10]
+        + rng.normal(0, 0.7, n)
+    )
     return X, 180 + 6 * power
 
 
@@ -36,7 +44,9 @@ def main():
     X, y = X.astype(np.float32), y.astype(np.float32)[:, None]
     X_train, y_train, X_val, y_val = X[:n_train], y[:n_train], X[n_train:], y[n_train:]
 
-    model = nn.Sequential(nn.Linear(12, cfg.hidden[0]), nn.ReLU(), nn.Linear(*cfg.hidden), nn.ReLU(), nn.Linear(cfg.hidden[1], 1))
+    model = nn.Sequential(
+        nn.Linear(12, cfg.hidden[0]), nn.ReLU(), nn.Linear(*cfg.hidden), nn.ReLU(), nn.Linear(cfg.hidden[1], 1)
+    )
     mse = nn.MSELoss()
     sgd = torch.optim.SGD(model.parameters(), lr=cfg.lr, momentum=0.9)
 

@@ -2,6 +2,7 @@
 
 cause: model.init_too_large
 """
+
 import torch
 import torch.nn as nn
 from torch.utils.data import DataLoader, TensorDataset

@@ -2,6 +2,7 @@
 
 cause: model.dead_relu
 """
+
 import math
 
 import numpy as np
@@ -26,8 +27,14 @@ class SlipNet(nn.Module):
     def __init__(self, prior=0.03):
         super().__init__()
         self.features = nn.Sequential(
-            nn.Conv2d(1, 16, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
-            nn.Conv2d(16, 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten())
+            nn.Conv2d(1, 16, 3, padding=1),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Conv2d(16, 32, 3, padding=1),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Flatten(),
+        )
         self.fc = nn.Linear(32 * 3 * 10, 64)
         self.out = nn.Linear(64, 10)
         # start from rare positives, as the detection papers do

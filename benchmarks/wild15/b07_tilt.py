@@ -2,6 +2,7 @@
 
 cause: model.wrong_output_activation
 """
+
 import math
 
 import torch

@@ -2,6 +2,7 @@
 
 cause: model.bottleneck
 """
+
 import argparse
 
 import torch

@@ -2,6 +2,7 @@
 
 cause: loss.logits_as_probs
 """
+
 import numpy as np
 import torch
 from sklearn.datasets import make_multilabel_classification
@@ -10,7 +11,9 @@ from torch import nn
 
 from kit import FIX, SEED, done, dressage
 
-X, Y = make_multilabel_classification(n_samples=7000, n_features=120, n_classes=12, n_labels=3, length=80, random_state=11)
+X, Y = make_multilabel_classification(
+    n_samples=7000, n_features=120, n_classes=12, n_labels=3, length=80, random_state=11
+)
 X = np.log1p(X)
 rng = np.random.default_rng(SEED)
 order = rng.permutation(len(X))
@@ -42,7 +45,9 @@ def micro_f1(output, target):
 
 model = Tagger()
 optimizer = torch.optim.RMSprop(model.parameters(), lr=5e-4)
-watch = dressage.watch(model, optimizer, tag_loss, train=(X[train_rows], Y[train_rows]), val=(X[val_rows], Y[val_rows]), metric=micro_f1)
+watch = dressage.watch(
+    model, optimizer, tag_loss, train=(X[train_rows], Y[train_rows]), val=(X[val_rows], Y[val_rows]), metric=micro_f1
+)
 for epoch in range(15):
     model.train()
     for batch in np.array_split(rng.permutation(train_rows), 140):

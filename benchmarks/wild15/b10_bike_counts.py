@@ -2,6 +2,7 @@
 
 cause: loss.shape_broadcast
 """
+
 import numpy as np
 import torch
 from torch import nn
@@ -18,12 +19,30 @@ class Hires(Dataset):
         temp = rng.normal(13, 8, n)
         rain = np.maximum(rng.normal(-0.5, 1, n), 0)
         wind = rng.gamma(3, 1.2, n)
-        rush = np.exp(-((hour - 8) / 1.6) ** 2) + 1.2 * np.exp(-((hour - 17.5) / 2) ** 2)
-        leisure = np.exp(-((hour - 14) / 4) ** 2)
-        rate = np.exp(0.4 + 1.6 * (rush * (1 - weekend) + 1.1 * leisure * weekend) + 0.05 * (temp - 13) - 0.0015 * (temp - 13) ** 2 - 0.7 * rain - 0.06 * wind)
+        rush = np.exp(-(((hour - 8) / 1.6) ** 2)) + 1.2 * np.exp(-(((hour - 17.5) / 2) ** 2))
+        leisure = np.exp(-(((hour - 14) / 4) ** 2))
+        rate = np.exp(
+            0.4
+            + 1.6 * (rush * (1 - weekend) + 1.1 * leisure * weekend)
+            + 0.05 * (temp - 13)
+            - 0.0015 * (temp - 13) ** 2
+            - 0.7 * rain
+            - 0.06 * wind
+        )
         self.counts = torch.tensor(rng.poisson(rate), dtype=torch.float32)
         h = hour / 24 * 2 * np.pi
-        cols = [np.sin(h), np.cos(h), np.sin(2 * h), np.cos(2 * h), np.sin(3 * h), np.cos(3 * h), weekend, (temp - 13) / 8, rain / 0.5 - 0.4, (wind - 3.6) / 2]
+        cols = [
+            np.sin(h),
+            np.cos(h),
+            np.sin(2 * h),
+            np.cos(2 * h),
+            np.sin(3 * h),
+            np.cos(3 * h),
+            weekend,
+            (temp - 13) / 8,
+            rain / 0.5 - 0.4,
+            (wind - 3.6) / 2,
+        ]
         self.features = torch.tensor(np.stack(cols, 1), dtype=torch.float32)
 
     def __len__(self):

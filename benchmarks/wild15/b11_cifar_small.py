@@ -2,6 +2,7 @@
 
 cause: eval.train_mode_at_eval
 """
+
 import torch
 import torch.nn as nn
 import torch.optim as optim
@@ -9,7 +10,10 @@ import torch.optim as optim
 from kit import FIX, cifar, done, dressage
 
 xa, ya, xb, yb = cifar(4000, 1000)
-prep = lambda a: (torch.from_numpy(a).permute(0, 3, 1, 2).float() / 255 - torch.tensor([0.491, 0.482, 0.447]).view(3, 1, 1)) / torch.tensor([0.247, 0.243, 0.262]).view(3, 1, 1)
+prep = lambda a: (
+    (torch.from_numpy(a).permute(0, 3, 1, 2).float() / 255 - torch.tensor([0.491, 0.482, 0.447]).view(3, 1, 1))
+    / torch.tensor([0.247, 0.243, 0.262]).view(3, 1, 1)
+)
 trainset = torch.utils.data.TensorDataset(prep(xa), torch.from_numpy(ya))
 testset = torch.utils.data.TensorDataset(prep(xb), torch.from_numpy(yb))
 trainloader = torch.utils.data.DataLoader(trainset, batch_size=32, shuffle=True)
@@ -20,10 +24,16 @@ class Net(nn.Module):
     def __init__(self):
         super().__init__()
         self.conv = nn.Sequential(
-            nn.Conv2d(3, 16, 3, stride=2, padding=1), nn.ReLU(),
-            nn.Conv2d(16, 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Dropout2d(0.2),
+            nn.Conv2d(3, 16, 3, stride=2, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(16, 32, 3, padding=1),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Dropout2d(0.2),
         )
-        self.fc = nn.Sequential(nn.Flatten(), nn.Linear(32 * 8 * 8, 128), nn.ReLU(), nn.Dropout(0.5), nn.Linear(128, 10))
+        self.fc = nn.Sequential(
+            nn.Flatten(), nn.Linear(32 * 8 * 8, 128), nn.ReLU(), nn.Dropout(0.5), nn.Linear(128, 10)
+        )
 
     def forward(self, x):
         return self.fc(self.conv(x))

@@ -2,6 +2,7 @@
 
 cause: optim.frozen_params
 """
+
 import numpy as np
 import torch
 from torch import nn
@@ -12,7 +13,15 @@ from kit import FIX, SEED, done, dressage
 def guests(n, rng):
     x = rng.normal(size=(n, 14))
     x[:, :4] = rng.integers(0, 2, (n, 4)) * 2 - 1
-    taste = 1.1 * x[:, 4] * x[:, 0] + 0.9 * x[:, 5] - 1.2 * np.maximum(x[:, 6], 0) + 0.9 * x[:, 7] * x[:, 8] + 0.7 * x[:, 9] * x[:, 1] - 0.6 * np.abs(x[:, 10]) + 0.5 * x[:, 2]
+    taste = (
+        1.1 * x[:, 4] * x[:, 0]
+        + 0.9 * x[:, 5]
+        - 1.2 * np.maximum(x[:, 6], 0)
+        + 0.9 * x[:, 7] * x[:, 8]
+        + 0.7 * x[:, 9] * x[:, 1]
+        - 0.6 * np.abs(x[:, 10])
+        + 0.5 * x[:, 2]
+    )
     taste = taste + rng.normal(0, 0.45, n)
     stars = 1 + np.digitize(taste, [-2.4, -1.2, 0.0, 1.3])
     return x.astype(np.float32), stars.astype(np.int64)

@@ -2,12 +2,13 @@
 
 cause: loss.double_softmax
 """
+
 import numpy as np
 import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from kit import FIX, SEED, done, dressage, sentences
+from kit import FIX, done, dressage, sentences
 
 SEQ_LEN = 40
 text = "\n".join(line for line, _ in sentences(1800))
@@ -67,7 +68,10 @@ for epoch in range(6):
             out = model(xb)
             losses.append(lm_loss(out, yb).item())
             accs.append(char_accuracy(out, yb))
-    print(f"epoch {epoch}: train {loss.item():.3f} val {np.mean(losses):.3f} next-char acc {np.mean(accs):.3f} steps {(epoch + 1) * len(train_loader)}")
+    print(
+        f"epoch {epoch}: train {loss.item():.3f} val {np.mean(losses):.3f} next-char acc {np.mean(accs):.3f} "
+        f"steps {(epoch + 1) * len(train_loader)}"
+    )
     watch.validated(loss=np.mean(losses), metric=np.mean(accs))
 
 done(watch, np.mean(accs))

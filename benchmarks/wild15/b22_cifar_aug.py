@@ -2,6 +2,7 @@
 
 cause: optim.schedule_collapsed
 """
+
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
@@ -35,7 +36,9 @@ class Cifar(Dataset):
 
 
 def block(i, o):
-    return nn.Sequential(nn.Conv2d(i, o, 3, padding=1, bias=False), nn.BatchNorm2d(o), nn.ReLU(inplace=True), nn.MaxPool2d(2))
+    return nn.Sequential(
+        nn.Conv2d(i, o, 3, padding=1, bias=False), nn.BatchNorm2d(o), nn.ReLU(inplace=True), nn.MaxPool2d(2)
+    )
 
 
 def accuracy(logits, target):

@@ -2,6 +2,7 @@
 
 cause: optim.no_zero_grad
 """
+
 import numpy as np
 import torch
 from torch import nn
@@ -16,7 +17,12 @@ for t in range(1, len(hours)):
     weather[t] = 0.97 * weather[t - 1] + rng.normal(0, 0.7)
 temp = temp + weather
 weekend = ((hours // 24) % 7 >= 5).astype(float)
-load = 50 + 12 * np.sin(2 * np.pi * (hours - 7) / 24) * (1 - 0.5 * weekend) + 5 * np.sin(4 * np.pi * (hours - 3) / 24) - 6 * weekend
+load = (
+    50
+    + 12 * np.sin(2 * np.pi * (hours - 7) / 24) * (1 - 0.5 * weekend)
+    + 5 * np.sin(4 * np.pi * (hours - 3) / 24)
+    - 6 * weekend
+)
 load = load + 0.05 * (temp - 5) ** 2
 noise = np.zeros(len(hours))
 for t in range(1, len(hours)):
@@ -40,9 +46,16 @@ X_train, y_train = windows(0, split)
 X_val, y_val = windows(split, len(hours))
 
 net = nn.Sequential(
-    nn.Conv1d(2, 24, 5, padding=2), nn.ReLU(), nn.MaxPool1d(2),
-    nn.Conv1d(24, 32, 5, padding=2), nn.ReLU(), nn.MaxPool1d(2),
-    nn.Flatten(), nn.Linear(32 * 18, 64), nn.ReLU(), nn.Linear(64, 1),
+    nn.Conv1d(2, 24, 5, padding=2),
+    nn.ReLU(),
+    nn.MaxPool1d(2),
+    nn.Conv1d(24, 32, 5, padding=2),
+    nn.ReLU(),
+    nn.MaxPool1d(2),
+    nn.Flatten(),
+    nn.Linear(32 * 18, 64),
+    nn.ReLU(),
+    nn.Linear(64, 1),
 )
 opt = torch.optim.Adam(net.parameters(), lr=5e-4)
 mse = nn.MSELoss()
@@ -70,6 +83,15 @@ for epoch in range(12):
     with torch.no_grad():
         pv = net(X_val)
         vl = mse(pv, y_val).item()
-    print("epoch", epoch, "val mse", round(vl, 4), "r2", round(r2(pv, y_val), 4), "persistence", round(r2(X_val[:, 0, -1:], y_val), 4))
+    print(
+        "epoch",
+        epoch,
+        "val mse",
+        round(vl, 4),
+        "r2",
+        round(r2(pv, y_val), 4),
+        "persistence",
+        round(r2(X_val[:, 0, -1:], y_val), 4),
+    )
     watch.validated(loss=vl, metric=r2(pv, y_val))
 done(watch, r2(pv, y_val))

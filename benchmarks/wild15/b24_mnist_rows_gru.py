@@ -2,6 +2,7 @@
 
 cause: loss.sum_reduction
 """
+
 from types import SimpleNamespace
 
 import torch

@@ -2,6 +2,7 @@
 
 cause: data.class_imbalance
 """
+
 import numpy as np
 import torch
 from sklearn.metrics import balanced_accuracy_score
@@ -23,8 +24,14 @@ def make_claims(n, rng):
     risk_region = np.array([0, 0.8, -0.4, 0.3, 1.2, -0.8, 0, 0.5, -0.2, 0.9, -1, 0.1])
     risk_product = np.array([0.4, -0.6, 1.0, 0, -0.3, 0.6])
     z = (
-        1.1 * (np.log(amount) - 7) + risk_region[region] + risk_product[product] * (channel == 2) * 2
-        + 0.7 * previous - 0.25 * tenure + 0.05 * delay - 0.02 * (age - 45) + rng.normal(0, 0.5, n)
+        1.1 * (np.log(amount) - 7)
+        + risk_region[region]
+        + risk_product[product] * (channel == 2) * 2
+        + 0.7 * previous
+        - 0.25 * tenure
+        + 0.05 * delay
+        - 0.02 * (age - 45)
+        + rng.normal(0, 0.5, n)
     )
     y = (rng.uniform(size=n) < 1 / (1 + np.exp(-(z - 4.9)))).astype(np.float32)
     cats = np.stack([region, product, channel], 1)
@@ -37,7 +44,12 @@ class ClaimNet(nn.Module):
         super().__init__()
         self.embs = nn.ModuleList([nn.Embedding(s, 4) for s in sizes])
         self.mlp = nn.Sequential(
-            nn.Linear(4 * len(sizes) + n_num, 48), nn.ReLU(), nn.Dropout(0.1), nn.Linear(48, 24), nn.ReLU(), nn.Linear(24, 1)
+            nn.Linear(4 * len(sizes) + n_num, 48),
+            nn.ReLU(),
+            nn.Dropout(0.1),
+            nn.Linear(48, 24),
+            nn.ReLU(),
+            nn.Linear(24, 1),
         )
         self.k = len(sizes)
 
@@ -79,7 +91,10 @@ for epoch in range(15):
         logits = torch.cat([model(xb) for xb, _ in valid_dl])
     target = y[n_train:]
     vloss, score = loss_fn(logits, target).item(), bal_acc(logits, target)
-    print(f"{epoch:2d} loss {loss.item():.4f} val {vloss:.4f} balanced acc {score:.4f} plain acc {((logits > 0) == (target > 0)).float().mean():.4f}")
+    print(
+        f"{epoch:2d} loss {loss.item():.4f} val {vloss:.4f} balanced acc {score:.4f} "
+        f"plain acc {((logits > 0) == (target > 0)).float().mean():.4f}"
+    )
     watch.validated(loss=vloss, metric=score)
 
 done(watch, score)

@@ -2,6 +2,7 @@
 
 cause: data.target_unscaled
 """
+
 import numpy as np
 import torch
 import torch.nn as nn
@@ -19,7 +20,12 @@ floor = rng.integers(0, 9, N)
 year = rng.integers(1900, 2024, N)
 per_m2 = rng.uniform(90, 260, 20)
 factor = np.array([1.0, 1.15, 0.9, 1.3, 1.05])
-rent = area * per_m2[district] * factor[kind] * (1 + 0.02 * floor) + 900 * rooms + 12 * np.abs(year - 1960) + rng.normal(0, 900, N)
+rent = (
+    area * per_m2[district] * factor[kind] * (1 + 0.02 * floor)
+    + 900 * rooms
+    + 12 * np.abs(year - 1960)
+    + rng.normal(0, 900, N)
+)
 
 numeric = np.stack([area, rooms, floor, year], 1)
 order = rng.permutation(N)
@@ -39,7 +45,9 @@ class RentModel(nn.Module):
         super().__init__()
         self.district = nn.Embedding(20, config["emb"])
         self.kind = nn.Embedding(5, 3)
-        self.body = nn.Sequential(nn.Linear(config["emb"] + 3 + 4, 64), nn.ReLU(), nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 1))
+        self.body = nn.Sequential(
+            nn.Linear(config["emb"] + 3 + 4, 64), nn.ReLU(), nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 1)
+        )
 
     def forward(self, x):
         d, k = self.district(x[:, 0].long()), self.kind(x[:, 1].long())

@@ -2,6 +2,7 @@
 
 cause: eval.overfit
 """
+
 import numpy as np
 import torch
 from sklearn.datasets import load_diabetes
@@ -9,7 +10,7 @@ from sklearn.model_selection import train_test_split
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
-from kit import FIX, SEED, done, dressage
+from kit import FIX, done, dressage
 
 
 class Patients(Dataset):
@@ -29,7 +30,13 @@ class Net(nn.Module):
         super().__init__()
         self.sex = nn.Embedding(2, 2)
         self.layers = nn.Sequential(
-            nn.Linear(11, width), nn.ReLU(), nn.Dropout(p), nn.Linear(width, width), nn.ReLU(), nn.Dropout(p), nn.Linear(width, 1)
+            nn.Linear(11, width),
+            nn.ReLU(),
+            nn.Dropout(p),
+            nn.Linear(width, width),
+            nn.ReLU(),
+            nn.Dropout(p),
+            nn.Linear(width, 1),
         )
 
     def forward(self, x):

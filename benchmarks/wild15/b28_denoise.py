@@ -2,6 +2,7 @@
 
 cause: optim.over_regularised
 """
+
 import torch
 from torch import nn
 

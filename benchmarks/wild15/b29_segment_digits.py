@@ -2,6 +2,7 @@
 
 cause: model.missing_nonlinearity
 """
+
 import numpy as np
 import torch
 from torch import nn

@@ -2,6 +2,7 @@
 
 cause: optim.lr_too_high
 """
+
 import torch
 import torch.nn as nn
 from torch.utils.data import DataLoader, TensorDataset

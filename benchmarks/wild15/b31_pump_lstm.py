@@ -2,6 +2,7 @@
 
 cause: data.unscaled_inputs
 """
+
 import numpy as np
 import torch
 from torch import nn

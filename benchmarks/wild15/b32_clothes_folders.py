@@ -2,6 +2,7 @@
 
 cause: data.split_shift
 """
+
 import numpy as np
 import torch
 import torch.nn as nn
@@ -64,9 +65,17 @@ train = Batches(images[:split], labels[:split], 40, True)
 val = Batches(images[split:], labels[split:], 200, False)
 
 model = nn.Sequential(
-    nn.Conv2d(1, 16, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
-    nn.Conv2d(16, 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
-    nn.Flatten(), nn.Dropout(0.2), nn.Linear(32 * 49, 64), nn.ReLU(), nn.Linear(64, 10),
+    nn.Conv2d(1, 16, 3, padding=1),
+    nn.ReLU(),
+    nn.MaxPool2d(2),
+    nn.Conv2d(16, 32, 3, padding=1),
+    nn.ReLU(),
+    nn.MaxPool2d(2),
+    nn.Flatten(),
+    nn.Dropout(0.2),
+    nn.Linear(32 * 49, 64),
+    nn.ReLU(),
+    nn.Linear(64, 10),
 )
 criterion = nn.CrossEntropyLoss()
 optimizer = torch.optim.Adam(model.parameters(), lr=1.5e-3)

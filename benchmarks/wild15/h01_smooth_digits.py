@@ -1,4 +1,5 @@
 """Read handwritten digits with a small convolutional network, smoothed labels and a cosine schedule."""
+
 import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
@@ -17,9 +18,16 @@ train_loader = DataLoader(digits("train", 6000), batch_size=64, shuffle=True)
 val_loader = DataLoader(digits("t10k", 2000), batch_size=500)
 
 model = nn.Sequential(
-    nn.Conv2d(1, 16, 5, stride=2, padding=2), nn.ReLU(),
-    nn.Conv2d(16, 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
-    nn.Flatten(), nn.Dropout(0.3), nn.Linear(32 * 49, 64), nn.ReLU(), nn.Linear(64, 10),
+    nn.Conv2d(1, 16, 5, stride=2, padding=2),
+    nn.ReLU(),
+    nn.Conv2d(16, 32, 3, padding=1),
+    nn.ReLU(),
+    nn.MaxPool2d(2),
+    nn.Flatten(),
+    nn.Dropout(0.3),
+    nn.Linear(32 * 49, 64),
+    nn.ReLU(),
+    nn.Linear(64, 10),
 )
 loss_fn = nn.CrossEntropyLoss(label_smoothing=0.1)
 optimizer = torch.optim.SGD(model.parameters(), lr=0.03, momentum=0.9, nesterov=True, weight_decay=5e-4)

@@ -1,4 +1,5 @@
 """Predict how far diabetes will have progressed in a year, from ten measurements of 442 patients."""
+
 import numpy as np
 import torch
 from sklearn.datasets import load_diabetes
@@ -13,7 +14,10 @@ def prepare(seed, n_val=132):
     tr, va = order[n_val:], order[:n_val]
     sx, sy = StandardScaler().fit(X[tr]), StandardScaler().fit(y[tr, None])
     as_tensor = lambda a: torch.tensor(a, dtype=torch.float32)
-    return [as_tensor(a) for a in (sx.transform(X[tr]), sy.transform(y[tr, None]), sx.transform(X[va]), sy.transform(y[va, None]))]
+    return [
+        as_tensor(a)
+        for a in (sx.transform(X[tr]), sy.transform(y[tr, None]), sx.transform(X[va]), sy.transform(y[va, None]))
+    ]
 
 
 def r2(pred, target):
@@ -22,7 +26,12 @@ def r2(pred, target):
 
 def train(config):
     x, y, vx, vy = prepare(SEED)
-    model = torch.nn.Sequential(torch.nn.Linear(10, config["hidden"]), torch.nn.Tanh(), torch.nn.Dropout(config["dropout"]), torch.nn.Linear(config["hidden"], 1))
+    model = torch.nn.Sequential(
+        torch.nn.Linear(10, config["hidden"]),
+        torch.nn.Tanh(),
+        torch.nn.Dropout(config["dropout"]),
+        torch.nn.Linear(config["hidden"], 1),
+    )
     loss_fn = torch.nn.MSELoss()
     optimizer = torch.optim.AdamW(model.parameters(), lr=config["lr"], weight_decay=config["decay"])
     schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.05, total_iters=config["epochs"])

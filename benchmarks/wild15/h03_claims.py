@@ -1,4 +1,5 @@
 """Expected number of insurance claims a year, most policies having none."""
+
 import numpy as np
 import torch
 from torch import nn
@@ -13,7 +14,9 @@ class Policies(Dataset):
         age, power, bonus = rng.uniform(18, 80, n), rng.normal(0, 1, n), rng.exponential(1.0, n)
         self.x = torch.tensor(np.stack([(age - 49) / 18, power, bonus - 1], 1), dtype=torch.float32)
         level = np.random.default_rng(3).normal(0, 0.6, 12)
-        rate = np.exp(-2.6 + level[self.region.numpy()] + 1.5 * ((age - 50) / 30) ** 2 + 0.5 * power + 0.55 * np.minimum(bonus, 3))
+        rate = np.exp(
+            -2.6 + level[self.region.numpy()] + 1.5 * ((age - 50) / 30) ** 2 + 0.5 * power + 0.55 * np.minimum(bonus, 3)
+        )
         self.y = torch.tensor(rng.poisson(rate), dtype=torch.float32)
 
     def __len__(self):

@@ -1,4 +1,5 @@
 """Four yes-or-no traits of an 8x8 digit: odd, above four, prime, has a closed loop."""
+
 import numpy as np
 import torch
 import torch.nn as nn
@@ -36,8 +37,12 @@ class Fitter:
         self.net, self.epochs, self.batch = net, epochs, batch
         self.loss = nn.BCEWithLogitsLoss()
         self.opt = torch.optim.AdamW(net.parameters(), lr=3e-3, weight_decay=0.01)
-        self.sched = torch.optim.lr_scheduler.OneCycleLR(self.opt, 6e-3, total_steps=epochs * (-(-len(X_train) // batch)))
-        self.watch = dressage.watch(net, self.opt, self.loss, train=(X_train, T_train), val=(X_val, T_val), metric=self.trait_accuracy)
+        self.sched = torch.optim.lr_scheduler.OneCycleLR(
+            self.opt, 6e-3, total_steps=epochs * (-(-len(X_train) // batch))
+        )
+        self.watch = dressage.watch(
+            net, self.opt, self.loss, train=(X_train, T_train), val=(X_val, T_val), metric=self.trait_accuracy
+        )
 
     @staticmethod
     def trait_accuracy(output, target):

@@ -1,4 +1,5 @@
 """Rank card payments by how likely they are fraud; about one in twenty is."""
+
 import numpy as np
 import torch
 from sklearn.metrics import roc_auc_score
@@ -13,8 +14,15 @@ def payments(n, seed):
     x[:, 0] = g.gamma(2, 1, n)
     x[:, 1] = g.uniform(0, 24, n)
     x[:, 2] = g.random(n) < 0.2
-    night = np.exp(-(((x[:, 1] + 12) % 24 - 15) / 3) ** 2)
-    s = 1.6 * (np.log(x[:, 0]) - 0.4) + 2.4 * night + 1.8 * x[:, 2] + 1.5 * x[:, 3] - 1.3 * x[:, 4] + 1.2 * x[:, 5] * x[:, 2]
+    night = np.exp(-((((x[:, 1] + 12) % 24 - 15) / 3) ** 2))
+    s = (
+        1.6 * (np.log(x[:, 0]) - 0.4)
+        + 2.4 * night
+        + 1.8 * x[:, 2]
+        + 1.5 * x[:, 3]
+        - 1.3 * x[:, 4]
+        + 1.2 * x[:, 5] * x[:, 2]
+    )
     y = (s * 1.6 + g.logistic(0, 0.8, n) > 9.0).astype(np.float32)
     hour = x[:, 1] / 24 * 2 * np.pi
     cols = [np.log(x[:, 0]), np.sin(hour), np.cos(hour)] + [x[:, k] for k in range(2, 10)]
@@ -29,8 +37,13 @@ train_loader = DataLoader(to_set(X_train, y_train), batch_size=100, shuffle=True
 val_loader = DataLoader(to_set(X_val, y_val), batch_size=1000)
 
 model = torch.nn.Sequential(
-    torch.nn.Linear(11, 32), torch.nn.GELU(), torch.nn.LayerNorm(32),
-    torch.nn.Linear(32, 16), torch.nn.GELU(), torch.nn.Linear(16, 1))
+    torch.nn.Linear(11, 32),
+    torch.nn.GELU(),
+    torch.nn.LayerNorm(32),
+    torch.nn.Linear(32, 16),
+    torch.nn.GELU(),
+    torch.nn.Linear(16, 1),
+)
 criterion = torch.nn.BCEWithLogitsLoss()
 optimizer = torch.optim.AdamW(model.parameters(), lr=1.5e-3, weight_decay=0.02)
 scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=10)

@@ -1,4 +1,5 @@
 """Tells which of three packages a line of documentation belongs to: TF-IDF columns into a small network with strong dropout."""
+
 import torch
 from sklearn.feature_extraction.text import TfidfVectorizer
 from torch import nn
@@ -17,7 +18,9 @@ X_train, X_val, y_train, y_val = X[:cut], X[cut:], labels[:cut], labels[cut:]
 class SparseMLP(nn.Module):
     def __init__(self, n_in, hidden=64):
         super().__init__()
-        self.stack = nn.Sequential(nn.Dropout(0.3), nn.Linear(n_in, hidden), nn.ReLU(), nn.Dropout(0.6), nn.Linear(hidden, 3))
+        self.stack = nn.Sequential(
+            nn.Dropout(0.3), nn.Linear(n_in, hidden), nn.ReLU(), nn.Dropout(0.6), nn.Linear(hidden, 3)
+        )
 
     def forward(self, x):
         return self.stack(x)

@@ -1,4 +1,5 @@
-"""Classifies single heartbeats (normal, early, wide, inverted T) from a noisy ECG with a residual 1-d CNN, cosine schedule to zero."""
+"""Classifies single heartbeats (normal, early, wide, inverted T) from a noisy ECG with a residual 1-d CNN, cosine to zero."""
+
 import math
 
 import numpy as np
@@ -26,7 +27,12 @@ def heartbeat(kind, rng, n=96):
         width *= 1.8
     if kind == 3:
         t_height = -t_height
-    x = bump(t, p, 0.03, p_height) + bump(t, q, width, rng.uniform(0.8, 1.2)) - bump(t, q + 2.2 * width, width, rng.uniform(0.1, 0.35)) + bump(t, tw, 0.05, t_height)
+    x = (
+        bump(t, p, 0.03, p_height)
+        + bump(t, q, width, rng.uniform(0.8, 1.2))
+        - bump(t, q + 2.2 * width, width, rng.uniform(0.1, 0.35))
+        + bump(t, tw, 0.05, t_height)
+    )
     x = x + 0.15 * np.sin(2 * np.pi * (rng.uniform(0.3, 1) * t + rng.uniform()))
     return x + rng.normal(0, 0.12, n)
 
@@ -67,10 +73,20 @@ def main(epochs=10, lr=0.05):
     train, val = Beats(3000, 50 + SEED, True), Beats(1000, 90 + SEED, False)
     train_loader = DataLoader(train, batch_size=50, shuffle=True)
     val_loader = DataLoader(val, batch_size=250)
-    net = nn.Sequential(nn.Conv1d(1, 16, 7, stride=2, padding=3), Res(16), nn.MaxPool1d(2), Res(16), nn.Flatten(), nn.Dropout(0.3), nn.Linear(16 * 24, 4))
+    net = nn.Sequential(
+        nn.Conv1d(1, 16, 7, stride=2, padding=3),
+        Res(16),
+        nn.MaxPool1d(2),
+        Res(16),
+        nn.Flatten(),
+        nn.Dropout(0.3),
+        nn.Linear(16 * 24, 4),
+    )
     opt = torch.optim.SGD(net.parameters(), lr=lr, momentum=0.9, nesterov=True, weight_decay=1e-3)
     total = epochs * len(train_loader)
-    sched = torch.optim.lr_scheduler.LambdaLR(opt, lambda s: min(1, (s + 1) / 30) * 0.5 * (1 + math.cos(math.pi * s / total)))
+    sched = torch.optim.lr_scheduler.LambdaLR(
+        opt, lambda s: min(1, (s + 1) / 30) * 0.5 * (1 + math.cos(math.pi * s / total))
+    )
     criterion = nn.CrossEntropyLoss()
     watch = dressage.watch(net, opt, criterion, train=train_loader, val=val_loader, metric=accuracy)
     for epoch in range(epochs):

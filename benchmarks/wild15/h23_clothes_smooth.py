@@ -1,4 +1,5 @@
 """Fashion-MNIST with label smoothing, flips, shifts and erased squares; a small CNN with a one-cycle rate."""
+
 import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
@@ -28,14 +29,26 @@ train = DataLoader(tensors("train", 5000), batch_size=BATCH, shuffle=True, drop_
 valid = DataLoader(tensors("t10k", 2000), batch_size=500)
 
 model = nn.Sequential(
-    nn.Conv2d(1, 16, 3, padding=1, bias=False), nn.BatchNorm2d(16), nn.ReLU(), nn.MaxPool2d(2),
-    nn.Conv2d(16, 32, 3, padding=1, bias=False), nn.BatchNorm2d(32), nn.ReLU(), nn.MaxPool2d(2),
-    nn.Flatten(), nn.Linear(32 * 49, 96), nn.ReLU(), nn.Dropout(0.2), nn.Linear(96, 10),
+    nn.Conv2d(1, 16, 3, padding=1, bias=False),
+    nn.BatchNorm2d(16),
+    nn.ReLU(),
+    nn.MaxPool2d(2),
+    nn.Conv2d(16, 32, 3, padding=1, bias=False),
+    nn.BatchNorm2d(32),
+    nn.ReLU(),
+    nn.MaxPool2d(2),
+    nn.Flatten(),
+    nn.Linear(32 * 49, 96),
+    nn.ReLU(),
+    nn.Dropout(0.2),
+    nn.Linear(96, 10),
 )
 loss_fn = nn.CrossEntropyLoss(label_smoothing=0.1)
 optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.02)
 scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=4e-3, total_steps=EPOCHS * len(train))
-watch = dressage.watch(model, optimizer, loss_fn, train=train, val=valid, metric=lambda out, y: (out.argmax(1) == y).float().mean().item())
+watch = dressage.watch(
+    model, optimizer, loss_fn, train=train, val=valid, metric=lambda out, y: (out.argmax(1) == y).float().mean().item()
+)
 
 for epoch in range(EPOCHS):
     model.train()

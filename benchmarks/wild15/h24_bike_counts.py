@@ -1,4 +1,5 @@
 """Counts of rented bikes per station and hour: Poisson loss, embeddings for station, hour and weekday (many zeros)."""
+
 import numpy as np
 import torch
 from torch import nn
@@ -13,7 +14,14 @@ def generate(n, rng):
     size = np.random.default_rng(5).normal(0, 0.7, 30)
     commute = np.exp(-((hour - 8) ** 2) / 4) + np.exp(-((hour - 17) ** 2) / 6)
     leisure = np.exp(-((hour - 14) ** 2) / 18)
-    log_rate = -1.6 + size[station] + np.where(day < 5, 2.6 * commute, 2.0 * leisure) + 0.04 * temp - 0.0012 * (temp - 20).clip(0) ** 2 - 0.5 * rain
+    log_rate = (
+        -1.6
+        + size[station]
+        + np.where(day < 5, 2.6 * commute, 2.0 * leisure)
+        + 0.04 * temp
+        - 0.0012 * (temp - 20).clip(0) ** 2
+        - 0.5 * rain
+    )
     x = np.column_stack([station, hour, day, (temp - 14) / 8, rain])
     return x.astype(np.float32), rng.poisson(np.exp(log_rate)).astype(np.float32), np.exp(log_rate)
 

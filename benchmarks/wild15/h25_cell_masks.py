@@ -1,4 +1,5 @@
 """Finds small bright cells in noisy microscope images: a two-level U-Net, few foreground pixels, BCE plus Dice."""
+
 import numpy as np
 import torch
 from torch import nn
@@ -14,7 +15,9 @@ def sample(rng, s=32):
         a, b, th = rng.uniform(1.8, 3.6), rng.uniform(1.5, 2.6), rng.uniform(0, np.pi)
         u, v = (yy - cy) * np.cos(th) + (xx - cx) * np.sin(th), -(yy - cy) * np.sin(th) + (xx - cx) * np.cos(th)
         mask |= (u / a) ** 2 + (v / b) ** 2 < 1
-    shade = 0.6 * np.sin(xx / rng.uniform(6, 12) + rng.uniform(0, 6)) * np.sin(yy / rng.uniform(6, 12) + rng.uniform(0, 6))
+    shade = (
+        0.6 * np.sin(xx / rng.uniform(6, 12) + rng.uniform(0, 6)) * np.sin(yy / rng.uniform(6, 12) + rng.uniform(0, 6))
+    )
     image = shade + 0.9 * mask + rng.normal(0, 0.4, (s, s))
     return image, mask
 
@@ -27,7 +30,14 @@ def make(n, seed):
 
 
 def double(i, o):
-    return nn.Sequential(nn.Conv2d(i, o, 3, padding=1), nn.BatchNorm2d(o), nn.ReLU(), nn.Conv2d(o, o, 3, padding=1), nn.BatchNorm2d(o), nn.ReLU())
+    return nn.Sequential(
+        nn.Conv2d(i, o, 3, padding=1),
+        nn.BatchNorm2d(o),
+        nn.ReLU(),
+        nn.Conv2d(o, o, 3, padding=1),
+        nn.BatchNorm2d(o),
+        nn.ReLU(),
+    )
 
 
 class UNet(nn.Module):
