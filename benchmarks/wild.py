@@ -1,6 +1,6 @@
 """Scripts as people write them, with a fault or healthy: what `dressage.watch`, with its two lines, says of each.
 
-    DRESSAGE_TEST_DATA=FOLDER python benchmarks/wild.py [WORD ...] [--place wild|wild2/a|wild2/b|wild3|...|wild14] [--twins]
+    DRESSAGE_TEST_DATA=FOLDER python benchmarks/wild.py [WORD ...] [--place wild|wild2/a|wild2/b|wild3|...|wild15] [--twins]
 
 A script names the causes that are right answers in its first lines; `--twins` runs the repaired ones too, watched.
 What they share is wild/kit.py; by hand: `WATCH=1 FIX=0 PYTHONPATH=benchmarks/wild python benchmarks/wild2/a/b01_...py`.

@@ -198,7 +198,7 @@ def _is_believable(change: Change, run: Run, found: Race, case: Case, *, end: bo
         return hardly and not control.diverged and is_slow(case.telemetry)
     if change.id == SMALL:
         return _by_statistics(case, run)
-    if change.id == "data.unscaled_inputs" and _is_sound(case):  # then it is not they that close the units inside
+    if change.id == "data.unscaled_inputs" and is_sound(case):  # then it is not they that close the units inside
         return not run.metric - control.metric < SLOWER and not saturated(case.telemetry)
     if change.id == "optim.vanishing_gradients":
         return gradient_ratio(case.telemetry) < VANISHED
@@ -209,7 +209,7 @@ def _is_believable(change: Change, run: Run, found: Race, case: Case, *, end: bo
     return True
 
 
-def _is_sound(case: Case) -> bool:
+def is_sound(case: Case) -> bool:
     """Whether the inputs have a size of about 1 and lie about 0: standardised they are learned from sooner, as any are."""
     rows = case.subject.train
     scale = None if rows is None else scale_of(rows.x)

@@ -52,6 +52,7 @@ from dressage.watch.scaled import scaled_gradients
 from dressage.watch.signs import signs_at_the_end
 from dressage.watch.slow import learns_slowly
 from dressage.watch.struggle import struggles, supported, suspected
+from dressage.watch.summed import summed
 from dressage.watch.validation import noise_does_harm, prepared_otherwise, unlearned_class
 
 ASKED = "what is learned are inputs of the network, and not the network: nothing of its training was checked"
@@ -177,6 +178,7 @@ def _ended(case: Case, found: list[Finding]) -> list[Finding]:
     found = found + guarded(case, lambda c: at_the_end(c, found))
     found += [] if any(f.is_harmful and not f.is_symptom for f in found) else guarded(case, learns_slowly)
     found = guarded(case, lambda c: underfits_for_a_reason(c, found)) or found
+    found = guarded(case, lambda c: summed(c, found)) or found
     return guarded(case, lambda c: bettered(c, found)) or found
 
 
