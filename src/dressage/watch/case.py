@@ -94,6 +94,8 @@ class Case:
     """How the loop's loss was seen to hold more than what the outputs cost; empty where it was not."""
     examined: bool = False
     spent: float = 0.0
+    running: tuple[float, float] | None = None
+    """Of the examination that is under way: what was spent before it, and when it began."""
     reserve: float = 0.0
     """Seconds that are kept for the judgement at the end."""
     began: float = field(default_factory=work_seconds)
@@ -179,9 +181,16 @@ class Case:
         """Copies that are made of the live network meanwhile take rows that hold several inputs, and give what the loss takes."""
         return hooks_standing(self.model, self.replayed.unfold, self.pick)
 
+    def used(self) -> float:
+        """Seconds that examinations have taken, the one that is under way too: proofs have counted a part of it."""
+        if self.running is None:
+            return self.spent
+        before, began = self.running
+        return max(self.spent, before + work_seconds() - began)
+
     def time_left(self) -> float:
         """Seconds that examinations may still take."""
-        return max(self.seconds, 0.05 * (work_seconds() - self.began)) - self.spent - self.reserve
+        return max(self.seconds, 0.05 * (work_seconds() - self.began)) - self.used() - self.reserve
 
     def deadline(self, most: float = 1e9) -> float:
         """The moment by which an examination has to end."""

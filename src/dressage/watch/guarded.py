@@ -13,11 +13,11 @@ def guarded(case: Case, rule: Callable[[Case], list[Finding]]) -> list[Finding]:
     """What a rule finds; what the user's model or loss raises in it is noted, and never reaches the loop."""
     if case.time_left() <= 0:
         return []
-    before, began = case.spent, work_seconds()
+    before, case.running = case.running, case.running or (case.spent, work_seconds())
     try:
         return noted(case, rule)
     finally:
-        case.spent = max(case.spent, before + work_seconds() - began)  # of which proofs have counted a part
+        case.spent, case.running = case.used(), before
 
 
 def noted(case: Case, rule: Callable[[Case], list[Finding]]) -> list[Finding]:

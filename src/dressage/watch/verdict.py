@@ -174,12 +174,22 @@ def _ended(case: Case, found: list[Finding]) -> list[Finding]:
         found = [*found, *guarded(case, mislabelled)]
     found = guarded(case, lambda c: bettered(c, found)) or found
     is_explained = any(f.is_harmful and not f.is_symptom for f in found)
-    found += [] if is_explained else guarded(case, pairs) or guarded(case, added_penalty) or guarded(case, held_back)
+    found += [] if is_explained else _held_back(case)
     found = found + guarded(case, lambda c: at_the_end(c, found))
     found += [] if any(f.is_harmful and not f.is_symptom for f in found) else guarded(case, learns_slowly)
     found = guarded(case, lambda c: underfits_for_a_reason(c, found)) or found
     found = guarded(case, lambda c: summed(c, found)) or found
     return guarded(case, lambda c: bettered(c, found)) or found
+
+
+def _held_back(case: Case) -> list[Finding]:
+    """What holds a training back of which nothing else is told, the cheaper proofs first."""
+    return (
+        guarded(case, pairs)
+        or guarded(case, added_penalty)
+        or guarded(case, schedule_collapsed)
+        or guarded(case, held_back)
+    )
 
 
 def _standing(rule: Callable[[nn.Module, nn.Module, Optimizer, int], list[Finding]], case: Case) -> list[Finding]:
