@@ -10,7 +10,7 @@ import numpy as np
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-LARGEST = 1 << 30
+LARGEST = 1 << 28
 """Bytes of arrays up to which such an object is copied."""
 
 

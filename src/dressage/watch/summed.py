@@ -25,9 +25,11 @@ def summed(case: Case, found: list[Finding]) -> list[Finding]:
     harm = [f for f in found if f.is_harmful and not f.is_symptom]
     noted = next((f for f in found if f.id == SUMS and not f.is_harmful), None)
     rising = next((f for f in symptoms(case.telemetry) if f.id == RISES), None)
-    less = ("eval.underfit", "data.unscaled_inputs") if is_sound(case) else ("eval.underfit",)
     lab = case.lab(start=False)
-    if noted is None or rising is None or lab is None or any(f.id not in less for f in harm):
+    if noted is None or rising is None or lab is None:
+        return found
+    less = ("eval.underfit", "data.unscaled_inputs") if is_sound(case) else ("eval.underfit",)
+    if any(f.id not in less for f in harm):
         return found
     for mean in means_of(lab.loss_fn, lab.y):
         mended = advance(replace(lab, loss_fn=mean), STEPS, deadline=case.deadline(4))
