@@ -118,10 +118,11 @@ def test_weight_decay_that_holds_an_autoencoder_back(decay: float, cause: list[s
 
 
 def test_a_copy_is_better_by_points_and_by_a_part_of_the_error() -> None:
-    assert Ends(0.87, 0.92).is_better
-    assert not Ends(0.5, 0.55).is_better  # nine tenths of the error are left
-    assert not Ends(0.98, 0.995).is_better  # too few points
-    assert not Ends(0.9, 0.7).is_better
+    assert Ends(0.87, 0.92, 1000).is_better
+    assert not Ends(0.87, 0.92, 100).is_better  # as 87 and 92 of a hundred rows are
+    assert not Ends(0.5, 0.55, 100_000).is_better  # nine tenths of the error are left
+    assert not Ends(0.98, 0.995, 100_000).is_better  # too few points
+    assert not Ends(0.9, 0.7, 1000).is_better
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -22,8 +23,9 @@ from dressage.watch.widen import FEW, NARROW, narrowest, widened
 
 GAIN, LESS = 0.03, 0.75
 """Of the metric that the copy has to be ahead, and the part of the network's error, 1 − metric, that it may keep."""
+SURE = 2.0
 SECONDS, ENOUGH = 8.0, 100
-"""For a copy; and validation rows below which a score moves by chance as far."""
+"""For a copy; and validation rows below which nothing is asked."""
 ALL = 1 << 20
 """Rows: all that were sampled."""
 LINES, REGULARISED = "model.missing_nonlinearity", "optim.over_regularised"
@@ -36,11 +38,15 @@ class Ends:
 
     as_it_is: float
     anew: float
+    rows: int
+    """Of the validation."""
 
     @property
     def is_better(self) -> bool:
-        """Whether the copy is ahead by more than chance gives."""
-        return self.anew >= self.as_it_is + GAIN and 1 - self.anew <= LESS * (1 - self.as_it_is)
+        """Whether the copy is ahead by more than chance gives: two standard errors, √((e + e′) / n) at most of two shares e, e′."""
+        wrong, left = 1 - self.as_it_is, 1 - self.anew
+        chance = SURE * math.sqrt(max(wrong + left, 0.0) / self.rows)
+        return wrong - left >= max(GAIN, chance) and left <= LESS * wrong
 
 
 def ends(case: Case, lab: Lab, given: tuple[Tensor, Tensor] | None = None) -> Ends | None:
@@ -58,7 +64,7 @@ def ends(case: Case, lab: Lab, given: tuple[Tensor, Tensor] | None = None) -> En
         return None
     x, y = (rows.x, rows.y) if given is None else given
     now = metric.of(outputs_of(copy_of(case.model), rows.x).cpu(), rows.y)
-    return Ends(now, metric.of(outputs_of(copy.model, x).cpu(), y))
+    return Ends(now, metric.of(outputs_of(copy.model, x).cpu(), y), len(rows))
 
 
 def scaled(case: Case, cause: str) -> Ends | None:
@@ -115,7 +121,7 @@ def _wider(case: Case) -> Finding | None:
         rate = float(case.start[1].param_groups[0]["lr"]) if case.start is not None else 1e-3
         labs = _at(labs[0], rate), _at(labs[1], rate)
     plain, wide = ends(case, labs[0]), ends(case, labs[1])
-    if plain is None or wide is None or not Ends(max(plain.anew, wide.as_it_is), wide.anew).is_better:
+    if plain is None or wide is None or not replace(wide, as_it_is=max(plain.anew, wide.as_it_is)).is_better:
         return None
     name, width = narrow
     cause = "a layer is too narrow for what has to pass through it"
