@@ -35,6 +35,7 @@ def outgrown(case: Case, found: list[Finding]) -> list[Finding]:
     on_others = math.isnan(held) or math.isnan(known.best.validation) or held >= known.best.validation - SHORT
 
     def at_the_end(finding: Finding) -> Finding:
+        """As a note if it was overcome, or with what it costs in the end."""
         wanted = max(known.best.score, finding.numbers.get("standardised", -math.inf))
         if not (finding.is_harmful and finding.id in OVERCOME and on_others and metric >= wanted - SHORT):
             return finding
