@@ -66,9 +66,7 @@ def _begun_better(case: Case, lab: Lab, wanted: tuple[str, ...], why: str) -> li
         return []
     seconds = min(SECONDS, case.time_left() / 2)  # each the same: of fewer steps less is to be expected
     plain, chance = _on_validation(case, lab, lab, seconds), SURE * math.sqrt(0.5 / min(len(rows), RACED_ROWS))
-    for change in sorted(
-        tried, key=lambda change: change.id != MOMENTUM
-    ):  # what good trainings hardly ever have comes first
+    for change in sorted(tried, key=lambda c: c.id != MOMENTUM):  # what good trainings hardly ever have comes first
         changed = change.edit(lab)
         if changed is None or case.time_left() < 0.75 * seconds:
             continue

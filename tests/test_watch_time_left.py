@@ -1,0 +1,65 @@
+"""Examinations are told what is left of their time while they run, and what they take is counted once."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from dressage.clock import work_seconds
+from dressage.findings import Finding
+from dressage.subject import subject_of
+from dressage.watch.case import Case
+from dressage.watch.guarded import guarded
+
+
+def work(seconds: float) -> None:
+    until = work_seconds() + seconds
+    while work_seconds() < until:
+        pass
+
+
+def case() -> Case:
+    model, x = nn.Linear(3, 2), torch.randn(60, 3)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    return Case.of(subject_of(model, optimizer, nn.CrossEntropyLoss(), train=(x, (x[:, 0] > 0).long())), 5.0)
+
+
+def test_the_time_of_an_examination_runs_while_it_does() -> None:
+    """Each copy of one examination was given the time that had been left when it began: together they took twice the budget."""
+    watched, left = case(), list[float]()
+
+    def rule(watched: Case) -> list[Finding]:
+        for _ in range(3):
+            left.append(watched.deadline(4.5) - work_seconds())
+            work(0.3)
+        return []
+
+    guarded(watched, rule)
+    assert left[0] <= 4.5 and left[2] < 4.42
+    assert 0.89 < watched.spent < 1.2 and watched.running is None
+
+
+def test_what_lies_inside_of_an_examination_is_counted_once() -> None:
+    watched = case()
+
+    def inner(watched: Case) -> list[Finding]:
+        watched.proven("a proof", lambda: work(0.2))
+        return []
+
+    def outer(watched: Case) -> list[Finding]:
+        work(0.1)
+        return guarded(watched, inner)
+
+    guarded(watched, outer)
+    assert 0.29 < watched.spent < 0.5
+
+
+def test_an_examination_that_raises_is_counted_too() -> None:
+    watched = case()
+
+    def rule(watched: Case) -> list[Finding]:
+        work(0.2)
+        raise ValueError("of the user's")
+
+    assert guarded(watched, rule) == [] and watched.running is None
+    assert watched.spent > 0.19 and "of the user's" in watched.notes[-1]
