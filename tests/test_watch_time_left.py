@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
 import torch
 from torch import nn
 
@@ -63,3 +68,23 @@ def test_an_examination_that_raises_is_counted_too() -> None:
 
     assert guarded(watched, rule) == [] and watched.running is None
     assert watched.spent > 0.19 and "of the user's" in watched.notes[-1]
+
+
+def test_a_momentum_that_is_hardly_ever_good_is_tried_before_the_rates(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where time is short only the first is tried, for as long as the training as it is."""
+    gap, asked, left = import_module("dressage.watch.gap"), list[tuple[str, float]](), iter((6.0, 3.0, 0.1))
+
+    def change(name: str) -> SimpleNamespace:
+        return SimpleNamespace(id=name, name=name, edit=lambda lab: name)
+
+    def tried(case: object, lab: object, original: object, seconds: float) -> float:
+        asked.append((str(lab), seconds))
+        return 0.3
+
+    monkeypatch.setattr(gap, "suspects", lambda *given: [change("optim.lr_too_high"), change(gap.MOMENTUM)])
+    monkeypatch.setattr(gap, "_on_validation", tried)
+    subject = SimpleNamespace(metric=SimpleNamespace(name="accuracy"), validation=range(500))
+    watched: Any = SimpleNamespace(subject=subject, validation_metric=lambda: 0.3, time_left=lambda: next(left))
+    as_it_is: Any = "as it is"
+    assert gap._begun_better(watched, as_it_is, gap.TOO_FAST, "") == []
+    assert asked == [("as it is", 3.0), (gap.MOMENTUM, 3.0)]
